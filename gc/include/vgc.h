@@ -1,0 +1,198 @@
+/* vgc: a garbage collector for C.
+ *
+ * A thread-cached span allocator, a stop-the-world mark-sweep collector, and explicit free as a first-class citizen.
+ *
+ * Unless a function says otherwise: it may be called by any thread at any time outside a signal handler; a thread that
+ * the program started is registered from its first instruction; the first call initialises the library; memory is
+ * aligned to 16 bytes (8 for requests of up to 8 bytes); sizes are bytes; a failed allocation returns NULL and sets
+ * errno to ENOMEM. Invalid use (an enum vgc_error) is given to the error hook; without a hook it prints one line and
+ * aborts. When a hook returns, the call has had no effect and fails with errno EINVAL where it can say so.
+ */
+#ifndef VGC_H
+#define VGC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VGC_VERSION_MAJOR 0
+#define VGC_VERSION_MINOR 1
+#define VGC_VERSION_PATCH 0
+
+#define VGC_API __attribute__((visibility("default")))
+
+/* ---- Start and stop ---- */
+
+/* Zero in any field means the default. Environment variables (VGC_HELP=1 prints them) override what is given here. */
+struct vgc_config {
+  size_t struct_size;          /* sizeof(struct vgc_config), set by vgc_config_default() */
+  size_t page_bytes;           /* power of two, 1 KiB to 64 KiB; default 8 KiB */
+  size_t arena_bytes;          /* address space reserved at a time, multiple of the page; default 64 GiB, halved if refused */
+  size_t thread_table;         /* threads in the first table; it grows; default 64 */
+  size_t mark_stack;           /* entries of the first mark stack; default 32768 */
+  size_t mark_stack_max;       /* entries that it may grow to, beyond which marking rescans the heap; default unlimited */
+  size_t minimum_heap;         /* bytes allocated before the first collection; default 4 MiB */
+  size_t soft_limit;           /* bytes that the heap tries not to exceed by collecting earlier; default none */
+  size_t hard_limit;           /* bytes of heap beyond which allocation fails; default none */
+  unsigned growth_percent;     /* heap growth over the live bytes between collections; default 100 */
+  unsigned check_level;        /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
+  unsigned mark_workers;       /* threads that mark; default 1 */
+  unsigned suspend_signal;     /* default SIGPWR */
+  unsigned collect_every;      /* stress: collect at every Nth allocation; default 0 (off) */
+  unsigned log;                /* 1: one line on stderr for each cycle */
+};
+
+/* Fills *config with the defaults (all zero but struct_size). */
+VGC_API void vgc_config_default(struct vgc_config *config);
+
+/* Initialises the library; NULL means defaults. 0, or -1 with errno: EALREADY (initialised, perhaps by an earlier
+ * allocation), EINVAL (a field out of range, named on stderr), EBUSY (the suspend signal has a handler of the
+ * program's), ENOMEM. */
+VGC_API int vgc_init(const struct vgc_config *config);
+
+/* Returns all memory to the system; every object dies. The library can be initialised again. 0, or -1 with errno: EBUSY
+ * (another thread is registered, or the caller is in a collection), EPERM (not initialised). */
+VGC_API int vgc_shutdown(void);
+
+/* ---- Allocation ---- */
+
+/* Zeroed memory, scanned conservatively. vgc_malloc(0) returns a unique object. */
+VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1))) void *vgc_malloc(size_t size);
+/* Memory that holds no pointers: not scanned, not zeroed. */
+VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1))) void *vgc_malloc_noscan(size_t size);
+/* As vgc_malloc(count * size); NULL and ENOMEM if the product overflows. */
+VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1, 2))) void *vgc_calloc(size_t count, size_t size);
+/* Changes the size of an object, keeping its kind. ptr NULL: vgc_malloc(size). size 0: vgc_free(ptr) and NULL. The
+ * object may move; then the old one is freed. On failure NULL, and the old object is untouched. Bytes added to a
+ * scanned object are zero. */
+VGC_API __attribute__((warn_unused_result, alloc_size(2))) void *vgc_realloc(void *ptr, size_t size);
+/* Frees an object at once. NULL is ignored. A pointer that is not the start of a live object is an error: double free,
+ * interior, stale, foreign. */
+VGC_API void vgc_free(void *ptr);
+/* Zeroed and scanned, aligned to a power of two. NULL with EINVAL if it is none. */
+VGC_API __attribute__((malloc, warn_unused_result, alloc_size(2))) void *vgc_aligned_alloc(size_t alignment, size_t size);
+/* Zeroed, scanned, and a root until vgc_free: never collected. */
+VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1))) void *vgc_malloc_uncollectable(size_t size);
+/* Scanned copy of size bytes. */
+VGC_API __attribute__((malloc, warn_unused_result, alloc_size(2))) void *vgc_memdup(const void *source, size_t size);
+/* Pointer-free copy of a string. */
+VGC_API __attribute__((malloc, warn_unused_result)) char *vgc_strdup(const char *string);
+
+/* A layout tells which words of a type are pointers. */
+struct vgc_layout {
+  size_t size;                   /* bytes of one element, a multiple of 8 */
+  const uint64_t *pointer_words; /* bit w of word w/64: word w of the element may hold a pointer; copied */
+  const char *name;              /* for reports; copied; may be NULL */
+};
+typedef uint32_t vgc_layout_id; /* 0 is none */
+
+/* Registers a layout for the rest of the process. 0 with errno EINVAL (size is no multiple of 8, or 0) or ENOMEM. */
+VGC_API vgc_layout_id vgc_layout_register(const struct vgc_layout *layout);
+/* Zeroed array of count elements; only the layout's pointer words are scanned. NULL with EINVAL for an unknown id. */
+VGC_API __attribute__((malloc, warn_unused_result)) void *vgc_malloc_typed(vgc_layout_id layout, size_t count);
+
+/* Bytes that may be used at ptr, a live object's start; 0 for anything else. */
+VGC_API size_t vgc_usable_size(const void *ptr);
+/* Start of the live object that ptr points into, or NULL. Any address whatever is allowed. */
+VGC_API void *vgc_base_of(const void *ptr);
+
+/* ---- Collection ---- */
+
+/* Collects now. 0, or -1 with errno EBUSY (collection is disabled). A collection that another thread begins after the
+ * call counts. */
+VGC_API int vgc_collect(void);
+/* While the count of vgc_disable exceeds that of vgc_enable, no collection starts, whatever thread asks. One that runs
+ * is waited for. vgc_enable without a vgc_disable is an error. */
+VGC_API void vgc_disable(void);
+VGC_API void vgc_enable(void);
+/* Gives free pages back to the system. Returns the number of bytes. */
+VGC_API size_t vgc_trim(void);
+
+/* ---- Roots ---- */
+
+/* Adds a range that is scanned as a root; bounds are rounded inwards to words. 0, or -1: EINVAL, EEXIST, ENOMEM. */
+VGC_API int vgc_root_add(const void *start, size_t size);
+/* Removes a range added with the same start and size. 0, or -1 with errno ENOENT. */
+VGC_API int vgc_root_remove(const void *start, size_t size);
+/* Called with the world stopped for each collection, possibly several times: gives ranges to push. It must not allocate,
+ * lock, or call into libc. */
+typedef void vgc_root_push(void *sink, const void *start, size_t size);
+typedef void vgc_root_callback(void *arg, vgc_root_push *push, void *sink);
+VGC_API int vgc_root_add_callback(vgc_root_callback *callback, void *arg);
+VGC_API int vgc_root_remove_callback(vgc_root_callback *callback, void *arg);
+
+/* ---- Threads ---- */
+
+/* Registers the calling thread, if the library has not seen it start. 0, or -1: EALREADY, ENOMEM. */
+VGC_API int vgc_thread_attach(void);
+/* Unregisters it; objects that only it reaches may be collected. A later allocation registers it again. 0, or -1 with
+ * errno EPERM (not registered). */
+VGC_API int vgc_thread_detach(void);
+/* Between the two the calling thread touches no object of the heap and calls nothing else of this library; it is
+ * scanned from where it entered but not signalled. leave waits for a running collection. Nesting is an error. */
+VGC_API void vgc_blocking_enter(void);
+VGC_API void vgc_blocking_leave(void);
+/* A place to stop: needed only in long loops without calls or atomics in a ThreadSanitizer build. */
+VGC_API void vgc_poll(void);
+
+/* ---- Seeing inside ---- */
+
+struct vgc_stats {
+  size_t struct_size;         /* in: sizeof(struct vgc_stats) */
+  uint64_t cycles;            /* completed collections */
+  uint64_t stops;             /* world stops */
+  uint64_t suspensions;       /* threads suspended or found blocking, over all stops */
+  uint64_t objects_allocated; /* since start */
+  uint64_t objects_freed;     /* by vgc_free, since start */
+  uint64_t objects_swept;     /* by the collector, since start */
+  uint64_t bytes_allocated;   /* in slots, which may exceed what was asked for */
+  uint64_t bytes_freed;
+  uint64_t bytes_swept;
+  uint64_t live_objects;      /* allocated - freed - swept */
+  uint64_t live_bytes;
+  uint64_t marked_bytes;      /* found live by the last collection */
+  uint64_t heap_bytes;        /* pages in spans */
+  uint64_t free_bytes;        /* pages kept for reuse */
+  uint64_t peak_heap_bytes;
+  uint64_t metadata_bytes;    /* resident for descriptors, maps and tables, at most */
+  uint64_t arenas;
+  uint64_t threads;           /* registered now */
+  uint64_t trigger_bytes;     /* live bytes at which the next collection starts */
+  uint64_t pause_ns_last;
+  uint64_t pause_ns_max;
+  uint64_t pause_ns_total;
+};
+/* Fills at most stats->struct_size bytes. Exact when no other thread allocates or frees; sweeps what is left to sweep.
+ * 0, or -1 with errno EINVAL. */
+VGC_API int vgc_get_stats(struct vgc_stats *stats);
+
+enum vgc_error {
+  VGC_ERROR_NONE = 0,
+  VGC_ERROR_DOUBLE_FREE,    /* the slot is free already */
+  VGC_ERROR_FREE_INTERIOR,  /* points into an object, not at its start */
+  VGC_ERROR_FREE_STALE,     /* inside the heap, but no object is there (its pages were given back or never used) */
+  VGC_ERROR_FREE_FOREIGN,   /* outside the heap: stack, global, unmapped, null page, another allocator */
+  VGC_ERROR_UNBALANCED,     /* enable without disable, blocking leave without enter, nested enter */
+  VGC_ERROR_SIGNAL,         /* the suspend signal's handler was replaced */
+  VGC_ERROR_CORRUPT,        /* a check found the heap damaged: always fatal after the hook */
+  VGC_ERROR_LIMIT,          /* a bound was reached; the call failed cleanly */
+};
+
+struct vgc_hooks {
+  size_t struct_size;
+  void *arg;                                                /* first argument of each */
+  void (*cycle_start)(void *arg);                           /* before the stop, on the collecting thread; may not allocate */
+  void (*cycle_end)(void *arg, const struct vgc_stats *);   /* after the world runs again */
+  void *(*out_of_memory)(void *arg, size_t size);           /* its result is returned for the failed allocation */
+  void (*error)(void *arg, enum vgc_error, const void *ptr, const char *message);
+};
+/* Replaces all hooks (NULL: none) and copies them; the old ones go to *old if it is not NULL. */
+VGC_API void vgc_set_hooks(const struct vgc_hooks *hooks, struct vgc_hooks *old);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

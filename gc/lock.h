@@ -1,0 +1,43 @@
+/* Ranked locks. A thread may take a lock only if it holds none of the same or a higher rank (central locks: in order of
+ * index); check level 2 checks it. Built on pthread_mutex so that sanitizers see the edges and, under ThreadSanitizer, a
+ * thread that waits still answers a stop.
+ *
+ * No lock is ever taken with the world stopped: collect.c takes all that a cycle needs before the stop. The loader's
+ * own lock ranks before all of these (collect.c). */
+#ifndef VGC_LOCK_H
+#define VGC_LOCK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+enum lock_rank {
+  LOCK_NONE = 0,
+  LOCK_INIT,     /* vgc_init, vgc_shutdown */
+  LOCK_COLLECT,  /* one cycle at a time; the disable count */
+  LOCK_REGISTRY, /* list of threads, births and deaths */
+  LOCK_ROOTS,    /* added roots, layouts */
+  LOCK_CENTRAL,  /* one for each size class; lock.index orders them */
+  LOCK_PAGES,    /* page runs, descriptors, arenas */
+};
+
+struct lock {
+  pthread_mutex_t mutex;
+  enum lock_rank rank; /* immutable */
+  unsigned index;      /* immutable */
+};
+
+#define LOCK_INITIALIZER(rank_, index_) {PTHREAD_MUTEX_INITIALIZER, rank_, index_}
+
+void lock_init(struct lock *, enum lock_rank, unsigned index);
+void lock_acquire(struct lock *);
+void lock_release(struct lock *);
+/* Asserts that the calling thread holds it (check level 2 and above). */
+void lock_assert_held(const struct lock *);
+/* Turns rank checking on; set once by initialisation. */
+void lock_set_checking(bool on);
+/* In a forked child, whose only thread may own none of the locks it saw taken (N40). */
+void lock_reset_after_fork(struct lock *);
+/* Number of locks that the calling thread holds; counted only while checking is on. */
+unsigned lock_depth(void);
+
+#endif

@@ -1,0 +1,30 @@
+/* Stopping and resuming the world. */
+#ifndef VGC_WORLD_H
+#define VGC_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct thread;
+
+/* Installs the suspend handler. 0, or -1 with errno EBUSY if the program has a handler for that signal. */
+int world_install(unsigned signal);
+/* Takes the handler out again if it is still ours. */
+void world_uninstall(void);
+
+/* Suspends every RUNNING thread but the caller. On return all have acknowledged this epoch, or were BLOCKING. The caller
+ * holds the registry lock. Returns the number of threads suspended or found blocking. Waits without bound; a thread that
+ * does not answer within seconds is named on standard error, once, and waited for (N12). */
+unsigned world_stop(void);
+/* Lets them go. Registry lock. Does not wait for them to leave the handler (the epoch makes that safe, N15). */
+void world_resume(void);
+/* Number of the running or last stop; odd never means anything. */
+uint32_t world_epoch(void);
+/* Whether a stop is in force; for assertions. */
+bool world_is_stopped(void);
+
+/* Scans the calling thread's own registers and stack while it runs: calls body(arg) with all callee-saved registers
+ * spilled above the frame whose stack pointer it publishes in self->stop_sp. */
+void world_with_own_registers(struct thread *self, void (*body)(void *), void *arg);
+
+#endif
