@@ -1,0 +1,20 @@
+# vgc_flags: what every target of this build is compiled with. Linked privately, so it never reaches a user's targets.
+add_library(vgc_flags INTERFACE)
+target_compile_definitions(vgc_flags INTERFACE _GNU_SOURCE)
+target_compile_options(vgc_flags INTERFACE -Wall -Wextra -Wundef -Wshadow -Wconversion -Wstrict-prototypes
+                                           $<$<BOOL:${VGC_WERROR}>:-Werror>)
+if(VGC_SANITIZE STREQUAL "thread")
+  set(sanitize -fsanitize=thread)
+elseif(VGC_SANITIZE STREQUAL "address")
+  set(sanitize -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  # Free slots are poisoned; only the library's own build may do so, never a user's that merely links it.
+  target_compile_definitions(vgc_flags INTERFACE VGC_SANITIZE_ADDRESS)
+endif()
+if(VGC_SANITIZE)
+  target_compile_options(vgc_flags INTERFACE ${sanitize} -fno-omit-frame-pointer)
+  target_link_options(vgc_flags INTERFACE ${sanitize})
+endif()
+if(VGC_COVERAGE)
+  target_compile_options(vgc_flags INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(vgc_flags INTERFACE --coverage)
+endif()

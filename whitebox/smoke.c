@@ -1,0 +1,142 @@
+/* Every public call once, in one thread, with one collection: what must still work when a bug is put back on purpose,
+ * so that a test which then fails has seen the bug and not a wreck. Prints the line that fails and exits with 1. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vgc.h"
+
+#define EXPECT(condition)                                                                                              \
+  do {                                                                                                                 \
+    if (!(condition)) {                                                                                                \
+      fprintf(stderr, "%s:%d: smoke: %s\n", __FILE__, __LINE__, #condition);                                           \
+      exit(1);                                                                                                         \
+    }                                                                                                                  \
+  } while (0)
+
+static unsigned errors;
+
+static void count_error(void *arg, enum vgc_error error, const void *ptr, const char *message) {
+  (void)arg, (void)error, (void)ptr, (void)message;
+  errors++;
+}
+
+static void count_call(void *arg) { ++*(unsigned *)arg; }
+
+static void push_nothing(void *arg, vgc_root_push *push, void *sink) { (void)arg, (void)push, (void)sink; }
+
+static void start(void) {
+  struct vgc_config config;
+  vgc_config_default(&config);
+  EXPECT(config.struct_size == sizeof config);
+  EXPECT(vgc_init(&config) == 0);
+  EXPECT(vgc_init(NULL) == -1 && errno == EALREADY);
+}
+
+static void allocate(void) {
+  char *plain = vgc_malloc(40);
+  EXPECT(plain && plain[0] == 0 && plain[39] == 0);
+  memset(plain, 1, 40);
+  plain = vgc_realloc(plain, 4000);
+  EXPECT(plain && plain[39] == 1 && plain[3999] == 0);
+  EXPECT(vgc_usable_size(plain) >= 4000);
+  EXPECT(vgc_base_of(plain + 1234) == plain);
+  char *copy = vgc_memdup(plain, 40);
+  EXPECT(copy && memcmp(copy, plain, 40) == 0);
+  vgc_free(copy);
+  vgc_free(plain);
+  char *large = vgc_malloc(100000);
+  EXPECT(large && large[99999] == 0);
+  vgc_free(large);
+  char *noscan = vgc_malloc_noscan(24);
+  EXPECT(noscan);
+  vgc_free(noscan);
+  int *numbers = vgc_calloc(10, sizeof *numbers);
+  EXPECT(numbers && numbers[9] == 0);
+  vgc_free(numbers);
+  void *aligned = vgc_aligned_alloc(256, 100);
+  EXPECT(aligned && (uintptr_t)aligned % 256 == 0);
+  vgc_free(aligned);
+  char *text = vgc_strdup("text");
+  EXPECT(text && strcmp(text, "text") == 0);
+  vgc_free(text);
+  vgc_free(NULL);
+}
+
+static void lay_out(void) {
+  const uint64_t words[] = {2};
+  vgc_layout_id id = vgc_layout_register(&(struct vgc_layout){.size = 16, .pointer_words = words, .name = "pair"});
+  EXPECT(id != 0);
+  void **pair = vgc_malloc_typed(id, 3);
+  EXPECT(pair && !pair[5]);
+  vgc_free(pair);
+}
+
+static void *root[4];
+
+static void collect(void) {
+  unsigned starts = 0;
+  struct vgc_hooks hooks = {.struct_size = sizeof hooks, .arg = &starts, .cycle_start = count_call}, none;
+  vgc_set_hooks(&hooks, &none);
+  char *kept = vgc_malloc_uncollectable(64);
+  EXPECT(kept);
+  root[1] = vgc_malloc(64);
+  EXPECT(root[1]);
+  *(void **)root[1] = vgc_strdup("child");
+  vgc_disable();
+  EXPECT(vgc_collect() == -1 && errno == EBUSY);
+  vgc_enable();
+  EXPECT(vgc_collect() == 0);
+  EXPECT(starts == 1);
+  EXPECT(strcmp(*(char **)root[1], "child") == 0);
+  vgc_set_hooks(&none, NULL);
+  vgc_free(kept);
+  (void)vgc_trim();
+}
+
+static void add_roots(void) {
+  static void *extra[2];
+  EXPECT(vgc_root_add(extra, sizeof extra) == 0);
+  EXPECT(vgc_root_remove(extra, sizeof extra) == 0);
+  EXPECT(vgc_root_remove(extra, sizeof extra) == -1 && errno == ENOENT);
+  EXPECT(vgc_root_add_callback(push_nothing, extra) == 0);
+  EXPECT(vgc_root_remove_callback(push_nothing, extra) == 0);
+}
+
+static void wait_and_leave(void) {
+  EXPECT(vgc_thread_attach() == -1 && errno == EALREADY);
+  vgc_blocking_enter();
+  vgc_blocking_leave();
+  vgc_poll();
+  EXPECT(vgc_thread_detach() == 0);
+  EXPECT(vgc_thread_attach() == 0);
+}
+
+static void misuse(void) {
+  struct vgc_hooks hooks = {.struct_size = sizeof hooks, .error = count_error};
+  vgc_set_hooks(&hooks, NULL);
+  int local = 0;
+  vgc_free(&local);
+  EXPECT(errors == 1);
+  vgc_set_hooks(NULL, NULL);
+}
+
+static void finish(void) {
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  EXPECT(vgc_get_stats(&stats) == 0);
+  EXPECT(stats.cycles == 1 && stats.threads == 1 && stats.objects_allocated > 0);
+  EXPECT(vgc_shutdown() == 0);
+}
+
+int main(void) {
+  start();
+  allocate();
+  lay_out();
+  collect();
+  add_roots();
+  wait_and_leave();
+  misuse();
+  finish();
+  return 0;
+}

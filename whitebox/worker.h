@@ -1,0 +1,29 @@
+/* A thread that does one step after another as the test tells it. It waits in pthread_cond_wait between steps, so a
+ * world stop finds it there. Use from one test thread. */
+#ifndef WHITEBOX_WORKER_H
+#define WHITEBOX_WORKER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct worker {
+  pthread_t thread; /* immutable after worker_start */
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  /* Under mutex: */
+  void (*step)(void *); /* NULL: idle */
+  void *arg;
+  bool stop;
+};
+
+void worker_start(struct worker *worker);
+/* Starts step(arg) and returns. The worker must be idle. */
+void worker_begin(struct worker *worker, void (*step)(void *), void *arg);
+/* Waits until the step is done. */
+void worker_finish(struct worker *worker);
+/* Both. */
+void worker_do(struct worker *worker, void (*step)(void *), void *arg);
+/* Ends the thread and joins it. */
+void worker_stop(struct worker *worker);
+
+#endif
