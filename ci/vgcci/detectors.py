@@ -1,0 +1,85 @@
+"""What can see a bug: the white-box test, the sanitizers' builds of it, a stress program. Each runs one command in a
+copy of the tree and judges how it ended."""
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from .process import run
+
+PRESETS = {"whitebox": "dev", "stress": "dev", "tsan": "tsan", "asan": "asan"}
+SANITIZER_REPORT = re.compile(r"WARNING: ThreadSanitizer|FATAL: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer"
+                              r"|runtime error: ")
+# A stress program's oracle, its watchdog, and the library's own checks say so in these words.
+ASSERTION = re.compile(r"failed assertion|\[  FAILED  \]|^vgc: |oracle|check failed", re.MULTILINE)
+
+
+@dataclass
+class Verdict:
+    outcome: str  # clean | assertion | sanitizer report | deadline | crash | not applicable | error
+    seconds: float
+    output: str
+    command: str
+
+    def kills(self, ablation):
+        return self.outcome in ("assertion", "sanitizer report") or (
+            self.outcome == "deadline" and ablation.kill == "deadlock")
+
+
+@dataclass
+class Detector:
+    name: str     # whitebox | tsan | asan | stress
+    program: str  # bugs, or a stress program
+    arguments: list
+
+    @property
+    def preset(self):
+        return PRESETS[self.name]
+
+    def __str__(self):
+        return self.name if self.program == "bugs" else " ".join([self.name, self.program, *self.arguments])
+
+
+def parse(text, id):
+    """A detector from the 'detector:' line of an ablation."""
+    words = shlex.split(text)
+    if len(words) > 1:
+        program = words[1] if words[1].startswith("stress_") else f"stress_{words[1]}"
+        return Detector(words[0], program, words[2:])
+    return Detector(words[0], "bugs", [id])
+
+
+def _bugs_outcome(result):
+    failed = re.search(r"^[A-Z]\d+ failed \(([^):]+)", result.output, re.MULTILINE)
+    if failed:
+        kind = failed.group(1)
+        return kind if kind in ("assertion", "sanitizer report", "deadline", "crash") else "error"
+    if result.timed_out:
+        return "deadline"
+    if result.status == 77:
+        return "not applicable"
+    return "clean" if result.status == 0 else "error"
+
+
+def _program_outcome(result):
+    if SANITIZER_REPORT.search(result.output):
+        return "sanitizer report"
+    if result.timed_out or "watchdog" in result.output and result.status:
+        return "deadline"
+    if result.status == 0:
+        return "clean"
+    if ASSERTION.search(result.output) or result.status == 1:
+        return "assertion"
+    return "crash" if result.status < 0 or result.status > 128 else "error"
+
+
+def detect(detector, tree, deadline):
+    program = tree.program(detector.preset, detector.program)
+    if not program:
+        return Verdict("error", 0.0, f"no program {detector.program} in build/{detector.preset}", "")
+    arguments = detector.arguments
+    if detector.program == "bugs":
+        arguments = ["--deadline", str(deadline), *arguments]
+    result = run([program, *arguments], timeout=deadline + 3, cwd=tree.root)
+    outcome = _bugs_outcome(result) if detector.program == "bugs" else _program_outcome(result)
+    return Verdict(outcome, result.seconds, result.output, shlex.join([detector.program, *detector.arguments]))

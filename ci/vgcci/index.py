@@ -1,0 +1,35 @@
+"""The index of bug tests: ID<TAB>title<TAB>detector<TAB>note."""
+
+from dataclasses import dataclass
+
+from .paths import BUGS
+
+
+@dataclass
+class Row:
+    id: str
+    title: str
+    detector: str
+    note: str
+
+
+def load(path=BUGS / "index.txt"):
+    rows = []
+    for line in path.read_text().splitlines():
+        if line and not line.startswith("#"):
+            rows.append(Row(*(line.split("\t") + ["", "", ""])[:4]))
+    return rows
+
+
+def sort_key(id):
+    return id[0], int("".join(c for c in id if c.isdigit()) or 0)
+
+
+def insert(row, path=BUGS / "index.txt"):
+    """Puts a row where its id sorts."""
+    lines = path.read_text().splitlines()
+    head = [line for line in lines if not line or line.startswith("#")]
+    rows = [line for line in lines if line and not line.startswith("#")]
+    rows.append("\t".join((row.id, row.title, row.detector, row.note)))
+    rows.sort(key=lambda line: sort_key(line.split("\t")[0]))
+    path.write_text("\n".join(head + rows) + "\n")
