@@ -1,0 +1,335 @@
+#include "execute.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "execute_run.h"
+
+bool fail(struct run *run, const char *format, ...) {
+  va_list arguments;
+  if (run->outcome->failed) return false;
+  va_start(arguments, format);
+  vsnprintf(run->outcome->message, sizeof run->outcome->message, format, arguments);
+  va_end(arguments);
+  run->outcome->failed = true;
+  return false;
+}
+
+const char *error_name(enum vgc_error error) {
+  static const char *const names[] = {"no error",
+                                      "double free",
+                                      "free of an interior",
+                                      "free of a stale pointer",
+                                      "free of a foreign pointer",
+                                      "unbalanced",
+                                      "signal",
+                                      "corrupt heap",
+                                      "limit"};
+  return (size_t)error < sizeof names / sizeof *names ? names[error] : "unknown error";
+}
+
+bool expect_error(struct run *run, const char *what, unsigned set) {
+  if (set == 0) {
+    CHECK(run, run->errors == 0, "%s: error '%s'; expected none", what, error_name(run->last_error));
+    return true;
+  }
+  CHECK(run, run->errors == 1, "%s: %u errors (last '%s'); expected one", what, run->errors,
+        error_name(run->last_error));
+  CHECK(run, set >> run->last_error & 1, "%s: error '%s'; another is documented", what, error_name(run->last_error));
+  return true;
+}
+
+bool verify_object(struct run *run, const struct object *object, bool thorough) {
+  size_t word;
+  CHECK(run, shadow_intact(object, object->size, thorough, &word),
+        "word %zu of the reachable object at %p (%zu bytes, allocation %u) is changed", word, shadow_address(object),
+        object->size, shadow_index(run->shadow, object));
+  return true;
+}
+
+bool verify_live(struct run *run, bool thorough) {
+  for (uint32_t i = 0; i < run->shadow->count; i++) {
+    const struct object *object = &run->shadow->objects[i];
+    if (object->state != STATE_LIVE) continue;
+    const void *address = shadow_address(object), *base = vgc_base_of(address);
+    CHECK(run, base == address, "the reachable object at %p (%zu bytes, allocation %u) is reclaimed: vgc_base_of = %p",
+          address, object->size, i, base);
+    if (!verify_object(run, object, thorough)) return false;
+  }
+  return true;
+}
+
+/* ---- Hooks ---- */
+
+static void on_cycle_start(void *arg) { ((struct run *)arg)->cycle_starts++; }
+
+static void on_cycle_end(void *arg, const struct vgc_stats *stats) {
+  struct run *run = arg;
+  run->cycle_ends++;
+  if (stats->cycles != run->cycle_ends) {
+    fail(run, "cycle_end: cycles %zu; expected %zu", (size_t)stats->cycles, (size_t)run->cycle_ends);
+  }
+}
+
+static void on_error(void *arg, enum vgc_error error, const void *ptr, const char *message) {
+  struct run *run = arg;
+  run->errors++;
+  run->last_error = error;
+  if (!message || !*message) fail(run, "error '%s' of %p has no message", error_name(error), ptr);
+}
+
+/* ---- Operations ---- */
+
+static bool do_link(struct run *run, const struct operation *op) {
+  struct object *from = shadow_handle(run->shadow, op->a);
+  const struct object *to = shadow_handle(run->shadow, op->b);
+  size_t words = from ? from->size / sizeof(uintptr_t) : 0;
+  if (!to || words == 0) return true;
+  shadow_link(run->shadow, from, op->n % words, to, op->opcode == OP_link_inside ? to->size / 2 : 0);
+  shadow_drop_unreachable(run->shadow);
+  return true;
+}
+
+static bool do_unlink(struct run *run, const struct operation *op) {
+  struct object *from = shadow_handle(run->shadow, op->a);
+  size_t words = from ? from->size / sizeof(uintptr_t) : 0;
+  if (words == 0) return true;
+  /* A big object's unsampled words hold no data; a word that was sampled, or a link, does. */
+  shadow_unlink(from, op->n % words);
+  shadow_drop_unreachable(run->shadow);
+  return true;
+}
+
+static bool do_load(struct run *run, const struct operation *op) {
+  const struct object *from = shadow_handle(run->shadow, op->b);
+  if (!from || from->link_count == 0) return true;
+  const struct object *to = &run->shadow->objects[from->links[op->n % from->link_count].target];
+  if (to->state != STATE_LIVE) return true;
+  shadow_set_handle(run->shadow, op->a, to, 0);
+  shadow_drop_unreachable(run->shadow);
+  return true;
+}
+
+static bool do_handle(struct run *run, const struct operation *op) {
+  const struct object *object = shadow_handle(run->shadow, op->opcode == OP_move ? op->b : op->a);
+  if (!object && op->opcode == OP_hold_inside) return true;
+  if (op->opcode == OP_drop) object = NULL;
+  size_t offset = object && object->size && op->opcode == OP_hold_inside ? op->n % object->size : 0;
+  shadow_set_handle(run->shadow, op->a, object, offset);
+  shadow_drop_unreachable(run->shadow);
+  return true;
+}
+
+static bool do_collect(struct run *run) {
+  uint64_t before = run->cycle_ends;
+  int result = vgc_collect();
+  if (run->disabled) {
+    CHECK(run, result == -1 && errno == EBUSY, "vgc_collect = %d while disabled; expected -1, EBUSY", result);
+    return true;
+  }
+  CHECK(run, result == 0 && run->cycle_ends > before, "vgc_collect = %d; %zu cycles before, %zu after", result,
+        (size_t)before, (size_t)run->cycle_ends);
+  return expect_error(run, "vgc_collect", 0);
+}
+
+static bool do_balance(struct run *run, bool disable) {
+  if (!disable && run->disabled == 0) return true;
+  disable ? vgc_disable() : vgc_enable();
+  run->disabled += disable ? 1 : -1u;
+  return expect_error(run, disable ? "vgc_disable" : "vgc_enable", 0);
+}
+
+static bool do_thread(struct run *run, enum opcode opcode) {
+  if (opcode == OP_poll) {
+    vgc_poll();
+  } else if (opcode == OP_blocking) {
+    vgc_blocking_enter();
+    vgc_blocking_leave();
+  } else {
+    int left = vgc_thread_detach(), again = vgc_thread_detach();
+    CHECK(run, left == 0 && again == -1 && errno == EPERM,
+          "vgc_thread_detach = %d, then %d with errno %d; expected 0, then -1 with EPERM", left, again, errno);
+    int result = vgc_thread_attach();
+    CHECK(run, result == 0, "vgc_thread_attach = %d, errno %d", result, errno);
+  }
+  return expect_error(run, program_operations[opcode].name, 0);
+}
+
+static bool do_operation(struct run *run, const struct operation *op) {
+  switch ((enum opcode)op->opcode) {
+  case OP_malloc:
+  case OP_noscan:
+  case OP_calloc:
+  case OP_aligned:
+  case OP_uncollectable:
+  case OP_typed:
+  case OP_memdup:
+  case OP_strdup:
+    return do_allocate(run, op) && expect_error(run, "an allocation", 0);
+  case OP_realloc:
+    return do_realloc(run, op) && expect_error(run, "vgc_realloc", 0);
+  case OP_grow_to_usable:
+    return do_grow_to_usable(run, op->a);
+  case OP_free:
+    return do_free(run, op->a);
+  case OP_drop:
+  case OP_move:
+  case OP_hold_inside:
+    return do_handle(run, op);
+  case OP_link:
+  case OP_link_inside:
+    return do_link(run, op);
+  case OP_unlink:
+    return do_unlink(run, op);
+  case OP_load:
+    return do_load(run, op);
+  case OP_range_add:
+    return range_add(run, op->a % RANGES);
+  case OP_range_remove:
+    return range_remove(run, op->a % RANGES);
+  case OP_callback_add:
+    return callback_add(run, op->a % RANGES);
+  case OP_callback_remove:
+    return callback_remove(run, op->a % RANGES);
+  case OP_collect:
+    return do_collect(run);
+  case OP_disable:
+  case OP_enable:
+    return do_balance(run, op->opcode == OP_disable);
+  case OP_trim:
+    return vgc_trim(), expect_error(run, "vgc_trim", 0);
+  case OP_stats:
+    return do_stats(run);
+  case OP_base_of:
+    return do_base_of(run, op);
+  case OP_base_of_any:
+    return do_base_of_any(run, op);
+  case OP_check:
+    return verify_live(run, true);
+  case OP_poll:
+  case OP_blocking:
+  case OP_reattach:
+    return do_thread(run, op->opcode);
+  default:
+    return do_invalid(run, op);
+  }
+}
+
+/* After a cycle, every reachable object is looked at; no cycle may have run while disabled. */
+static bool run_operation(struct run *run, const struct operation *op) {
+  uint64_t before = run->cycle_ends;
+  bool was_disabled = run->disabled > 0;
+  run->errors = 0;
+  if (!do_operation(run, op) || run->outcome->failed) return false;
+  CHECK(run, !was_disabled || run->cycle_ends == before, "a cycle ran while collection was disabled");
+  if (run->cycle_ends == run->verified_cycles) return true;
+  run->verified_cycles = run->cycle_ends;
+  return verify_live(run, false);
+}
+
+/* ---- Start and end ---- */
+
+static vgc_layout_id layout_ids[LAYOUTS]; /* for the process, as the library promises */
+
+static bool start(struct run *run) {
+  int result = vgc_init(&run->config);
+  CHECK(run, result == 0, "vgc_init = %d, errno %d (%s)", result, errno, strerror(errno));
+  struct vgc_hooks hooks = {.struct_size = sizeof hooks,
+                            .arg = run,
+                            .cycle_start = on_cycle_start,
+                            .cycle_end = on_cycle_end,
+                            .error = on_error};
+  vgc_set_hooks(&hooks, NULL);
+  for (size_t i = 0; i < LAYOUTS; i++) {
+    struct vgc_layout layout = {.size = shadow_layouts[i].words * sizeof(uintptr_t),
+                                .pointer_words = &shadow_layouts[i].pointers,
+                                .name = "fuzz"};
+    if (!layout_ids[i]) layout_ids[i] = vgc_layout_register(&layout);
+    CHECK(run, layout_ids[i] != 0, "vgc_layout_register failed with errno %d", errno);
+    run->layouts[i] = layout_ids[i];
+  }
+  for (size_t range = 0; range < RANGES / 2; range++) {
+    if (!range_add(run, range)) return false;
+  }
+  return true;
+}
+
+/* Overwrites what earlier calls left on the stack below here, lest it keeps dropped objects. */
+static __attribute__((noinline)) void clear_stack(void) {
+  volatile char below[64 << 10];
+  memset((char *)below, 0, sizeof below);
+}
+
+static bool finish(struct run *run) {
+  run->errors = 0;
+  while (run->disabled) {
+    if (!do_balance(run, false)) return false;
+  }
+  if (!verify_live(run, true) || !do_stats(run)) return false;
+  for (size_t i = 0; i < HANDLES; i++) shadow_set_handle(run->shadow, (uint8_t)i, NULL, 0);
+  shadow_drop_unreachable(run->shadow);
+  clear_stack();
+  if (!do_collect(run) || !verify_live(run, true) || !do_stats(run)) return false;
+  for (size_t range = 0; range < RANGES; range++) {
+    if (run->shadow->range_added[range] && !range_remove(run, range)) return false;
+    if (run->shadow->callback_added[range] && !callback_remove(run, range)) return false;
+  }
+  vgc_set_hooks(NULL, NULL);
+  int result = vgc_shutdown();
+  CHECK(run, result == 0, "vgc_shutdown = %d, errno %d", result, errno);
+  result = vgc_shutdown();
+  CHECK(run, result == -1 && errno == EPERM, "a second vgc_shutdown = %d, errno %d; expected -1, EPERM", result, errno);
+  return expect_error(run, "vgc_shutdown", 0);
+}
+
+static void report(const struct run *run) {
+  run->outcome->allocated = run->allocated;
+  run->outcome->dropped = run->shadow->dropped;
+  run->outcome->collected = run->shadow->collected;
+  run->outcome->cycles = run->cycle_ends;
+}
+
+bool execute(const struct program *program, const struct overrides *overrides, struct outcome *outcome) {
+  static struct shadow *shadow;
+  struct run run = {.outcome = outcome};
+  *outcome = (struct outcome){.at = 0};
+  if (shadow) shadow_reset(shadow);
+  if (!shadow) shadow = shadow_new();
+  if (!shadow) return fail(&run, "no memory for the shadow heap");
+  run.shadow = shadow;
+  program_config(program, &run.config);
+  if (overrides->check_level) run.config.check_level = overrides->check_level;
+  if (overrides->collect_every) run.config.collect_every = overrides->collect_every;
+  bool good = start(&run);
+  for (; good && outcome->at < program->count; outcome->at++) {
+    if (!(good = run_operation(&run, &program->ops[outcome->at]))) break;
+  }
+  good = good && finish(&run);
+  report(&run);
+  return good && !outcome->failed;
+}
+
+/* ---- Not in vain ---- */
+
+static struct outcome sums;
+
+bool execute_account(const struct outcome *outcome) {
+  enum { SAMPLE = 100000 };
+  sums.allocated += outcome->allocated;
+  sums.dropped += outcome->dropped;
+  sums.collected += outcome->collected;
+  sums.cycles += outcome->cycles;
+  if (sums.dropped < SAMPLE || sums.collected >= sums.dropped / 2) return true;
+  fprintf(stderr,
+          "the collector reclaimed only %llu of %llu dropped objects in %llu cycles: these programs prove nothing\n",
+          (unsigned long long)sums.collected, (unsigned long long)sums.dropped, (unsigned long long)sums.cycles);
+  return false;
+}
+
+void execute_print_account(void) {
+  printf("%llu objects, %llu of them dropped, %llu of these seen collected, in %llu cycles\n",
+         (unsigned long long)sums.allocated, (unsigned long long)sums.dropped, (unsigned long long)sums.collected,
+         (unsigned long long)sums.cycles);
+}
