@@ -24,9 +24,10 @@ struct lock {
   pthread_mutex_t mutex;
   enum lock_rank rank; /* immutable */
   unsigned index;      /* immutable */
+  struct lock *below;  /* holder: the lock that it took before this one; only while checking is on */
 };
 
-#define LOCK_INITIALIZER(rank_, index_) {PTHREAD_MUTEX_INITIALIZER, rank_, index_}
+#define LOCK_INITIALIZER(rank_, index_) {PTHREAD_MUTEX_INITIALIZER, rank_, index_, NULL}
 
 void lock_init(struct lock *, enum lock_rank, unsigned index);
 void lock_acquire(struct lock *);

@@ -1,6 +1,7 @@
 /* Everything that vgc asks of the system, the compiler and the sanitizers. No other file of gc/ may test for a system,
  * an architecture or a sanitizer. Implementations: platform_linux.c (memory, clock, text), platform_linux_thread.c
- * (suspension, stacks), platform_linux_modules.c (loaded objects, thread-local storage), arch_*.h (registers).
+ * (suspension, stacks), platform_linux_modules.c (loaded objects, thread-local storage), platform_sanitizer.c (sanitizers
+ * met at run time), arch_*.h (registers).
  *
  * Unless said otherwise a function allocates nothing from libc, takes no foreign lock and may be called with the world
  * stopped. */
@@ -14,7 +15,11 @@
 #if !defined(__linux__)
 #error "vgc: this system has no thread suspension backend; port gc/platform_linux*.c first"
 #endif
-#if !defined(__x86_64__) && !defined(__aarch64__)
+#if defined(__x86_64__)
+#include "arch_x86_64.h"
+#elif defined(__aarch64__)
+#include "arch_aarch64.h"
+#else
 #error "vgc: this architecture has no register capture; write gc/arch_NAME.h first"
 #endif
 
@@ -84,5 +89,76 @@ _Noreturn void platform_abort(void);
 void platform_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns);
 void platform_futex_wake_all(_Atomic uint32_t *word);
 void platform_pause(void); /* one spin-wait hint */
+
+/* ---- Registers and stacks ---- */
+
+/* Calls body(arg, registers) after spilling every callee-saved register to the stack, by explicit stores (setjmp mangles
+ * some, N18). registers points at the lowest spilled word: the whole stack from there up holds what the caller holds. */
+void platform_with_registers(void (*body)(void *arg, uintptr_t *registers), void *arg);
+#define PLATFORM_SAVED_REGISTERS ARCH_SAVED_REGISTERS
+/* The stack pointer that the caller of an entry defined below has after it returns. */
+#define PLATFORM_CALLER_SP(registers) ((uintptr_t)((registers) + ARCH_FRAME_WORDS))
+/* Defines the exported function void name(void), which calls body as above with arg NULL before any prologue could move
+ * a register of its caller's into a frame that is gone when name returns. At file scope. */
+#define PLATFORM_DEFINE_ENTRY(name, body) ARCH_DEFINE_ENTRY(name, body)
+
+/* Where a thread stands while others scan it. */
+struct platform_position {
+  uintptr_t sp;                            /* every live word of the running stack is at or above it */
+  uintptr_t alternate_low, alternate_high; /* the alternate signal stack, if sp lies on it, or 0 */
+  void *fake_stack;                        /* AddressSanitizer's handle, or NULL (X05) */
+};
+/* Fills in the calling thread's position; low and high bound its own stack. Async-signal-safe. */
+void platform_position_take(struct platform_position *, uintptr_t sp, uintptr_t low, uintptr_t high);
+/* Bounds of the calling thread's own stack, the high one exclusive; for the main thread to the end of its mapping. Calls
+ * libc and takes its locks: never with the world stopped. False if the system does not tell. */
+bool platform_stack_bounds(uintptr_t *low, uintptr_t *high);
+/* The mapping that holds the address and may be read, or false. */
+bool platform_mapping(uintptr_t address, uintptr_t *low, uintptr_t *high);
+/* Whether every page of the range may be read. */
+bool platform_readable(uintptr_t start, size_t size);
+
+/* ---- Threads and signals ---- */
+
+int platform_thread_id(void);
+uintptr_t platform_thread_pointer(void);
+/* Sends the signal to a thread of this process; 0 or an errno value. */
+int platform_thread_signal(int tid, unsigned signal);
+/* Installs the handler: restarts system calls, every signal masked while it runs, on the interrupted stack. 0, or an
+ * errno value: EBUSY if the program has a handler of its own there, EINVAL if there is no such signal. */
+int platform_handler_install(unsigned signal, void (*handler)(int));
+bool platform_handler_installed(unsigned signal, void (*handler)(int));
+/* Back to the default, if the handler is still ours. */
+void platform_handler_remove(unsigned signal, void (*handler)(int));
+void platform_signal_unblock(unsigned signal);
+/* Tells on standard error what keeps a thread from answering the signal: name, state, system call, blocked or not. */
+void platform_thread_describe(int tid, unsigned signal);
+
+/* ---- Loaded objects and thread-local storage ---- */
+
+typedef void platform_range(void *context, uintptr_t low, uintptr_t high);
+/* Enumerates the loaded objects, then calls body(arg) while the loader's lock keeps them loaded. False, without having
+ * called body, if there is no memory for the list. Not with the world stopped. */
+bool platform_modules_with(void (*body)(void *), void *arg);
+/* Writable segments; inside platform_modules_with. */
+void platform_modules_segments(platform_range *, void *context);
+/* Learns how this libc keeps pthread_setspecific values. Once, by any thread, before the first storage scan. */
+void platform_storage_learn(void);
+/* Thread-local storage and pthread_setspecific values of the thread with that thread pointer, as far as they lie outside
+ * [low, high), its stack. Inside platform_modules_with. */
+void platform_storage(uintptr_t thread_pointer, uintptr_t low, uintptr_t high, platform_range *, void *context);
+
+/* ---- Sanitizers, met at run time also by a release build ---- */
+
+bool platform_sanitizer_runtime(void); /* AddressSanitizer or ThreadSanitizer */
+bool platform_defers_signals(void);    /* ThreadSanitizer */
+/* Where deferred signals are answered; nothing without ThreadSanitizer. */
+void platform_poll(void);
+/* A happens-before edge for ThreadSanitizer in a build of the library that it does not see into; otherwise nothing. */
+void platform_edge_release(void *address);
+void platform_edge_acquire(void *address);
+void *platform_fake_stack(void);
+/* Whether word points into a live frame of that fake stack; its bounds. */
+bool platform_fake_frame(void *fake_stack, uintptr_t word, uintptr_t *low, uintptr_t *high);
 
 #endif

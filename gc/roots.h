@@ -3,6 +3,7 @@
 #ifndef VGC_ROOTS_H
 #define VGC_ROOTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct thread;
@@ -13,8 +14,8 @@ typedef void roots_range(void *context, const void *low, const void *high, struc
 
 /* Enumerates the loaded objects while it holds the loader's lock, and calls body(arg) with that lock still held, so that
  * no dlclose can unmap a segment between enumeration and scan (N22, B12). Before any lock of vgc's: a thread that holds
- * the loader's lock may allocate, and then waits for ours. */
-void roots_with_modules(void (*body)(void *), void *arg);
+ * the loader's lock may allocate, and then waits for ours. False if there was no memory for the list of objects: then body has not been called. */
+bool roots_with_modules(void (*body)(void *), void *arg);
 
 /* All roots. World stopped, inside roots_with_modules; the caller holds the roots lock. */
 void roots_scan(roots_range *range, void *context);

@@ -101,7 +101,7 @@ VGC_API void *vgc_base_of(const void *ptr);
 
 /* ---- Collection ---- */
 
-/* Collects now. 0, or -1 with errno EBUSY (collection is disabled). A collection that another thread begins after the
+/* Collects now. 0, or -1 with errno EBUSY (collection is disabled) or ENOMEM. A collection that another thread begins after the
  * call counts. */
 VGC_API int vgc_collect(void);
 /* While the count of vgc_disable exceeds that of vgc_enable, no collection starts, whatever thread asks. One that runs

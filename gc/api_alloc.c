@@ -1,0 +1,177 @@
+/* The public allocation functions. */
+#include <errno.h>
+#include <string.h>
+
+#include "config.h"
+#include "error.h"
+#include "fast.h"
+#include "large.h"
+#include "layout.h"
+#include "platform.h"
+#include "vgc.h"
+
+static COLD void *out_of_memory(size_t size) {
+  const struct vgc_hooks *hooks = hooks_get();
+  void *ptr = hooks->out_of_memory ? hooks->out_of_memory(hooks->arg, size) : NULL;
+  if (!ptr) errno = ENOMEM;
+  return ptr;
+}
+
+static NOINLINE void *allocate_large(enum kind kind, size_t size) {
+  void *ptr = large_allocate(kind, size, 1);
+  return ptr ? ptr : out_of_memory(size);
+}
+
+static ALWAYS_INLINE void *allocate(enum kind kind, size_t size) {
+  if (UNLIKELY(size > SIZECLASS_SMALL_MAX)) return allocate_large(kind, size);
+  void *ptr = cache_allocate(kind, size);
+  return LIKELY(ptr) ? ptr : out_of_memory(size);
+}
+
+void *vgc_malloc(size_t size) { return allocate(KIND_SCAN, size); }
+void *vgc_malloc_noscan(size_t size) { return allocate(KIND_NOSCAN, size); }
+void *vgc_malloc_uncollectable(size_t size) { return allocate(KIND_UNCOLLECTABLE, size); }
+void vgc_free(void *ptr) { cache_free(ptr); }
+
+void *vgc_calloc(size_t count, size_t size) {
+  size_t bytes;
+  if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) return out_of_memory(SIZE_MAX);
+  return allocate(KIND_SCAN, bytes);
+}
+
+/* A class of slots that are multiples of the alignment; spans begin at pages. */
+static size_t aligned_slot(size_t alignment, size_t size) {
+  if (size < alignment) size = alignment;
+  if (alignment > config.page_bytes || size > SIZECLASS_SMALL_MAX) return 0;
+  for (unsigned i = sizeclass_of(size); i < SIZECLASS_COUNT; i++)
+    if (sizeclass_table[i].size % alignment == 0) return sizeclass_table[i].size;
+  return 0;
+}
+
+static void *allocate_aligned(enum kind kind, size_t alignment, size_t size) {
+  if (alignment <= 16) return allocate(kind, size < alignment ? alignment : size);
+  if (!cache_ensure()) return out_of_memory(size);
+  size_t slot = aligned_slot(alignment, size);
+  if (slot) return allocate(kind, slot);
+  void *ptr = large_allocate(kind, size ? size : 1, alignment);
+  return ptr ? ptr : out_of_memory(size);
+}
+
+void *vgc_aligned_alloc(size_t alignment, size_t size) {
+  if (!alignment || alignment & (alignment - 1)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  return allocate_aligned(KIND_SCAN, alignment, size);
+}
+
+void *vgc_memdup(const void *source, size_t size) {
+  void *copy = allocate(KIND_SCAN, size);
+  return copy ? memcpy(copy, source, size) : NULL;
+}
+
+char *vgc_strdup(const char *string) {
+  size_t size = strlen(string) + 1;
+  void *copy = allocate(KIND_NOSCAN, size);
+  return copy ? memcpy(copy, string, size) : NULL;
+}
+
+/* ---- Typed ---- */
+
+/* The slot's last word names the layout; until it is written it is zero, which scans conservatively. */
+static void *allocate_typed(vgc_layout_id id, size_t bytes) {
+  size_t size;
+  if (__builtin_add_overflow(bytes, sizeof(uintptr_t), &size)) return out_of_memory(SIZE_MAX);
+  if (!cache_ensure()) return out_of_memory(size);
+  if (size <= SIZECLASS_SMALL_MAX) size = sizeclass_table[sizeclass_of(size)].size;
+  if (size > SIZECLASS_SMALL_MAX) size = (size + config.page_bytes - 1) & ~(config.page_bytes - 1);
+  char *ptr = size < bytes ? out_of_memory(bytes) : allocate(KIND_TYPED, size);
+  if (!ptr) return NULL;
+  *(uintptr_t *)(void *)(ptr + size - sizeof(uintptr_t)) = id;
+  platform_poison(ptr + bytes, size - bytes);
+  return ptr;
+}
+
+void *vgc_malloc_typed(vgc_layout_id id, size_t count) {
+  const struct layout *layout = layout_of(id);
+  if (!layout) {
+    errno = EINVAL;
+    return NULL;
+  }
+  size_t bytes;
+  if (__builtin_mul_overflow(layout->words * sizeof(uintptr_t), count, &bytes)) return out_of_memory(SIZE_MAX);
+  return allocate_typed(id, bytes);
+}
+
+/* ---- Looking up ---- */
+
+static struct span *object_at(const void *ptr, uintptr_t *base) {
+  uintptr_t address = (uintptr_t)ptr;
+  struct span *span = span_of(address);
+  if (!span) return NULL;
+  uint32_t slot = span_slot(span, address);
+  if (slot >= span->slots || !(span_issued(span, slot / 64) >> slot % 64 & 1)) return NULL;
+  *base = span->base + (uintptr_t)slot * span->size;
+  return span;
+}
+
+static size_t usable(const struct span *span) {
+  size_t size = span->size ? span->size : (size_t)span->pages * config.page_bytes;
+  return span->kind == KIND_TYPED ? size - sizeof(uintptr_t) : size;
+}
+
+size_t vgc_usable_size(const void *ptr) {
+  uintptr_t base = 0;
+  const struct span *span = object_at(ptr, &base);
+  if (!span || base != (uintptr_t)ptr) return 0;
+  /* Who asks may use it. */
+  platform_unpoison(ptr, usable(span));
+  return usable(span);
+}
+
+void *vgc_base_of(const void *ptr) {
+  uintptr_t base = 0;
+  return object_at(ptr, &base) ? (void *)base : NULL;
+}
+
+/* ---- Realloc ---- */
+
+/* The trailing word of a typed slot, which AddressSanitizer holds poisoned against the program. */
+NO_SANITIZE static vgc_layout_id layout_id_of(const struct span *span, const void *ptr) {
+  return (vgc_layout_id) * (const uintptr_t *)(const void *)((const char *)ptr + usable(span));
+}
+
+static void *allocate_like(const struct span *span, const void *ptr, size_t size) {
+  if (span->kind != KIND_TYPED) return allocate((enum kind)span->kind, size);
+  return allocate_typed(layout_id_of(span, ptr), size);
+}
+
+static void *resize_in_place(const struct span *span, char *ptr, size_t size) {
+  platform_unpoison(ptr, usable(span));
+  /* What the program gave up must retain nothing, and must be zero if it asks for it again. */
+  if (span->kind != KIND_NOSCAN) memset(ptr + size, 0, usable(span) - size);
+  platform_poison(ptr + size, usable(span) - size);
+  return ptr;
+}
+
+void *vgc_realloc(void *ptr, size_t size) {
+  if (!ptr) return allocate(KIND_SCAN, size);
+  if (!size) {
+    cache_free(ptr);
+    return NULL;
+  }
+  uintptr_t base = 0;
+  struct span *span = object_at(ptr, &base);
+  if (UNLIKELY(!span || base != (uintptr_t)ptr)) {
+    cache_free_error(ptr, span_of((uintptr_t)ptr));
+    return NULL;
+  }
+  size_t before = usable(span);
+  if (size <= before && size >= before / 2) return resize_in_place(span, ptr, size);
+  void *fresh = allocate_like(span, ptr, size);
+  if (!fresh) return NULL;
+  platform_unpoison(ptr, before);
+  memcpy(fresh, ptr, before < size ? before : size);
+  cache_free(ptr);
+  return fresh;
+}

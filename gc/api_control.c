@@ -1,0 +1,35 @@
+/* The public functions that steer the collector. */
+#include "cache.h"
+#include "central.h"
+#include "collect.h"
+#include "error.h"
+#include "heap.h"
+#include "init.h"
+#include "large.h"
+#include "pages.h"
+#include "thread.h"
+#include "vgc.h"
+
+int vgc_collect(void) {
+  if (!cache_ensure()) return -1;
+  return collect_now(COLLECT_EXPLICIT) ? 0 : -1;
+}
+
+void vgc_disable(void) {
+  if (cache_ensure()) collect_disable();
+}
+
+void vgc_enable(void) {
+  if (!collect_enable())
+    error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_enable without vgc_disable; call them in pairs");
+}
+
+size_t vgc_trim(void) {
+  if (!cache_ensure()) return 0;
+  large_finish_sweep();
+  central_finish_sweep();
+  lock_acquire(&heap_lock);
+  size_t bytes = pages_trim(true, 0);
+  lock_release(&heap_lock);
+  return bytes;
+}

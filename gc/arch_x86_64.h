@@ -1,0 +1,63 @@
+/* x86-64, System V ABI: rbx, rbp, r12 to r15 survive a call, no vector register does. The red zone lies 128 bytes below
+ * the stack pointer; the kernel places a signal frame below it. */
+#ifndef VGC_ARCH_X86_64_H
+#define VGC_ARCH_X86_64_H
+
+#define ARCH_SAVED_REGISTERS 6
+/* From the lowest saved register to the caller's stack pointer: the registers and the return address. */
+#define ARCH_FRAME_WORDS 7
+
+/* void platform_with_registers(void (*body)(void *, uintptr_t *), void *arg) */
+#define ARCH_DEFINE_WITH_REGISTERS                                                                                     \
+  __asm__(".pushsection .text\n"                                                                                       \
+          ".p2align 4\n"                                                                                               \
+          ".globl platform_with_registers\n"                                                                           \
+          ".hidden platform_with_registers\n"                                                                          \
+          ".type platform_with_registers, @function\n"                                                                 \
+          "platform_with_registers:\n"                                                                                 \
+          ".cfi_startproc\n"                                                                                           \
+          "pushq %rbp\n.cfi_adjust_cfa_offset 8\n.cfi_rel_offset %rbp, 0\n"                                            \
+          "pushq %rbx\n.cfi_adjust_cfa_offset 8\n.cfi_rel_offset %rbx, 0\n"                                            \
+          "pushq %r12\n.cfi_adjust_cfa_offset 8\n.cfi_rel_offset %r12, 0\n"                                            \
+          "pushq %r13\n.cfi_adjust_cfa_offset 8\n.cfi_rel_offset %r13, 0\n"                                            \
+          "pushq %r14\n.cfi_adjust_cfa_offset 8\n.cfi_rel_offset %r14, 0\n"                                            \
+          "pushq %r15\n.cfi_adjust_cfa_offset 8\n.cfi_rel_offset %r15, 0\n"                                            \
+          "movq %rdi, %rax\n"                                                                                          \
+          "movq %rsi, %rdi\n"                                                                                          \
+          "movq %rsp, %rsi\n"                                                                                          \
+          "subq $8, %rsp\n.cfi_adjust_cfa_offset 8\n"                                                                  \
+          "callq *%rax\n"                                                                                              \
+          "addq $56, %rsp\n.cfi_adjust_cfa_offset -56\n"                                                               \
+          "retq\n"                                                                                                     \
+          ".cfi_endproc\n"                                                                                             \
+          ".size platform_with_registers, . - platform_with_registers\n"                                               \
+          ".popsection\n")
+
+#define ARCH_DEFINE_ENTRY(name, body)                                                                                  \
+  __asm__(".pushsection .text\n"                                                                                       \
+          ".p2align 4\n"                                                                                               \
+          ".globl " #name "\n"                                                                                         \
+          ".type " #name ", @function\n" #name ":\n"                                                                   \
+          ".cfi_startproc\n"                                                                                           \
+          "endbr64\n"                                                                                                  \
+          "leaq " #body "(%rip), %rdi\n"                                                                               \
+          "xorl %esi, %esi\n"                                                                                          \
+          "jmp platform_with_registers\n"                                                                              \
+          ".cfi_endproc\n"                                                                                             \
+          ".size " #name ", . - " #name "\n"                                                                           \
+          ".popsection\n")
+
+static inline uintptr_t arch_thread_pointer(void) {
+  uintptr_t tp;
+  /* The first word of the thread's control block is its own address. */
+  __asm__("movq %%fs:0, %0" : "=r"(tp));
+  return tp;
+}
+
+/* Thread-local storage, variant II: static blocks end at the thread pointer, the thread structure begins there. */
+#define ARCH_DTV_OFFSET            8
+#define ARCH_STRUCT_ABOVE_POINTER  1
+
+static inline void arch_pause(void) { __asm__ volatile("pause"); }
+
+#endif

@@ -1,0 +1,17 @@
+/* Words of 64 bits. */
+#ifndef VGC_BITMAP_H
+#define VGC_BITMAP_H
+
+#include <stdint.h>
+
+#include "platform.h"
+
+static ALWAYS_INLINE unsigned bitmap_first(uint64_t word) { return (unsigned)__builtin_ctzll(word); }
+static ALWAYS_INLINE unsigned bitmap_count(uint64_t word) { return (unsigned)__builtin_popcountll(word); }
+/* Bits of word `index` of a map over `slots` bits that stand for a slot. */
+static ALWAYS_INLINE uint64_t bitmap_valid(uint32_t slots, uint32_t index) {
+  uint32_t left = slots - index * 64;
+  return left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
+}
+
+#endif

@@ -1,0 +1,299 @@
+#include "cache.h"
+
+#include <errno.h>
+
+#include "atomic.h"
+#include "central.h"
+#include "check.h"
+#include "collect.h"
+#include "config.h"
+#include "error.h"
+#include "event.h"
+#include "heap.h"
+#include "init.h"
+#include "large.h"
+#include "point.h"
+#include "thread.h"
+
+/* Nothing is available here, and nothing is ever written: it stands in for an empty slot and for a missing cache. */
+static struct span span_none COLLECTOR_DATA = {.active = SPAN_NO_WORD};
+struct cache cache_none COLLECTOR_DATA = {.current = {[0 ... CACHE_SLOTS - 1] = &span_none}};
+_Thread_local struct cache *cache_current __attribute__((tls_model("initial-exec"))) = &cache_none;
+
+/* Release after a cache is complete, acquire in cache_all. */
+static _Atomic(struct cache *) caches COLLECTOR_DATA;
+static struct cache *caches_free COLLECTOR_DATA; /* registry lock */
+
+static void busy_set(struct cache *cache, uint32_t busy) {
+  signal_order();
+  store_relaxed(&cache->busy, busy);
+  signal_order();
+}
+
+/* ---- Caches and threads ---- */
+
+static struct cache *cache_make(void) {
+  size_t bytes = (sizeof(struct cache) + 4095) / 4096 * 4096;
+  struct cache *cache = platform_reserve(bytes, 4096);
+  if (!cache) return NULL;
+  for (unsigned i = 0; i < CACHE_SLOTS; i++) store_relaxed(&cache->current[i], &span_none);
+  cache->next = load_relaxed(&caches);
+  store_release(&caches, cache);
+  return cache;
+}
+
+struct cache *cache_ensure(void) {
+  if (LIKELY(cache_current != &cache_none)) return cache_current;
+  if (!init_ensure()) return NULL;
+  struct thread *self = thread_ensure();
+  if (!self) return NULL;
+  thread_registry_lock();
+  struct cache *cache = caches_free;
+  if (cache)
+    caches_free = cache->next_free;
+  else
+    cache = cache_make();
+  if (cache) {
+    cache->thread = self;
+    cache->countdown = config.collect_every;
+    self->cache = cache;
+    cache_current = cache;
+  }
+  thread_registry_unlock();
+  if (!cache) errno = ENOMEM;
+  return cache;
+}
+
+struct cache *cache_all(void) { return load_acquire(&caches); }
+
+static void give_up(struct cache *cache) {
+  for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
+    struct span *span = load_relaxed(&cache->current[slot]);
+    store_relaxed(&cache->current[slot], &span_none);
+    if (span != &span_none) {
+      cache_count(&cache->issued[slot], -(uint64_t)bitmap_count(load_relaxed(&span->avail)));
+      central_give(span);
+    }
+    while ((span = span_list_pop(&cache->full[slot]))) central_give(span);
+    while ((span = span_list_pop(&cache->usable[slot]))) central_give(span);
+  }
+}
+
+void cache_thread_exit(struct thread *self) {
+  struct cache *cache = self->cache;
+  if (!cache) return;
+  busy_set(cache, 1);
+  cache_take_returned(cache);
+  give_up(cache);
+  /* What was pushed meanwhile goes to the new holders. */
+  cache_take_returned(cache);
+  busy_set(cache, 0);
+  POINT(cache_exit_before_release);
+  thread_registry_lock();
+  self->cache = NULL;
+  cache_current = &cache_none;
+  cache->thread = NULL;
+  cache->next_free = caches_free;
+  caches_free = cache;
+  thread_registry_unlock();
+}
+
+void cache_abandon(struct cache *cache) {
+  cache->thread = NULL;
+  store_relaxed(&cache->busy, 0);
+  store_relaxed(&cache->returned, NULL);
+  for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
+    cache_count(&cache->issued[slot], -(uint64_t)bitmap_count(load_relaxed(&load_relaxed(&cache->current[slot])->avail)));
+    store_relaxed(&cache->current[slot], &span_none);
+    cache->full[slot] = cache->usable[slot] = (struct span_list){0};
+  }
+  cache->next_free = caches_free;
+  caches_free = cache;
+}
+
+void cache_reset(void) {
+  size_t bytes = (sizeof(struct cache) + 4095) / 4096 * 4096;
+  for (struct cache *cache = load_relaxed(&caches), *next; cache; cache = next) {
+    next = cache->next;
+    if (cache->thread) cache->thread->cache = NULL;
+    platform_release(cache, bytes);
+  }
+  store_relaxed(&caches, NULL);
+  caches_free = NULL;
+  cache_current = &cache_none;
+}
+
+/* ---- Returned spans ---- */
+
+static void push(_Atomic(struct span *) *list, struct span *span) {
+  struct span *head = load_relaxed(list);
+  do {
+    span->remote_next = head;
+    POINT(cache_notify_before_push);
+    /* Release: who takes the list (acquire) sees remote_next. Lists are only taken whole, so there is no ABA. */
+  } while (!cas_weak_release(list, &head, span));
+}
+
+void cache_notify(struct span *span) {
+  /* Acquire-release: if somebody else has set it, that one's clearing of it (also acquire-release, before it looks for
+   * returned slots) reads from this exchange and so sees what the caller returned. */
+  if (exchange_acq_rel(&span->notified, 1)) return;
+  struct cache *owner = load_relaxed(&span->owner);
+  if (owner)
+    push(&owner->returned, span);
+  else
+    push(&central[span->class_index % SIZECLASS_COUNT].returned, span);
+}
+
+static void make_usable(struct cache *cache, struct span *span) {
+  unsigned slot = cache_slot(span->kind, span->class_index);
+  span_list_remove(&cache->full[slot], span);
+  store_relaxed(&span->state, SPAN_USABLE);
+  span_list_push(&cache->usable[slot], span);
+}
+
+void cache_take_returned(struct cache *cache) {
+  for (struct span *span = exchange_acquire(&cache->returned, NULL), *next; span; span = next) {
+    next = span->remote_next;
+    exchange_acq_rel(&span->notified, 0); /* see cache_notify */
+    if (load_relaxed(&span->owner) == cache) {
+      if (span_state(span) == SPAN_FULL && span_fold_all(span)) make_usable(cache, span);
+    } else if (span_anything_returned(span)) {
+      cache_notify(span); /* changed hands since it was pushed */
+    }
+  }
+}
+
+/* ---- Allocation ---- */
+
+/* The next span to allocate from becomes current. False if there is no memory. */
+static bool next_span(struct cache *cache, enum kind kind, unsigned class_index) {
+  unsigned slot = cache_slot(kind, class_index);
+  busy_set(cache, 1);
+  struct span *span = load_relaxed(&cache->current[slot]);
+  if (span != &span_none) {
+    if (span_refill(span)) {
+      busy_set(cache, 0);
+      return true;
+    }
+    /* Full before the returned spans are looked at: a slot returned from here on finds it so. */
+    store_relaxed(&cache->current[slot], &span_none);
+    store_relaxed(&span->state, SPAN_FULL);
+    span_list_push(&cache->full[slot], span);
+  }
+  if (load_relaxed(&cache->returned)) cache_take_returned(cache);
+  span = span_list_pop(&cache->usable[slot]);
+  if (!span) span = central_take(class_index, kind, cache);
+  if (span) {
+    store_relaxed(&span->state, SPAN_CURRENT);
+    store_relaxed(&cache->current[slot], span);
+  }
+  busy_set(cache, 0);
+  if (span) return true;
+  span = heap_make_span(class_index, kind, cache);
+  if (!span) return false;
+  store_relaxed(&cache->current[slot], span);
+  return true;
+}
+
+/* Fills the current span's available word, whatever it takes. */
+COLD struct cache *cache_fill(enum kind kind, unsigned class_index) {
+  struct cache *cache = cache_ensure();
+  if (!cache) return NULL;
+  if (UNLIKELY(config.collect_every) && --cache->countdown == 0) {
+    cache->countdown = config.collect_every;
+    collect_now(COLLECT_STRESS);
+  }
+  unsigned slot = cache_slot(kind, class_index);
+  while (!load_relaxed(&load_relaxed(&cache->current[slot])->avail)) {
+    struct span *span = load_relaxed(&cache->current[slot]);
+    bool filled = false;
+    if (span != &span_none) {
+      if (UNLIKELY(config.check_level >= 2)) check_span(span);
+      filled = span_refill(span);
+    }
+    if (!filled && !next_span(cache, kind, class_index)) return NULL;
+  }
+  cache_count(&cache->issued[slot], bitmap_count(load_relaxed(&load_relaxed(&cache->current[slot])->avail)));
+  return cache;
+}
+
+/* ---- Free ---- */
+
+COLD void cache_free_error(void *ptr, struct span *span) {
+  uintptr_t address = (uintptr_t)ptr;
+  uint32_t slot = span ? span_slot(span, address) : 0;
+  if (!span && !arena_of(address)) {
+    error_report(VGC_ERROR_FREE_FOREIGN, ptr,
+                 "free of a pointer outside the heap (stack, global, unmapped or another allocator's); free only what "
+                 "this library allocated");
+  } else if (!span || slot >= span->slots) {
+    error_report(VGC_ERROR_FREE_STALE, ptr,
+                 "free of a pointer to no object: its memory was given back or never used; free each object once");
+  } else if (span->base + (uintptr_t)slot * span->size != address) {
+    error_report(VGC_ERROR_FREE_INTERIOR, ptr,
+                 "free of a pointer into an object; free its start, as vgc_base_of tells it");
+  } else {
+    error_report(VGC_ERROR_DOUBLE_FREE, ptr, "double free: the object is free already; free each object once");
+  }
+  errno = EINVAL;
+}
+
+/* A free by a thread that does not own the span. */
+NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
+  struct cache *cache = cache_ensure();
+  if (span->class_index == SPAN_CLASS_LARGE) {
+    if (!large_free(span, ptr)) cache_free_error(ptr, span);
+    return;
+  }
+  uint32_t word = slot / 64;
+  uint64_t bit = UINT64_C(1) << slot % 64;
+  if (UNLIKELY(!(span_issued(span, word) & bit))) {
+    cache_free_error(ptr, span);
+    return;
+  }
+  platform_poison(ptr, span->size);
+  POINT(free_remote_before_return);
+  /* Release: the holder that folds it in (acquire, span_fold) has this thread's uses of the object behind it. The
+   * pointer is kept alive past the store (N51). */
+  uint64_t before = fetch_or_release(&span_remote(span)[word], bit);
+  KEEP_ALIVE(ptr);
+  if (UNLIKELY(before & bit)) {
+    cache_free_error(ptr, span);
+    return;
+  }
+  if (cache) cache_count(&cache->freed[cache_slot(span->kind, span->class_index)], 1);
+  if (!before) cache_notify(span);
+}
+
+/* The first slot of a full span came free. */
+NOINLINE void cache_free_into_full(struct cache *cache, struct span *span) {
+  busy_set(cache, 1);
+  make_usable(cache, span);
+  busy_set(cache, 0);
+}
+
+/* ---- Surrender ---- */
+
+static uint32_t surrender_list(struct span_list *list, void (*take)(struct span *)) {
+  uint32_t count = 0;
+  for (struct span *span = list->first, *next; span; span = next) {
+    next = span->next;
+    if (span->pinned) continue;
+    span_list_remove(list, span);
+    store_relaxed(&span->owner, NULL);
+    take(span);
+    count++;
+  }
+  return count;
+}
+
+uint32_t cache_surrender(struct cache *cache, void (*take)(struct span *)) {
+  if (load_relaxed(&cache->busy)) return 0;
+  uint32_t count = 0;
+  for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
+    count += surrender_list(&cache->full[slot], take);
+    count += surrender_list(&cache->usable[slot], take);
+  }
+  return count;
+}

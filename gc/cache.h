@@ -1,0 +1,88 @@
+/* A thread's cache: the spans it owns, one current span for each class and kind.
+ *
+ * Allocation goes up a hierarchy: 1. the current span's available word; 2. its other words, with what was returned to it;
+ * 3. the cache's usable spans; 4. central; 5. fresh pages. The first two touch nothing that another thread writes. */
+#ifndef VGC_CACHE_H
+#define VGC_CACHE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "platform.h"
+#include "sizeclass.h"
+#include "span.h"
+
+struct thread;
+
+#define CACHE_SLOTS (KIND_COUNT * SIZECLASS_COUNT)
+
+static ALWAYS_INLINE unsigned cache_slot(enum kind kind, unsigned class_index) {
+  return (unsigned)kind * SIZECLASS_COUNT + class_index;
+}
+
+struct cache {
+  /* Owner; the collector looks in a stopped world. Never NULL: an empty slot names a span that has nothing available. */
+  _Atomic(struct span *) current[CACHE_SLOTS]; /* relaxed: statistics read it from outside */
+  /* Owner while `busy`; the collector in a stopped world while not: */
+  struct span_list full[CACHE_SLOTS];
+  struct span_list usable[CACHE_SLOTS];
+  /* Owner, relaxed, only ever growing, also over later owners; others read: */
+  _Atomic uint64_t issued[CACHE_SLOTS]; /* slots moved into `avail` less those put back */
+  _Atomic uint64_t freed[CACHE_SLOTS];  /* vgc_free by this thread, whoever owned the span */
+  _Atomic uint64_t freed_large, freed_large_bytes, issued_large, issued_large_bytes;
+  /* Owner writes, the collector reads in a stopped world: the lists above may be halfway between two states. */
+  _Atomic uint32_t busy;
+  uint32_t countdown;           /* owner: allocations until the next forced collection */
+  struct cache *next;           /* all caches ever made; written once, before cache_all publishes it (release/acquire) */
+  struct cache *next_free;      /* registry lock */
+  struct thread *thread;        /* registry lock */
+
+  /* Spans with a first returned slot, pushed by others (release), taken whole by the owner (acquire). */
+  _Atomic(struct span *) returned __attribute__((aligned(PLATFORM_FALSE_SHARING)));
+} __attribute__((aligned(PLATFORM_FALSE_SHARING)));
+
+/* The calling thread's cache, or an empty one that owns nothing. */
+extern _Thread_local struct cache *cache_current __attribute__((tls_model("initial-exec")));
+extern struct cache cache_none;
+
+static ALWAYS_INLINE void cache_count(_Atomic uint64_t *counter, uint64_t amount) {
+  store_relaxed(counter, load_relaxed(counter) + amount); /* one writer */
+}
+
+/* The slow sides of fast.h. */
+
+/* Makes slots available in the caller's current span, whatever it takes. The caller's cache, or NULL without memory. */
+struct cache *cache_fill(enum kind, unsigned class_index);
+/* A free by a thread that does not own the span. */
+void cache_free_remote(struct span *, uint32_t slot, void *ptr);
+/* The first slot of a full span of the caller's came free. */
+void cache_free_into_full(struct cache *, struct span *);
+/* Tells what is wrong with freeing ptr, in which span it lies or NULL, and reports it. */
+void cache_free_error(void *ptr, struct span *);
+
+/* The caller's cache, made if need be; registers the thread. NULL if there is no memory. */
+struct cache *cache_ensure(void);
+/* Gives up all spans of the exiting thread's cache and the cache itself. No locks held. */
+void cache_thread_exit(struct thread *);
+/* All caches ever made. */
+struct cache *cache_all(void);
+/* In a forked child, for the cache of a thread that is no more; all locks held. */
+void cache_abandon(struct cache *);
+/* Forgets all caches (shutdown). */
+void cache_reset(void);
+
+/* ---- For the collector, in a stopped world ---- */
+
+/* Takes from the cache what it can spare: every span that is neither current nor pointed into by its owner's stack
+ * (`pinned`: the owner may be inside vgc_free of a slot of it, whose address it keeps alive to the last store). Nothing if
+ * the cache is busy. Each goes to take(span). Returns the number taken. */
+uint32_t cache_surrender(struct cache *, void (*take)(struct span *));
+
+/* Tells the holder of a span that something was returned to it. Any thread; lock-free. */
+void cache_notify(struct span *);
+/* Delivers the spans in cache->returned: those of the caller's own become usable, others are passed on. Owner, busy. */
+void cache_take_returned(struct cache *);
+
+#endif

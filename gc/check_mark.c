@@ -1,0 +1,130 @@
+#include "check_mark.h"
+
+#include "arena.h"
+#include "config.h"
+#include "error.h"
+#include "layout.h"
+#include "platform.h"
+#include "roots.h"
+#include "span.h"
+
+/* World stopped. */
+static uint8_t *maps[ARENA_MAX] COLLECTOR_DATA;
+static size_t map_bytes[ARENA_MAX] COLLECTOR_DATA;
+static struct {
+  uintptr_t *entries; /* object starts still to scan */
+  size_t depth, capacity;
+} todo COLLECTOR_DATA;
+
+static size_t object_bytes(const struct span *span) {
+  return span->size ? span->size : (size_t)span->pages * config.page_bytes;
+}
+
+static bool test_and_set(uintptr_t object) {
+  const struct arena *arena = arena_of(object);
+  size_t bit = (object - arena->base) / 8;
+  uint8_t *byte = &maps[arena - arenas][bit / 8];
+  uint8_t mask = (uint8_t)(1u << bit % 8);
+  bool was = *byte & mask;
+  *byte |= mask;
+  return was;
+}
+
+static void todo_push(uintptr_t object) {
+  if (todo.depth == todo.capacity) {
+    size_t capacity = todo.capacity ? todo.capacity * 2 : 65536;
+    uintptr_t *entries = platform_reserve(capacity * sizeof *entries, 4096);
+    if (!entries) {
+      platform_print("vgc: check level 3: no memory for the second marker; lower VGC_CHECK_LEVEL\n");
+      platform_abort();
+    }
+    if (todo.entries) {
+      __builtin_memcpy(entries, todo.entries, todo.depth * sizeof *entries);
+      platform_release(todo.entries, todo.capacity * sizeof *entries);
+    }
+    todo.entries = entries;
+    todo.capacity = capacity;
+  }
+  todo.entries[todo.depth++] = object;
+}
+
+/* Start of the object that the word points into, 0 if none. */
+static uintptr_t object_of(uintptr_t word) {
+  struct span *span = span_of(word);
+  if (!span) return 0;
+  uintptr_t slot = (word - span->base) / object_bytes(span);
+  if (slot >= span->slots) return 0;
+  uint64_t bit = UINT64_C(1) << slot % 64;
+  if (load_relaxed(&span->bits[slot / 64].free) & bit) return 0;
+  bool active = (load_relaxed(&span->active) & SPAN_NO_WORD) == slot / 64;
+  if (active && (load_relaxed(&span->avail) & bit)) return 0;
+  return span->base + slot * object_bytes(span);
+}
+
+static void visit(uintptr_t word) {
+  uintptr_t object = object_of(word);
+  if (object && !test_and_set(object)) todo_push(object);
+}
+
+NO_SANITIZE static void scan_object(uintptr_t object) {
+  const struct span *span = span_of(object);
+  if (span->kind == KIND_NOSCAN) return;
+  size_t words = object_bytes(span) / sizeof(uintptr_t);
+  const uintptr_t *content = (const uintptr_t *)object;
+  const struct layout *layout = NULL;
+  if (span->kind == KIND_TYPED) layout = layout_of((vgc_layout_id)content[--words]);
+  if (layout) words = words / layout->words * layout->words;
+  for (size_t i = 0; i < words; i++) {
+    size_t within = layout ? i % layout->words : 0;
+    if (!layout || (layout->bits[within / 64] >> within % 64 & 1)) visit(content[i]);
+  }
+}
+
+static void drain(void) {
+  while (todo.depth) scan_object(todo.entries[--todo.depth]);
+}
+
+NO_SANITIZE static void visit_range(void *context, const void *low, const void *high, struct thread *thread) {
+  (void)context;
+  (void)thread;
+  for (const uintptr_t *at = low; at < (const uintptr_t *)high; at++) visit(*at);
+  drain();
+}
+
+static void visit_uncollectable(struct span *span, void *arg) {
+  (void)arg;
+  if (span->kind != KIND_UNCOLLECTABLE) return;
+  for (uint32_t slot = 0; slot < span->slots; slot++)
+    if (span_issued(span, slot / 64) >> slot % 64 & 1) visit(span->base + slot * object_bytes(span));
+  drain();
+}
+
+static void compare(struct span *span, void *arg) {
+  (void)arg;
+  for (uint32_t slot = 0; slot < span->slots; slot++) {
+    uintptr_t object = span->base + slot * object_bytes(span);
+    size_t bit = (object - arena_of(object)->base) / 8;
+    bool second = maps[arena_of(object) - arenas][bit / 8] >> bit % 8 & 1;
+    bool first = span->bits[slot / 64].mark >> slot % 64 & 1;
+    if (first == second) continue;
+    error_report(VGC_ERROR_CORRUPT, (void *)object,
+                 first ? "check level 3: marked, but the second marker does not reach it"
+                       : "check level 3: reachable for the second marker, but not marked");
+  }
+}
+
+void check_mark_compare(void) {
+  uint32_t count = load_relaxed(&arenas_count);
+  for (uint32_t i = 0; i < count; i++) {
+    map_bytes[i] = (load_relaxed(&arenas[i].bytes) / 64 + 4095) / 4096 * 4096;
+    maps[i] = platform_reserve(map_bytes[i], 4096);
+    CHECK(maps[i]);
+  }
+  span_each(visit_uncollectable, NULL);
+  roots_scan(visit_range, NULL);
+  span_each(compare, NULL);
+  for (uint32_t i = 0; i < count; i++) platform_release(maps[i], map_bytes[i]);
+  if (todo.entries) platform_release(todo.entries, todo.capacity * sizeof *todo.entries);
+  todo.entries = NULL;
+  todo.capacity = 0;
+}

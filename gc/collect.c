@@ -1,0 +1,180 @@
+#include "collect.h"
+
+#include <errno.h>
+
+#include "arena.h"
+#include "atomic.h"
+#include "cache.h"
+#include "central.h"
+#include "check.h"
+#include "config.h"
+#include "error.h"
+#include "event.h"
+#include "heap.h"
+#include "large.h"
+#include "lock.h"
+#include "mark.h"
+#include "pace.h"
+#include "pages.h"
+#include "platform.h"
+#include "point.h"
+#include "roots.h"
+#include "stats.h"
+#include "sweep.h"
+#include "thread.h"
+#include "world.h"
+
+static struct lock collect_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_COLLECT, 0);
+static unsigned disabled COLLECTOR_DATA;             /* collect lock */
+static struct collect_totals totals COLLECTOR_DATA;  /* collect lock */
+/* Cycles begun; written under the collect lock, read before it is taken, to learn what happened while waiting. */
+static _Atomic uint64_t begun COLLECTOR_DATA;
+
+struct cycle {
+  enum collect_reason reason;
+  uint64_t begun_before;
+  bool refused, done;
+  size_t marked;
+  uint32_t surrendered;
+  unsigned suspended;
+  uint64_t pause;
+};
+
+/* ---- With the world stopped ---- */
+
+static void sweep_if_owned(struct span *span, void *arg) {
+  (void)arg;
+  span->pinned = 0;
+  if (!load_relaxed(&span->owner)) return;
+  central[span->class_index].swept_objects += sweep_owned_span(span);
+  /* So that a full span's owner hears of it. */
+  if (span_state(span) == SPAN_FULL) cache_notify(span);
+}
+
+static void stopped(void *arg) {
+  struct cycle *cycle = arg;
+  POINT(collect_stopped);
+  cycle->marked = mark_all();
+  if (config.check_level >= 3) check_heap();
+  for (struct cache *cache = cache_all(); cache; cache = cache->next)
+    cycle->surrendered += cache_surrender(cache, central_add_unswept);
+  central_flip();
+  large_flip();
+  span_each(sweep_if_owned, NULL);
+  pace_after_cycle(cycle->marked);
+  totals.cycles++;
+}
+
+/* ---- The cycle ---- */
+
+static void lock_world(void) {
+  thread_registry_lock();
+  roots_lock();
+  central_lock_all();
+  lock_acquire(&heap_lock);
+}
+
+static void unlock_world(void) {
+  lock_release(&heap_lock);
+  central_unlock_all();
+  roots_unlock();
+  thread_registry_unlock();
+}
+
+static void count_pause(struct cycle *cycle) {
+  totals.pause_last = cycle->pause;
+  totals.pause_total += cycle->pause;
+  if (cycle->pause > totals.pause_max) totals.pause_max = cycle->pause;
+  totals.suspensions += cycle->suspended;
+}
+
+/* Everything that a cycle needs is taken before the stop, in the order of ranks: no suspended thread holds it, so no span
+ * is between central and a cache, no descriptor half made, no thread half registered. */
+static void run(struct cycle *cycle) {
+  const struct vgc_hooks *hooks = hooks_get();
+  fetch_add_relaxed(&begun, 1);
+  if (hooks->cycle_start) hooks->cycle_start(hooks->arg);
+  large_finish_sweep();
+  central_finish_sweep();
+  POINT(collect_before_locks);
+  lock_world();
+  uint64_t start = platform_now_ns();
+  cycle->suspended = world_stop();
+  world_with_own_registers(thread_self(), stopped, cycle);
+  cycle->pause = platform_now_ns() - start;
+  count_pause(cycle);
+  POINT(collect_before_resume);
+  world_resume();
+  POINT(collect_after_resume);
+  unlock_world();
+  lock_acquire(&heap_lock);
+  pages_trim(false, pages_taken_bytes() / 4);
+  lock_release(&heap_lock);
+  event_record(EVENT_CYCLE, totals.cycles, cycle->marked);
+  event_record(EVENT_SURRENDER, cycle->surrendered, cycle->suspended);
+  cycle->done = true;
+}
+
+/* With the loader's lock held (roots_with_modules). */
+static void collect_with_modules(void *arg) {
+  struct cycle *cycle = arg;
+  lock_acquire(&collect_lock);
+  bool served = cycle->reason != COLLECT_STRESS && load_relaxed(&begun) != cycle->begun_before;
+  cycle->refused = disabled != 0;
+  if (!cycle->refused && !served) run(cycle);
+  lock_release(&collect_lock);
+}
+
+static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) {
+  static const char *const reasons[] = {"explicit", "pace", "memory", "stress"};
+  platform_print("vgc: cycle %llu %s marked %zu KiB heap %llu KiB goal %llu KiB pause %llu us threads %u\n",
+                 (unsigned long long)stats->cycles, reasons[cycle->reason], cycle->marked / 1024,
+                 (unsigned long long)stats->heap_bytes / 1024, (unsigned long long)stats->trigger_bytes / 1024,
+                 (unsigned long long)cycle->pause / 1000, cycle->suspended);
+}
+
+bool collect_now(enum collect_reason reason) {
+  struct cycle cycle = {.reason = reason, .begun_before = load_relaxed(&begun)};
+  if (!roots_with_modules(collect_with_modules, &cycle)) {
+    errno = ENOMEM;
+    return false;
+  }
+  const struct vgc_hooks *hooks = hooks_get();
+  if (cycle.done && (config.log || hooks->cycle_end)) {
+    struct vgc_stats stats = {.struct_size = sizeof stats};
+    stats_fill(&stats);
+    if (config.log) log_cycle(&cycle, &stats);
+    if (hooks->cycle_end) hooks->cycle_end(hooks->arg, &stats);
+  }
+  if (cycle.refused) errno = EBUSY;
+  return !cycle.refused;
+}
+
+void collect_disable(void) {
+  lock_acquire(&collect_lock);
+  disabled++;
+  lock_release(&collect_lock);
+}
+
+bool collect_enable(void) {
+  lock_acquire(&collect_lock);
+  bool matched = disabled > 0;
+  if (matched) disabled--;
+  lock_release(&collect_lock);
+  return matched;
+}
+
+struct collect_totals collect_totals(void) {
+  lock_acquire(&collect_lock);
+  struct collect_totals copy = totals;
+  lock_release(&collect_lock);
+  return copy;
+}
+
+void collect_lock_acquire(void) { lock_acquire(&collect_lock); }
+void collect_lock_release(void) { lock_release(&collect_lock); }
+
+void collect_reset(void) {
+  totals = (struct collect_totals){0};
+  disabled = 0;
+}

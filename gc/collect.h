@@ -1,0 +1,32 @@
+/* The cycle. */
+#ifndef VGC_COLLECT_H
+#define VGC_COLLECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum collect_reason { COLLECT_EXPLICIT, COLLECT_PACE, COLLECT_MEMORY, COLLECT_STRESS };
+
+/* Collects, unless collection is disabled, or for a reason that another thread's cycle, begun after the call, has served.
+ * No locks held, cache not busy, allocation possible afterwards. False with
+ * errno EBUSY if disabled, ENOMEM if the loaded objects cannot be listed. */
+bool collect_now(enum collect_reason);
+
+/* See vgc_disable, vgc_enable. False if there is nothing to enable. */
+void collect_disable(void);
+bool collect_enable(void);
+
+struct collect_totals {
+  uint64_t cycles, suspensions;
+  uint64_t pause_last, pause_max, pause_total; /* ns */
+};
+/* Registered thread, no locks held. */
+struct collect_totals collect_totals(void);
+
+void collect_lock_acquire(void);
+void collect_lock_release(void);
+/* Zeroes the totals (shutdown). */
+void collect_reset(void);
+
+#endif

@@ -1,0 +1,140 @@
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform.h"
+
+struct vgc_config config COLLECTOR_DATA;
+
+#define KIB          UINT64_C(1024)
+#define MIB          (UINT64_C(1024) * KIB)
+#define GIB          (UINT64_C(1024) * MIB)
+#define NO_LIMIT     (UINT64_MAX >> 1)
+#define POWER_OF_TWO 1u
+
+/* The one table: field, environment variable, least, most, default, help. */
+struct knob {
+  const char *variable;
+  size_t offset;
+  size_t width;
+  uint64_t least, most, standard;
+  unsigned flags;
+  const char *help;
+};
+#define KNOB(field, variable, least, most, standard, flags, help)                                       \
+  {variable, offsetof(struct vgc_config, field), sizeof(((struct vgc_config *)0)->field), least, most, \
+   standard, flags, help}
+static const struct knob knobs[] = {
+    KNOB(page_bytes, "VGC_PAGE_BYTES", KIB, 64 * KIB, 8 * KIB, POWER_OF_TWO, "bytes of a page"),
+    KNOB(arena_bytes, "VGC_ARENA_BYTES", 256 * KIB, 512 * GIB, 64 * GIB, POWER_OF_TWO,
+         "address space reserved at a time"),
+    KNOB(thread_table, "VGC_THREAD_TABLE", 1, 65536, 64, 0, "threads in the first table"),
+    KNOB(mark_stack, "VGC_MARK_STACK", 16, NO_LIMIT, 32768, 0, "entries of the first mark stack"),
+    KNOB(mark_stack_max, "VGC_MARK_STACK_MAX", 16, NO_LIMIT, NO_LIMIT, 0, "entries it may grow to"),
+    KNOB(minimum_heap, "VGC_MINIMUM_HEAP", 1, NO_LIMIT, 4 * MIB, 0, "heap bytes before the first collection"),
+    KNOB(soft_limit, "VGC_SOFT_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, 0, "heap bytes to stay below by collecting earlier"),
+    KNOB(hard_limit, "VGC_HARD_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, 0, "heap bytes beyond which allocation fails"),
+    KNOB(growth_percent, "VGC_GROWTH_PERCENT", 1, 10000, 100, 0, "heap growth between collections, percent of live"),
+    KNOB(check_level, "VGC_CHECK_LEVEL", 0, 3, 1, 0, "0 none, 1 cheap, 2 each operation, 3 heap walk and second marker"),
+    KNOB(mark_workers, "VGC_MARK_WORKERS", 1, 1, 1, 0, "threads that mark"),
+    KNOB(suspend_signal, "VGC_SUSPEND_SIGNAL", 1, 64, SIGPWR, 0, "signal that suspends threads"),
+    KNOB(collect_every, "VGC_COLLECT_EVERY", 0, UINT32_MAX, 0, 0, "collect at every Nth allocation (0: off)"),
+    KNOB(log, "VGC_LOG", 0, 1, 0, 0, "one line on standard error for each cycle"),
+};
+#define KNOBS (sizeof knobs / sizeof *knobs)
+
+static uint64_t knob_get(const struct vgc_config *from, const struct knob *knob) {
+  const char *field = (const char *)from + knob->offset;
+  if (knob->width == sizeof(size_t)) return *(const size_t *)(const void *)field;
+  return *(const unsigned *)(const void *)field;
+}
+
+static void knob_set(const struct knob *knob, uint64_t value) {
+  char *field = (char *)&config + knob->offset;
+  if (knob->width == sizeof(size_t))
+    *(size_t *)(void *)field = (size_t)value;
+  else
+    *(unsigned *)(void *)field = (unsigned)value;
+}
+
+static void print_knobs(void) {
+  platform_print("vgc: environment variables (decimal; K, M, G for powers of 1024):\n");
+  for (size_t i = 0; i < KNOBS; i++) {
+    platform_print("  %s=%llu  %s", knobs[i].variable, (unsigned long long)knob_get(&config, &knobs[i]), knobs[i].help);
+    platform_print("; %llu to %llu%s\n", (unsigned long long)knobs[i].least, (unsigned long long)knobs[i].most,
+                   knobs[i].flags & POWER_OF_TWO ? ", a power of two" : "");
+  }
+}
+
+static int refuse(const char *name, const char *text, const struct knob *knob) {
+  platform_print("vgc: %s: '%s' is not acceptable: expected a number from %llu to %llu%s; correct or unset it\n", name,
+                 text, (unsigned long long)knob->least, (unsigned long long)knob->most,
+                 knob->flags & POWER_OF_TWO ? ", a power of two" : "");
+  errno = EINVAL;
+  return -1;
+}
+
+static bool acceptable(const struct knob *knob, uint64_t value) {
+  if (value < knob->least || value > knob->most) return false;
+  return !(knob->flags & POWER_OF_TWO) || !(value & (value - 1));
+}
+
+/* A decimal number with an optional K, M or G. */
+static bool parse(const char *text, uint64_t *value) {
+  if (*text < '0' || *text > '9') return false;
+  uint64_t number = 0;
+  for (; *text >= '0' && *text <= '9'; text++)
+    if (__builtin_mul_overflow(number, 10u, &number) || __builtin_add_overflow(number, (uint64_t)(*text - '0'), &number))
+      return false;
+  uint64_t unit = 1;
+  if (*text == 'K' || *text == 'k') unit = KIB;
+  if (*text == 'M' || *text == 'm') unit = MIB;
+  if (*text == 'G' || *text == 'g') unit = GIB;
+  if (unit != 1) text++;
+  *value = number;
+  return !*text && !__builtin_mul_overflow(number, unit, value);
+}
+
+static int load_one(const struct knob *knob, const struct vgc_config *given) {
+  uint64_t value = knob->standard;
+  size_t end = knob->offset + knob->width;
+  if (given && end <= given->struct_size && knob_get(given, knob)) {
+    value = knob_get(given, knob);
+    if (!acceptable(knob, value)) {
+      char text[24];
+      char *digit = text + sizeof text - 1;
+      *digit = 0;
+      for (uint64_t rest = value; rest; rest /= 10) *--digit = (char)('0' + rest % 10);
+      return refuse(knob->variable, digit, knob);
+    }
+  }
+  const char *text = getenv(knob->variable);
+  if (text && (!parse(text, &value) || !acceptable(knob, value))) return refuse(knob->variable, text, knob);
+  knob_set(knob, value);
+  return 0;
+}
+
+int config_load(const struct vgc_config *given) {
+  if (given && (given->struct_size < sizeof given->struct_size || given->struct_size > sizeof *given)) {
+    platform_print("vgc: vgc_config.struct_size is %zu: expected %zu; call vgc_config_default() first\n",
+                   given->struct_size, sizeof *given);
+    errno = EINVAL;
+    return -1;
+  }
+  memset(&config, 0, sizeof config);
+  config.struct_size = sizeof config;
+  for (size_t i = 0; i < KNOBS; i++)
+    if (load_one(&knobs[i], given)) return -1;
+  const char *help = getenv("VGC_HELP");
+  if (help && strcmp(help, "0")) print_knobs();
+  return 0;
+}
+
+void vgc_config_default(struct vgc_config *out) {
+  memset(out, 0, sizeof *out);
+  out->struct_size = sizeof *out;
+}

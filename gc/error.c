@@ -1,0 +1,47 @@
+#include "error.h"
+
+#include "atomic.h"
+#include "event.h"
+#include "platform.h"
+
+static const struct vgc_hooks no_hooks;
+static struct vgc_hooks hooks_store[2] COLLECTOR_DATA;
+/* Release by vgc_set_hooks after it filled the copy, acquire by hooks_get before it reads it. */
+static _Atomic(const struct vgc_hooks *) hooks COLLECTOR_DATA;
+
+const struct vgc_hooks *hooks_get(void) {
+  const struct vgc_hooks *current = load_acquire(&hooks);
+  return current ? current : &no_hooks;
+}
+
+/* Two copies in turn: a reader may still hold the one before, which a third call would overwrite. Setting hooks while
+ * other threads run into errors is therefore limited to the documented use, once at the start. */
+void vgc_set_hooks(const struct vgc_hooks *given, struct vgc_hooks *old) {
+  const struct vgc_hooks *current = hooks_get();
+  if (old) *old = *current;
+  if (!given) {
+    store_release(&hooks, NULL);
+    return;
+  }
+  struct vgc_hooks *copy = current == &hooks_store[0] ? &hooks_store[1] : &hooks_store[0];
+  *copy = *given;
+  store_release(&hooks, copy);
+}
+
+void error_report(enum vgc_error error, const void *ptr, const char *message) {
+  event_record(EVENT_ERROR, (uintptr_t)ptr, (uintptr_t)error);
+  const struct vgc_hooks *current = hooks_get();
+  if (current->error) {
+    current->error(current->arg, error, ptr, message);
+    if (error != VGC_ERROR_CORRUPT) return;
+  }
+  platform_print("vgc: %p: %s\n", ptr, message);
+  event_dump();
+  platform_abort();
+}
+
+void check_failed(const char *condition, const char *file, int line) {
+  platform_print("vgc: check failed: %s, at %s:%d\n", condition, file, line);
+  event_dump();
+  platform_abort();
+}

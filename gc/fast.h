@@ -1,0 +1,90 @@
+/* The two fast paths. In the steady state neither takes a lock, writes a line that another thread writes, or does an
+ * atomic read-modify-write. A thread may be suspended between any two instructions of them. */
+#ifndef VGC_FAST_H
+#define VGC_FAST_H
+
+#include "cache.h"
+#include "point.h"
+
+/* Zeroes a slot, a multiple of 16 bytes or 8 bytes. */
+static ALWAYS_INLINE void zero(void *ptr, size_t size) {
+  typedef long long pair __attribute__((vector_size(16), aligned(8), may_alias));
+  if (UNLIKELY(size > 256)) {
+    __builtin_memset(ptr, 0, size);
+    return;
+  }
+  if (size == 8) {
+    *(uint64_t *)ptr = 0;
+    return;
+  }
+  for (char *at = ptr, *end = at + size; at < end; at += 16) {
+    *(pair *)(void *)at = (pair){0, 0};
+    OPAQUE(at); /* a loop, not a call of memset */
+  }
+}
+
+/* One slot of the kind, zeroed unless noscan; NULL if there is no memory. size <= SIZECLASS_SMALL_MAX. */
+static ALWAYS_INLINE void *cache_allocate(enum kind kind, size_t size) {
+  unsigned class_index = sizeclass_of(size);
+  struct cache *cache = cache_current;
+  struct span *span = load_relaxed(&cache->current[cache_slot(kind, class_index)]);
+  uint64_t available = load_relaxed(&span->avail);
+  while (UNLIKELY(!available)) {
+    cache = cache_fill(kind, class_index);
+    if (!cache) return NULL;
+    span = load_relaxed(&cache->current[cache_slot(kind, class_index)]);
+    available = load_relaxed(&span->avail);
+  }
+  void *ptr = (void *)(span->avail_base + (uintptr_t)bitmap_first(available) * span->size);
+  /* Address first, commit second: a thread that is suspended between the two holds it where its scan finds it, and until
+   * the commit the slot is available, which the collector leaves alone (N01). */
+  OPAQUE(ptr);
+  POINT(allocate_before_commit);
+  /* Relaxed: orders nothing; continues the release sequence that span_refill began. */
+  store_relaxed(&span->avail, available & (available - 1));
+  POINT(allocate_after_commit);
+  platform_unpoison(ptr, span->size);
+  if (kind != KIND_NOSCAN) zero(ptr, span->size);
+  platform_poison((char *)ptr + size, span->size - size);
+  return ptr;
+}
+
+/* vgc_free. */
+static ALWAYS_INLINE void cache_free(void *ptr) {
+  uintptr_t address = (uintptr_t)ptr;
+  struct span *span = span_of(address);
+  if (UNLIKELY(!span)) {
+    if (ptr) cache_free_error(ptr, NULL);
+    return;
+  }
+  uint32_t slot = span_slot(span, address);
+  if (UNLIKELY(span->base + (uintptr_t)slot * span->size != address || slot >= span->slots)) {
+    cache_free_error(ptr, span);
+    return;
+  }
+  struct cache *cache = cache_current;
+  POINT(free_before_owner_test);
+  if (UNLIKELY(load_relaxed(&span->owner) != cache)) {
+    cache_free_remote(span, slot, ptr);
+    return;
+  }
+  uint32_t word = slot / 64;
+  uint64_t bit = UINT64_C(1) << slot % 64;
+  uint64_t free = load_relaxed(&span->bits[word].free);
+  if (UNLIKELY(free & bit) ||
+      ((load_relaxed(&span->active) & SPAN_NO_WORD) == word && UNLIKELY(load_relaxed(&span->avail) & bit))) {
+    cache_free_error(ptr, span);
+    return;
+  }
+  platform_poison(ptr, span->size);
+  POINT(free_before_commit);
+  store_relaxed(&span->bits[word].free, free | bit);
+  POINT(free_after_commit);
+  cache_count(&cache->freed[cache_slot(span->kind, span->class_index)], 1);
+  if (UNLIKELY(!free) && span_state(span) == SPAN_FULL) cache_free_into_full(cache, span);
+  /* Past the last use of the span as its owner: what the thread's stack or registers point into stays live, and its span
+   * stays owned (N51, cache_surrender). */
+  KEEP_ALIVE(ptr);
+}
+
+#endif

@@ -1,0 +1,72 @@
+#include "fork.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "cache.h"
+#include "central.h"
+#include "collect.h"
+#include "heap.h"
+#include "init.h"
+#include "lock.h"
+#include "platform.h"
+#include "point.h"
+#include "roots.h"
+#include "span.h"
+#include "thread.h"
+
+/* All locks in order of rank, so that no structure is halfway in the child's copy, and no cycle runs. The child's thread is
+ * the one that took them, and releases them. */
+static void prepare(void) {
+  init_lock_acquire();
+  collect_lock_acquire();
+  thread_registry_lock();
+  roots_lock();
+  central_lock_all();
+  lock_acquire(&heap_lock);
+  POINT(fork_prepared);
+}
+
+static void release(void) {
+  lock_release(&heap_lock);
+  central_unlock_all();
+  roots_unlock();
+  thread_registry_unlock();
+  collect_lock_release();
+  init_lock_release();
+}
+
+/* A thread that is no more may have been anywhere in its fast path or its slow path; what it owned reads right all the
+ * same, slot by slot (span.h). Only what it was about to free stays, for the next cycle to find. */
+static void adopt(struct span *span, void *arg) {
+  const struct cache *mine = arg;
+  const struct cache *owner = load_relaxed(&span->owner);
+  store_relaxed(&span->notified, 0);
+  if (owner && owner != mine) {
+    span_park(span);
+    store_relaxed(&span->owner, NULL);
+    central_file(span);
+  }
+  if (span_anything_returned(span)) cache_notify(span);
+}
+
+static void in_child(void) {
+  thread_registry_after_fork();
+  struct thread *self = thread_self();
+  struct cache *mine = self ? self->cache : NULL;
+  central_forget_returned();
+  for (struct cache *cache = cache_all(); cache; cache = cache->next) {
+    if (cache == mine)
+      store_relaxed(&cache->returned, NULL);
+    else if (cache->thread)
+      cache_abandon(cache);
+  }
+  span_each(adopt, mine);
+  release();
+}
+
+void fork_install(void) {
+  static bool installed COLLECTOR_DATA;
+  if (installed) return;
+  installed = !pthread_atfork(prepare, release, in_child);
+}

@@ -1,0 +1,87 @@
+#include "large.h"
+
+#include "cache.h"
+#include "config.h"
+#include "heap.h"
+#include "point.h"
+
+/* Pages lock. */
+static struct span_list swept COLLECTOR_DATA, unswept COLLECTOR_DATA;
+static uint64_t swept_objects COLLECTOR_DATA, swept_bytes COLLECTOR_DATA;
+
+static void issue(struct span *span) {
+  void *ptr = (void *)span->base;
+  /* The address first, the commit second, as for small objects (N01); the pages lock keeps the sweeper away meanwhile. */
+  OPAQUE(ptr);
+  store_relaxed(&span->bits[0].free, 0);
+  span_list_push(&swept, span);
+  KEEP_ALIVE(ptr);
+}
+
+void *large_allocate(enum kind kind, size_t size, size_t alignment) {
+  struct cache *cache = cache_ensure();
+  if (!cache) return NULL;
+  size_t pages = size / config.page_bytes + (size % config.page_bytes != 0);
+  if (pages > UINT32_MAX) return NULL;
+  size_t align = alignment > config.page_bytes ? alignment / config.page_bytes : 1;
+  struct span *span = heap_make_large(pages, align, kind, issue);
+  if (!span) return NULL;
+  char *ptr = (char *)span->base;
+  OPAQUE(ptr);
+  POINT(large_after_commit);
+  size_t bytes = pages * config.page_bytes;
+  platform_unpoison(ptr, bytes);
+  if (kind != KIND_NOSCAN && !span->zeroed) __builtin_memset(ptr, 0, bytes);
+  platform_poison(ptr + size, bytes - size);
+  cache_count(&cache->issued_large, 1);
+  cache_count(&cache->issued_large_bytes, bytes);
+  KEEP_ALIVE(ptr);
+  return ptr;
+}
+
+bool large_free(struct span *span, void *ptr) {
+  struct cache *cache = cache_ensure();
+  lock_acquire(&heap_lock);
+  bool live = span_of((uintptr_t)ptr) == span && span->class_index == SPAN_CLASS_LARGE && !load_relaxed(&span->bits[0].free);
+  size_t bytes = live ? (size_t)span->pages * config.page_bytes : 0;
+  if (live) {
+    span_list_remove(span_state(span) == SPAN_UNSWEPT ? &unswept : &swept, span);
+    span_destroy(span);
+  }
+  lock_release(&heap_lock);
+  KEEP_ALIVE(ptr);
+  if (live && cache) {
+    cache_count(&cache->freed_large, 1);
+    cache_count(&cache->freed_large_bytes, bytes);
+  }
+  return live;
+}
+
+void large_finish_sweep(void) {
+  lock_acquire(&heap_lock);
+  for (struct span *span; (span = span_list_pop(&unswept));) {
+    if (span->bits[0].mark) {
+      span->bits[0].mark = 0;
+      store_relaxed(&span->state, SPAN_LARGE);
+      span_list_push(&swept, span);
+      continue;
+    }
+    swept_objects++;
+    swept_bytes += (size_t)span->pages * config.page_bytes;
+    span_destroy(span);
+  }
+  lock_release(&heap_lock);
+}
+
+void large_flip(void) {
+  for (struct span *span = swept.first; span; span = span->next) store_relaxed(&span->state, SPAN_UNSWEPT);
+  span_list_splice(&unswept, &swept);
+}
+
+uint64_t large_swept_objects(void) { return swept_objects; }
+uint64_t large_swept_bytes(void) { return swept_bytes; }
+
+void large_reset(void) {
+  swept = unswept = (struct span_list){0};
+  swept_objects = swept_bytes = 0;
+}

@@ -1,0 +1,89 @@
+#include "layout.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "atomic.h"
+#include "lock.h"
+#include "platform.h"
+#include "point.h"
+#include "roots.h"
+
+/* Chunks double, so that the directory cannot fill: chunk c holds 64 << c layouts. */
+#define FIRST_CHUNK 64u
+#define CHUNKS      26u
+
+/* An entry and the chunk that holds it: release by registration under the roots lock, acquire by layout_of. */
+static _Atomic(_Atomic(const struct layout *) *) chunks[CHUNKS] COLLECTOR_DATA;
+static uint32_t count COLLECTOR_DATA;                   /* roots lock */
+static char *room COLLECTOR_DATA, *room_end COLLECTOR_DATA; /* roots lock: where the next layout goes */
+
+static unsigned chunk_of(uint32_t index, uint32_t *within) {
+  unsigned chunk = 31 - (unsigned)__builtin_clz(index / FIRST_CHUNK + 1);
+  *within = index - FIRST_CHUNK * ((1u << chunk) - 1);
+  return chunk;
+}
+
+const struct layout *layout_of(vgc_layout_id id) {
+  if (!id) return NULL;
+  uint32_t within;
+  unsigned chunk = chunk_of(id - 1, &within);
+  if (chunk >= CHUNKS) return NULL;
+  _Atomic(const struct layout *) *entries = load_acquire(&chunks[chunk]);
+  return entries ? load_acquire(&entries[within]) : NULL;
+}
+
+static void *carve(size_t bytes) {
+  bytes = (bytes + 15) / 16 * 16;
+  if (bytes > (size_t)(room_end - room)) {
+    size_t reserve = bytes > 65536 ? (bytes + 4095) / 4096 * 4096 : 65536;
+    char *fresh = platform_reserve(reserve, 4096);
+    if (!fresh) return NULL;
+    room = fresh;
+    room_end = fresh + reserve;
+  }
+  char *start = room;
+  room += bytes;
+  return start;
+}
+
+static struct layout *copy_of(const struct vgc_layout *given) {
+  size_t words = given->size / 8, bitmap_words = (words + 63) / 64;
+  size_t name_bytes = given->name ? strlen(given->name) + 1 : 0;
+  struct layout *layout = carve(sizeof *layout + bitmap_words * sizeof(uint64_t) + name_bytes);
+  if (!layout) return NULL;
+  layout->words = words;
+  memcpy(layout->bits, given->pointer_words, bitmap_words * sizeof(uint64_t));
+  layout->name = name_bytes ? memcpy(&layout->bits[bitmap_words], given->name, name_bytes) : "";
+  return layout;
+}
+
+static vgc_layout_id add(const struct vgc_layout *given) {
+  uint32_t within;
+  unsigned chunk = chunk_of(count, &within);
+  if (chunk >= CHUNKS) return 0;
+  _Atomic(const struct layout *) *entries = load_relaxed(&chunks[chunk]);
+  if (!entries) {
+    size_t bytes = ((size_t)FIRST_CHUNK << chunk) * sizeof *entries;
+    entries = platform_reserve((bytes + 4095) / 4096 * 4096, 4096);
+    if (!entries) return 0;
+    store_release(&chunks[chunk], entries);
+  }
+  struct layout *layout = copy_of(given);
+  if (!layout) return 0;
+  POINT(layout_before_publish);
+  store_release(&entries[within], layout);
+  return ++count;
+}
+
+vgc_layout_id vgc_layout_register(const struct vgc_layout *given) {
+  if (!given || !given->size || given->size % 8 || !given->pointer_words) {
+    errno = EINVAL;
+    return 0;
+  }
+  roots_lock();
+  vgc_layout_id id = add(given);
+  roots_unlock();
+  if (!id) errno = ENOMEM;
+  return id;
+}

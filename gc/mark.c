@@ -1,0 +1,262 @@
+#include "mark.h"
+
+#include "arena.h"
+#include "cache.h"
+#include "config.h"
+#include "layout.h"
+#include "platform.h"
+#include "point.h"
+#include "roots.h"
+#include "span.h"
+#include "thread.h"
+
+/* Objects larger than this are scanned in pieces, so that one array neither fills the stack at once nor hides from
+ * other markers. */
+#define PIECE_BYTES 4096u
+#define QUEUE       16u /* prefetches in flight; a power of two */
+
+/* A range still to scan; layout 0: conservatively. Pieces of typed arrays begin at an element. */
+struct range {
+  uintptr_t low, high;
+  const struct layout *layout;
+};
+
+/* The collecting thread, world stopped. */
+static struct marker {
+  struct range *stack;
+  size_t depth, capacity, bytes_reserved;
+  bool overflowed;
+  uint32_t rescans;
+  uint64_t objects;
+  size_t bytes;
+  uintptr_t lines[QUEUE]; /* candidate addresses whose span line is on its way */
+  unsigned lines_next;
+  struct range objects_queue[QUEUE]; /* objects whose first line is on its way */
+  unsigned objects_next;
+} marker COLLECTOR_DATA;
+
+static int stack_reserve(size_t entries) {
+  size_t bytes = (entries * sizeof(struct range) + 4095) / 4096 * 4096;
+  struct range *stack = platform_reserve(bytes, 4096);
+  if (!stack) return -1;
+  __builtin_memcpy(stack, marker.stack, marker.depth * sizeof *stack);
+  if (marker.stack) platform_release(marker.stack, marker.bytes_reserved);
+  marker.stack = stack;
+  marker.capacity = entries;
+  marker.bytes_reserved = bytes;
+  return 0;
+}
+
+int mark_initialize(void) {
+  size_t entries = config.mark_stack < config.mark_stack_max ? config.mark_stack : config.mark_stack_max;
+  return stack_reserve(entries);
+}
+
+void mark_shutdown(void) {
+  if (marker.stack) platform_release(marker.stack, marker.bytes_reserved);
+  marker = (struct marker){0};
+}
+
+static COLD bool stack_grow(void) {
+  size_t wish = marker.capacity * 2 < config.mark_stack_max ? marker.capacity * 2 : config.mark_stack_max;
+  return wish > marker.capacity && !stack_reserve(wish);
+}
+
+/* False if there is no room: the caller notes the object's span. */
+static ALWAYS_INLINE bool push(struct range range) {
+  if (UNLIKELY(marker.depth == marker.capacity) && !stack_grow()) return false;
+  marker.stack[marker.depth++] = range;
+  return true;
+}
+
+static COLD void note_overflow(uintptr_t address) {
+  struct span *span = span_of(address);
+  if (span) span->overflowed = 1;
+  marker.overflowed = true;
+}
+
+/* ---- Scanning ---- */
+
+static ALWAYS_INLINE void line_enqueue(uintptr_t address);
+
+NO_SANITIZE static void scan_conservative(uintptr_t low, uintptr_t high) {
+  for (; low < high; low += sizeof(uintptr_t)) line_enqueue(*(const uintptr_t *)low);
+}
+
+NO_SANITIZE static void scan_typed(uintptr_t low, uintptr_t high, const struct layout *layout) {
+  size_t element = layout->words * sizeof(uintptr_t);
+  for (; low + element <= high; low += element)
+    for (size_t word = 0; word < layout->words; word += 64)
+      for (uint64_t bits = layout->bits[word / 64]; bits; bits &= bits - 1)
+        line_enqueue(*(const uintptr_t *)(low + (word + bitmap_first(bits)) * sizeof(uintptr_t)));
+}
+
+static void scan_piece(struct range range) {
+  if (range.layout)
+    scan_typed(range.low, range.high, range.layout);
+  else
+    scan_conservative(range.low, range.high);
+}
+
+/* Scans the range, or its first piece, putting the rest back. */
+static void scan_range(struct range range) {
+  size_t piece = PIECE_BYTES;
+  if (range.layout) {
+    size_t element = range.layout->words * sizeof(uintptr_t);
+    piece = element >= PIECE_BYTES ? element : PIECE_BYTES / element * element;
+  }
+  if (range.high - range.low > piece) {
+    struct range rest = {range.low + piece, range.high, range.layout};
+    if (!push(rest)) {
+      note_overflow(range.low);
+    }
+    range.high = rest.low;
+  }
+  scan_piece(range);
+}
+
+/* What of a marked object is to be scanned. */
+NO_SANITIZE static ALWAYS_INLINE struct range object_range(const struct span *span, uint32_t slot) {
+  size_t size = span->size ? span->size : (size_t)span->pages * config.page_bytes;
+  uintptr_t low = span->base + slot * size;
+  struct range range = {low, low + (size & ~(sizeof(uintptr_t) - 1)), NULL};
+  if (span->kind == KIND_TYPED) {
+    range.high -= sizeof(uintptr_t);
+    range.layout = layout_of((vgc_layout_id) * (const uintptr_t *)range.high);
+  }
+  return range;
+}
+
+/* ---- Objects ---- */
+
+static ALWAYS_INLINE void object_enqueue(struct range range) {
+  __builtin_prefetch((const void *)range.low);
+  unsigned at = marker.objects_next++ % QUEUE;
+  struct range before = marker.objects_queue[at];
+  marker.objects_queue[at] = range;
+  if (before.low && UNLIKELY(!push(before))) note_overflow(before.low);
+}
+
+/* Marks the object that the address points into, if there is one that is not marked yet. */
+static ALWAYS_INLINE void mark_address(uintptr_t address) {
+  struct span *span = span_of(address);
+  if (!span) return;
+  uint32_t slot = span_slot(span, address);
+  if (slot >= span->slots) return;
+  uint32_t word = slot / 64;
+  uint64_t bit = UINT64_C(1) << slot % 64;
+  struct span_bits *bits = &span->bits[word];
+  if (bits->mark & bit || load_relaxed(&bits->free) & bit) return;
+  /* Slots that the owner may still issue are not objects yet. */
+  if (load_relaxed(&span->owner) && (load_relaxed(&span->active) & SPAN_NO_WORD) == word &&
+      load_relaxed(&span->avail) & bit)
+    return;
+  bits->mark |= bit;
+  marker.objects++;
+  marker.bytes += span->size ? span->size : (size_t)span->pages * config.page_bytes;
+  if (span->kind != KIND_NOSCAN) object_enqueue(object_range(span, slot));
+}
+
+static ALWAYS_INLINE void line_enqueue(uintptr_t address) {
+  struct arena *arena = arena_of(address);
+  if (LIKELY(!arena)) return;
+  struct span *span = arena_span_at(arena, address - arena->base);
+  if (!span) return;
+  __builtin_prefetch(&span->base);
+  unsigned at = marker.lines_next++ % QUEUE;
+  uintptr_t before = marker.lines[at];
+  marker.lines[at] = address;
+  if (before) mark_address(before);
+}
+
+/* Empties the queues and the stack. */
+static void drain(void) {
+  for (unsigned idle = 0; idle < QUEUE;) {
+    if (marker.depth) {
+      idle = 0;
+      scan_range(marker.stack[--marker.depth]);
+      continue;
+    }
+    unsigned at = marker.objects_next++ % QUEUE;
+    struct range range = marker.objects_queue[at];
+    marker.objects_queue[at].low = 0;
+    if (range.low) {
+      scan_range(range);
+      idle = 0;
+      continue;
+    }
+    unsigned line = marker.lines_next++ % QUEUE;
+    uintptr_t address = marker.lines[line];
+    marker.lines[line] = 0;
+    idle = address ? 0 : idle + 1;
+    if (address) mark_address(address);
+  }
+}
+
+/* ---- Roots ---- */
+
+/* A word of a thread's own stack or registers that points into a span of its own pins the span: the thread may be
+ * suspended inside vgc_free of that slot, past its test of ownership (cache_surrender). */
+static void pin(uintptr_t word, const struct thread *thread) {
+  struct span *span = span_of(word);
+  if (span && thread->cache && load_relaxed(&span->owner) == thread->cache) span->pinned = 1;
+}
+
+NO_SANITIZE static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread) {
+  (void)context;
+  for (const uintptr_t *at = low; at < (const uintptr_t *)high; at++) {
+    if (thread) pin(*at, thread);
+    line_enqueue(*at);
+  }
+  drain();
+}
+
+static void mark_uncollectable(struct span *span, void *arg) {
+  (void)arg;
+  if (span->kind != KIND_UNCOLLECTABLE) return;
+  for (uint32_t w = 0; w < span->words; w++)
+    for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1)
+      line_enqueue(span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size);
+  drain();
+}
+
+/* ---- Overflow ---- */
+
+static void rescan_span(struct span *span, void *arg) {
+  (void)arg;
+  if (!span->overflowed) return;
+  span->overflowed = 0;
+  for (uint32_t w = 0; w < span->words; w++)
+    for (uint64_t marked = span->bits[w].mark; marked; marked &= marked - 1) {
+      struct range range = object_range(span, w * 64 + bitmap_first(marked));
+      /* In pieces and drained between them, so that a second overflow leaves less to do. */
+      for (struct range piece = range; piece.low < range.high; piece.low = piece.high) {
+        size_t step = range.layout ? range.layout->words * sizeof(uintptr_t) : PIECE_BYTES / 16;
+        piece.high = range.high - piece.low > step ? piece.low + step : range.high;
+        scan_piece(piece);
+        drain();
+      }
+    }
+}
+
+static void rescan(void) {
+  while (marker.overflowed) {
+    marker.overflowed = false;
+    marker.rescans++;
+    span_each(rescan_span, NULL);
+  }
+}
+
+size_t mark_all(void) {
+  marker.objects = 0;
+  marker.bytes = 0;
+  marker.rescans = 0;
+  span_each(mark_uncollectable, NULL);
+  roots_scan(mark_root_range, NULL);
+  POINT(mark_after_roots);
+  rescan();
+  return marker.bytes;
+}
+
+uint64_t mark_objects(void) { return marker.objects; }
+uint32_t mark_overflows(void) { return marker.rescans; }

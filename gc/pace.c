@@ -1,0 +1,61 @@
+#include "pace.h"
+
+#include "atomic.h"
+#include "config.h"
+#include "pages.h"
+#include "platform.h"
+
+/* Relaxed throughout: a thread that reads an old goal collects a little early or late, nothing else follows. Written with
+ * the world stopped, so no thread that was stopped can see the old cycle's. */
+static _Atomic size_t goal COLLECTOR_DATA;
+static _Atomic size_t marked COLLECTOR_DATA;
+static _Atomic size_t issued COLLECTOR_DATA; /* since the last cycle */
+
+static size_t growth_over(size_t live) {
+  size_t growth;
+  if (__builtin_mul_overflow(live / 100, (size_t)config.growth_percent, &growth)) growth = SIZE_MAX / 4;
+  return growth;
+}
+
+static void set_goal(size_t live) {
+  size_t wish = live + growth_over(live);
+  if (wish < config.minimum_heap) wish = config.minimum_heap;
+  if (wish > config.soft_limit) wish = config.soft_limit;
+  store_relaxed(&goal, wish);
+}
+
+void pace_initialize(void) {
+  store_relaxed(&marked, 0);
+  store_relaxed(&issued, 0);
+  set_goal(0);
+}
+
+bool pace_may_take(size_t bytes) {
+  size_t taken = pages_taken_bytes(), sum;
+  return !__builtin_add_overflow(taken, bytes, &sum) && sum <= load_relaxed(&goal) && sum <= config.hard_limit;
+}
+
+bool pace_within_hard_limit(size_t bytes) {
+  size_t sum;
+  return !__builtin_add_overflow(pages_taken_bytes(), bytes, &sum) && sum <= config.hard_limit;
+}
+
+bool pace_should_collect(size_t bytes) {
+  size_t live = load_relaxed(&marked);
+  size_t enough = growth_over(live) / 2;
+  if (enough < config.minimum_heap / 2) enough = config.minimum_heap / 2;
+  if (enough > config.soft_limit / 8) enough = config.soft_limit / 8;
+  size_t sum;
+  return __builtin_add_overflow(load_relaxed(&issued), bytes, &sum) || sum >= enough;
+}
+
+void pace_count_issued(size_t bytes) { fetch_add_relaxed(&issued, bytes); }
+
+void pace_after_cycle(size_t marked_bytes) {
+  store_relaxed(&marked, marked_bytes);
+  store_relaxed(&issued, 0);
+  set_goal(marked_bytes);
+}
+
+size_t pace_goal(void) { return load_relaxed(&goal); }
+size_t pace_marked(void) { return load_relaxed(&marked); }

@@ -1,0 +1,159 @@
+#include "pages.h"
+
+#include "arena.h"
+#include "config.h"
+
+/* Exact bins below 64 pages, then four to a doubling up to 2^32 pages. */
+#define EXACT_BINS 64u
+#define BINS       (EXACT_BINS + 4 * 26)
+
+/* Pages lock, all of it. A list link names an arena by its index in the upper half. */
+static struct {
+  uint64_t heads[ARENA_MAX][BINS]; /* page + 1 of the first run, 0 none */
+  _Atomic size_t taken;            /* pages; written under the lock, read by the pace without (relaxed) */
+  size_t free, peak;               /* pages */
+} state COLLECTOR_DATA;
+
+static unsigned bin_of(size_t pages) {
+  if (pages < EXACT_BINS) return (unsigned)pages;
+  unsigned log = 63 - (unsigned)__builtin_clzll(pages);
+  return EXACT_BINS + (log - 6) * 4 + (unsigned)((pages >> (log - 2)) & 3);
+}
+
+static unsigned index_of(const struct arena *arena) { return (unsigned)(arena - arenas); }
+
+static void bin_insert(struct arena *arena, size_t page, size_t length, bool zero) {
+  struct run_tag *first = &arena->tags[page], *last = &arena->tags[page + length - 1];
+  uint64_t *head = &state.heads[index_of(arena)][bin_of(length)];
+  last->length = (uint32_t)length;
+  last->state = RUN_FREE;
+  *first = (struct run_tag){.length = (uint32_t)length, .next = (uint32_t)*head, .state = RUN_FREE, .zero = zero};
+  if (*head) arena->tags[*head - 1].previous = (uint32_t)page + 1;
+  *head = page + 1;
+  if (!zero) state.free += length;
+}
+
+static void bin_remove(struct arena *arena, size_t page) {
+  struct run_tag *first = &arena->tags[page];
+  if (!first->zero) state.free -= first->length;
+  if (first->next) arena->tags[first->next - 1].previous = first->previous;
+  if (first->previous)
+    arena->tags[first->previous - 1].next = first->next;
+  else
+    state.heads[index_of(arena)][bin_of(first->length)] = first->next;
+  arena->tags[page + first->length - 1].state = RUN_NONE;
+  first->state = RUN_NONE;
+}
+
+/* Pages to skip at the run's start so that it begins aligned as an address. */
+static size_t skip_for(const struct arena *arena, size_t page, size_t align) {
+  size_t number = (arena->base >> arena->page_shift) + page;
+  return (align - number % align) % align;
+}
+
+static void count_taken(size_t pages) {
+  size_t taken = load_relaxed(&state.taken) + pages;
+  store_relaxed(&state.taken, taken);
+  if (taken > state.peak) state.peak = taken;
+}
+
+/* Takes pages [page + skip, + pages) out of the free run at `page`; the rest goes back to the bins. */
+static struct run split(struct arena *arena, size_t page, size_t skip, size_t pages) {
+  size_t length = arena->tags[page].length;
+  bool zero = arena->tags[page].zero;
+  bin_remove(arena, page);
+  if (skip) bin_insert(arena, page, skip, zero);
+  if (length > skip + pages) bin_insert(arena, page + skip + pages, length - skip - pages, zero);
+  count_taken(pages);
+  return (struct run){arena, page + skip, pages, zero};
+}
+
+struct run pages_take(size_t pages, size_t align) {
+  for (uint32_t i = 0; i < load_relaxed(&arenas_count); i++)
+    for (unsigned bin = bin_of(pages); bin < BINS; bin++) {
+      size_t best = 0;
+      for (uint64_t link = state.heads[i][bin]; link; link = arenas[i].tags[link - 1].next) {
+        size_t page = link - 1;
+        if (arenas[i].tags[page].length < skip_for(&arenas[i], page, align) + pages) continue;
+        if (!best || arenas[i].tags[page].length < arenas[i].tags[best - 1].length) best = link;
+        if (bin < EXACT_BINS) break;
+      }
+      if (best) return split(&arenas[i], best - 1, skip_for(&arenas[i], best - 1, align), pages);
+    }
+  return (struct run){0};
+}
+
+static struct run carve_from(struct arena *arena, size_t pages, size_t align) {
+  size_t skip = skip_for(arena, arena->used_pages, align);
+  size_t limit = load_relaxed(&arena->bytes) >> arena->page_shift;
+  if (skip + pages < pages || skip + pages > limit - arena->used_pages) return (struct run){0};
+  size_t page = arena->used_pages + skip;
+  arena->used_pages = page + pages;
+  count_taken(pages);
+  if (skip) {
+    count_taken(skip);
+    pages_give((struct run){arena, page - skip, skip, true});
+  }
+  return (struct run){arena, page, pages, true};
+}
+
+struct run pages_carve(size_t pages, size_t align) {
+  uint32_t count = load_relaxed(&arenas_count);
+  for (uint32_t i = 0; i < count; i++) {
+    struct run run = carve_from(&arenas[i], pages, align);
+    if (run.arena) return run;
+  }
+  size_t least;
+  if (pages + align < pages || __builtin_mul_overflow(pages + align, config.page_bytes, &least)) return (struct run){0};
+  size_t wish = count ? load_relaxed(&arenas[count - 1].bytes) * 2 : config.arena_bytes;
+  struct arena *arena = arena_add(wish, least);
+  return arena ? carve_from(arena, pages, align) : (struct run){0};
+}
+
+void pages_give(struct run run) {
+  struct arena *arena = run.arena;
+  store_relaxed(&state.taken, load_relaxed(&state.taken) - run.pages);
+  if (run.page && arena->tags[run.page - 1].state == RUN_FREE) {
+    size_t length = arena->tags[run.page - 1].length;
+    size_t first = run.page - length;
+    bool zero = arena->tags[first].zero;
+    bin_remove(arena, first);
+    run = (struct run){arena, first, run.pages + length, run.zero && zero};
+  }
+  size_t after = run.page + run.pages;
+  if (after < arena->used_pages && arena->tags[after].state == RUN_FREE) {
+    size_t length = arena->tags[after].length;
+    bool zero = arena->tags[after].zero;
+    bin_remove(arena, after);
+    run.pages += length;
+    run.zero = run.zero && zero;
+  }
+  bin_insert(arena, run.page, run.pages, run.zero);
+}
+
+size_t pages_trim(bool all, size_t keep) {
+  if (config.page_bytes < 4096) return 0; /* the system's pages are larger than ours */
+  size_t before = state.free;
+  for (uint32_t i = load_relaxed(&arenas_count); i-- > 0;)
+    for (unsigned bin = BINS; bin-- > 1;)
+      for (uint64_t link = state.heads[i][bin]; link;) {
+        struct run_tag *tag = &arenas[i].tags[link - 1];
+        size_t page = link - 1;
+        link = tag->next;
+        if (tag->zero) continue;
+        bool drop = all || (tag->idle && state.free * config.page_bytes > keep);
+        tag->idle = 1;
+        if (!drop) continue;
+        platform_discard((void *)(arenas[i].base + (page << arenas[i].page_shift)),
+                         (size_t)tag->length << arenas[i].page_shift);
+        tag->zero = 1;
+        state.free -= tag->length;
+      }
+  return (before - state.free) * config.page_bytes;
+}
+
+size_t pages_taken_bytes(void) { return load_relaxed(&state.taken) * config.page_bytes; }
+size_t pages_free_bytes(void) { return state.free * config.page_bytes; }
+size_t pages_peak_bytes(void) { return state.peak * config.page_bytes; }
+
+void pages_reset(void) { __builtin_memset(&state, 0, sizeof state); }

@@ -1,0 +1,52 @@
+#include "sizeclass.h"
+
+struct sizeclass sizeclass_table[SIZECLASS_COUNT] COLLECTOR_DATA;
+uint8_t sizeclass_index_small[SIZECLASS_TABLE_MAX / 8 + 1] COLLECTOR_DATA;
+uint8_t sizeclass_index_large[(SIZECLASS_SMALL_MAX - SIZECLASS_TABLE_MAX) / 128 + 1] COLLECTOR_DATA;
+
+/* A span holds about this many objects, within these bytes, so that a refill from central is rare and a thread that
+ * touches many classes strands little. */
+#define SPAN_WISHED_OBJECTS 128u
+#define SPAN_WISHED_BYTES   32768u
+
+static uint32_t next_size(uint32_t size) {
+  if (size < 16) return 16;
+  if (size < 256) return size + 16;
+  uint32_t doubling = 1u << (31 - __builtin_clz(size));
+  return size + doubling / 8;
+}
+
+/* Pages of a span: near the wish, then as many more as keep the unused tail within an eighth. */
+static uint32_t span_pages(uint32_t size, uint32_t page_bytes) {
+  uint32_t wish = size * SPAN_WISHED_OBJECTS;
+  if (wish > SPAN_WISHED_BYTES) wish = SPAN_WISHED_BYTES;
+  if (wish < 8192) wish = 8192;
+  if (wish < size) wish = size;
+  uint32_t pages = (wish + page_bytes - 1) / page_bytes;
+  while ((pages * page_bytes) % size > pages * page_bytes / 8) pages++;
+  return pages;
+}
+
+static void fill_index(void) {
+  unsigned index = 0;
+  for (uint32_t size = 0; size <= SIZECLASS_SMALL_MAX; size += 8) {
+    if (size > sizeclass_table[index].size) index++;
+    if (size <= SIZECLASS_TABLE_MAX) sizeclass_index_small[size / 8] = (uint8_t)index;
+    if (size >= SIZECLASS_TABLE_MAX && size % 128 == 0)
+      sizeclass_index_large[(size - SIZECLASS_TABLE_MAX) / 128] = (uint8_t)index;
+  }
+}
+
+void sizeclass_initialize(size_t page_bytes, uint32_t (*lines)(uint32_t words)) {
+  uint32_t size = 8;
+  for (unsigned index = 0; index < SIZECLASS_COUNT; index++, size = next_size(size)) {
+    struct sizeclass *entry = &sizeclass_table[index];
+    entry->size = size;
+    entry->reciprocal = (uint32_t)((UINT64_C(0x100000000) + size - 1) / size);
+    entry->pages = span_pages(size, (uint32_t)page_bytes);
+    entry->slots = entry->pages * (uint32_t)page_bytes / size;
+    entry->words = (entry->slots + 63) / 64;
+    entry->lines = lines(entry->words);
+  }
+  fill_index();
+}

@@ -1,0 +1,239 @@
+#include "span.h"
+
+#include "config.h"
+#include "error.h"
+#include "event.h"
+#include "lock.h"
+#include "point.h"
+
+#define DESCRIPTOR_LINES_MAX 64u
+
+/* Pages lock: unused descriptors by their number of lines, linked through next. They stay mapped and keep being struct
+ * span, so that a reader with a stale page-map entry reads a descriptor, never another thing. */
+static struct span *unused[DESCRIPTOR_LINES_MAX + 1] COLLECTOR_DATA;
+
+uint32_t span_descriptor_lines(uint32_t words) {
+  size_t bits = sizeof(struct span) + words * sizeof(struct span_bits);
+  size_t remote = words * sizeof(uint64_t);
+  size_t lines = (bits + PLATFORM_CACHE_LINE - 1) / PLATFORM_CACHE_LINE;
+  return (uint32_t)(lines + (remote + PLATFORM_CACHE_LINE - 1) / PLATFORM_CACHE_LINE);
+}
+
+static struct span *descriptor_take(struct arena *arena, uint32_t lines) {
+  for (struct span **link = &unused[lines]; *link; link = &(*link)->next) {
+    struct span *span = *link;
+    if ((size_t)((char *)span - arena->descriptors) >= arena->descriptor_bytes) continue;
+    *link = span->next;
+    return span;
+  }
+  size_t line = arena->descriptor_lines;
+  if ((line + lines) * PLATFORM_CACHE_LINE > arena->descriptor_bytes) return NULL;
+  arena->descriptor_lines = line + lines;
+  return (struct span *)(void *)(arena->descriptors + line * PLATFORM_CACHE_LINE);
+}
+
+static void publish(struct arena *arena, const struct span *span, size_t page) {
+  uint32_t line = (uint32_t)((size_t)((const char *)span - arena->descriptors) / PLATFORM_CACHE_LINE);
+  POINT(span_before_publish);
+  /* Release: whoever finds the entry finds the descriptor complete; acquire in arena_span_at (V04). */
+  for (size_t i = 0; i < span->pages; i++) store_release(&arena->map[page + i], line);
+}
+
+struct span *span_create(struct run run, unsigned class_index, enum kind kind, struct cache *owner,
+                         enum span_state state) {
+  const bool large = class_index == SPAN_CLASS_LARGE;
+  const struct sizeclass *entry = large ? NULL : &sizeclass_table[class_index];
+  uint32_t words = large ? 1 : entry->words;
+  struct span *span = descriptor_take(run.arena, span_descriptor_lines(words));
+  if (!span) return NULL;
+  /* `notified` keeps its value: the descriptor may still be in a list of returned spans from its last life, and whoever
+   * pops it there routes it anew. */
+  span->base = run.arena->base + (run.page << run.arena->page_shift);
+  span->pages = (uint32_t)run.pages;
+  span->reciprocal = large ? 0 : entry->reciprocal;
+  span->size = large ? 0 : entry->size;
+  span->slots = (uint16_t)(large ? 1 : entry->slots);
+  span->words = (uint8_t)words;
+  span->class_index = (uint8_t)class_index;
+  span->kind = (uint8_t)kind;
+  span->zeroed = run.zero;
+  span->pinned = 0;
+  span->overflowed = 0;
+  span->next = span->previous = NULL;
+  span->avail_base = 0;
+  store_relaxed(&span->avail, 0);
+  store_relaxed(&span->active, SPAN_NO_WORD);
+  for (uint32_t w = 0; w < words; w++) {
+    store_relaxed(&span->bits[w].free, bitmap_valid(span->slots, w));
+    span->bits[w].mark = 0;
+    store_relaxed(&span_remote(span)[w], 0);
+  }
+  store_relaxed(&span->owner, owner);
+  store_relaxed(&span->state, (uint32_t)state);
+  platform_poison((void *)span->base, run.pages << run.arena->page_shift);
+  publish(run.arena, span, run.page);
+  event_record(EVENT_SPAN_MADE, (uintptr_t)span, run.pages);
+  return span;
+}
+
+void span_destroy(struct span *span) {
+  struct arena *arena = arena_of(span->base);
+  size_t page = (span->base - arena->base) >> arena->page_shift;
+  /* Release pairs with the acquire in arena_span_at: who finds the page empty does not also see later contents. */
+  for (size_t i = 0; i < span->pages; i++) store_release(&arena->map[page + i], 0);
+  store_relaxed(&span->owner, NULL);
+  store_relaxed(&span->state, SPAN_NONE);
+  uint32_t lines = span_descriptor_lines(span->words);
+  span->next = unused[lines];
+  unused[lines] = span;
+  platform_poison((void *)span->base, (size_t)span->pages << arena->page_shift);
+  pages_give((struct run){arena, page, span->pages, false});
+}
+
+void span_reset(void) { __builtin_memset(unused, 0, sizeof unused); }
+
+uint64_t span_fold(struct span *span, uint32_t word) {
+  _Atomic uint64_t *remote = &span_remote(span)[word];
+  uint64_t folded = 0;
+  for (uint64_t returned; (returned = load_acquire(remote));) {
+    uint64_t free = load_relaxed(&span->bits[word].free);
+    uint64_t available = 0;
+    if ((load_relaxed(&span->active) & SPAN_NO_WORD) == word) available = load_relaxed(&span->avail);
+    if (UNLIKELY(returned & (free | available))) {
+      uint32_t slot = word * 64 + bitmap_first(returned & (free | available));
+      error_report(VGC_ERROR_DOUBLE_FREE, (void *)(span->base + (uintptr_t)slot * span->size),
+                   "double free: freed by its owner and by another thread; free each object once");
+    }
+    /* Into free first, out of remote second: between the two the slot is in both, which reads as free. */
+    store_relaxed(&span->bits[word].free, free | (returned & ~available));
+    signal_order();
+    POINT(span_fold_between);
+    /* Acquire above pairs with the release in the remote free: its last use of the object happens before the slot's next
+     * issue. */
+    fetch_and_relaxed(remote, ~returned);
+    folded |= returned;
+  }
+  return folded;
+}
+
+bool span_anything_returned(struct span *span) {
+  for (uint32_t w = 0; w < span->words; w++)
+    if (load_relaxed(&span_remote(span)[w])) return true;
+  return false;
+}
+
+bool span_fold_all(struct span *span) {
+  bool any = false;
+  for (uint32_t w = 0; w < span->words; w++) {
+    span_fold(span, w);
+    any |= load_relaxed(&span->bits[w].free) != 0;
+  }
+  return any;
+}
+
+/* Every intermediate state must read right, for a suspension between any two stores and for remote frees that run
+ * beside: `active` is moved while `avail` is empty; the bits enter `avail` before they leave `free`. */
+static void activate(struct span *span, uint32_t word, uint64_t bits) {
+  uint32_t refill = (load_relaxed(&span->active) & ~SPAN_NO_WORD) + 0x10000;
+  store_relaxed(&span->active, refill | SPAN_NO_WORD);
+  signal_order();
+  span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
+  store_relaxed(&span->active, refill | word);
+  signal_order();
+  POINT(span_refill_before_avail);
+  /* Release: a remote free that sees these bits also sees the refill that they belong to (span_is_available). */
+  store_release(&span->avail, bits);
+  POINT(span_refill_between);
+  /* Release: a remote free that finds the slot not free any more finds it available. */
+  store_release(&span->bits[word].free, load_relaxed(&span->bits[word].free) & ~bits);
+}
+
+bool span_refill(struct span *span) {
+  uint32_t start = load_relaxed(&span->active) & SPAN_NO_WORD;
+  for (uint32_t i = 0; i < span->words; i++) {
+    uint32_t word = start == SPAN_NO_WORD ? i : (start + 1 + i) % span->words;
+    if (UNLIKELY(load_relaxed(&span_remote(span)[word]))) span_fold(span, word);
+    uint64_t free = load_relaxed(&span->bits[word].free);
+    if (!free) continue;
+    /* One slot at a time when every allocation must pass the slow path. */
+    if (UNLIKELY(config.collect_every || config.check_level >= 2)) free &= -free;
+    activate(span, word, free);
+    return true;
+  }
+  return false;
+}
+
+void span_park(struct span *span) {
+  uint64_t available = load_relaxed(&span->avail);
+  uint32_t active = load_relaxed(&span->active);
+  if (available) {
+    uint32_t word = active & SPAN_NO_WORD;
+    store_relaxed(&span->bits[word].free, load_relaxed(&span->bits[word].free) | available);
+    signal_order();
+    store_release(&span->avail, 0);
+  }
+  store_relaxed(&span->active, active | SPAN_NO_WORD);
+}
+
+uint64_t span_issued(struct span *span, uint32_t word) {
+  uint64_t issued = bitmap_valid(span->slots, word) & ~load_acquire(&span->bits[word].free);
+  uint32_t active = load_acquire(&span->active);
+  uint64_t available = load_acquire(&span->avail);
+  if ((active & SPAN_NO_WORD) == word && load_relaxed(&span->active) == active) issued &= ~available;
+  return issued & ~load_acquire(&span_remote(span)[word]);
+}
+
+uint32_t span_free_count(struct span *span) {
+  uint32_t count = bitmap_count(load_relaxed(&span->avail));
+  for (uint32_t w = 0; w < span->words; w++) count += bitmap_count(load_relaxed(&span->bits[w].free));
+  return count;
+}
+
+void span_each(void (*visit)(struct span *, void *), void *arg) {
+  for (uint32_t i = 0; i < load_relaxed(&arenas_count); i++)
+    for (size_t page = 0; page < arenas[i].used_pages;) {
+      struct span *span = arena_span_at(&arenas[i], page << arenas[i].page_shift);
+      const struct run_tag *tag = &arenas[i].tags[page];
+      page += span ? span->pages : tag->state == RUN_FREE ? tag->length : 1;
+      if (span) visit(span, arg);
+    }
+}
+
+void span_list_push(struct span_list *list, struct span *span) {
+  span->previous = NULL;
+  span->next = list->first;
+  if (list->first)
+    list->first->previous = span;
+  else
+    list->last = span;
+  list->first = span;
+}
+
+void span_list_remove(struct span_list *list, struct span *span) {
+  if (span->previous)
+    span->previous->next = span->next;
+  else
+    list->first = span->next;
+  if (span->next)
+    span->next->previous = span->previous;
+  else
+    list->last = span->previous;
+  span->next = span->previous = NULL;
+}
+
+struct span *span_list_pop(struct span_list *list) {
+  struct span *span = list->first;
+  if (span) span_list_remove(list, span);
+  return span;
+}
+
+void span_list_splice(struct span_list *to, struct span_list *from) {
+  if (!from->first) return;
+  from->first->previous = to->last;
+  if (to->last)
+    to->last->next = from->first;
+  else
+    to->first = from->first;
+  to->last = from->last;
+  *from = (struct span_list){0};
+}

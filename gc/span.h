@@ -1,0 +1,154 @@
+/* Spans: runs of pages that hold objects of one class and one kind, or one large object.
+ *
+ * A slot is, at every instant and as seen by a suspension between any two instructions, exactly one of
+ *   free       its bit is set in bits[w].free, or in `avail` when w is the active word (both while it moves)
+ *   issued     neither
+ *   returned   issued, and its bit is set in remote[w]: freed by a thread that is not the owner, or found dead by the
+ *              collector while a cache held the span. The owner folds returned slots into free.
+ *
+ * Single-writer rule: while a span has an owner, only the owner writes `avail`, `avail_base`, `active` and bits[].free,
+ * with plain moves; everybody else, the collector in a stopped world too, speaks through remote[]. While it has none, the
+ * lock of its class (large: the pages lock) stands for the owner.
+ *
+ * States, and who moves a span from one to the next:
+ *   NONE      descriptor unused                                         pages lock
+ *   CURRENT   owned; a cache allocates from it                          owner
+ *   FULL      owned; no free slot known                                 owner
+ *   USABLE    owned; has free slots, waits to become current            owner
+ *   PARTIAL   no owner; swept; has free slots                           class lock
+ *   EXHAUSTED no owner; swept; no free slot known                       class lock
+ *   UNSWEPT   no owner; marks of the last cycle not yet folded in       class lock; pages lock for large
+ *   LARGE     one object; swept                                         pages lock
+ * An owner gives a span up when its thread exits, or the collector takes it in a stopped world (cache_surrender). */
+#ifndef VGC_SPAN_H
+#define VGC_SPAN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "atomic.h"
+#include "bitmap.h"
+#include "pages.h"
+#include "platform.h"
+#include "sizeclass.h"
+
+struct cache;
+
+enum kind {
+  KIND_SCAN,          /* every word may be a pointer */
+  KIND_NOSCAN,        /* no word is */
+  KIND_TYPED,         /* the slot's last word names the layout (V08: per object) */
+  KIND_UNCOLLECTABLE, /* as SCAN, and a root */
+  KIND_COUNT
+};
+
+enum span_state {
+  SPAN_NONE,
+  SPAN_CURRENT,
+  SPAN_FULL,
+  SPAN_USABLE,
+  SPAN_PARTIAL,
+  SPAN_EXHAUSTED,
+  SPAN_UNSWEPT,
+  SPAN_LARGE
+};
+
+#define SPAN_NO_WORD  0xffffu
+#define SPAN_CLASS_LARGE 0xffu
+
+struct span_bits {
+  _Atomic uint64_t free; /* owner, relaxed; read by remote frees and by the marker */
+  uint64_t mark;         /* marker in a stopped world; cleared by whoever sweeps */
+};
+
+struct span {
+  /* The owner's line: written at every allocation. */
+  _Atomic uint64_t avail;      /* slots of the active word that may be issued; see span_claim and span_refill */
+  uintptr_t avail_base;        /* owner: address of slot 0 of the active word */
+  _Atomic uint32_t active;     /* owner: count of refills << 16 | word index, or SPAN_NO_WORD */
+  _Atomic uint32_t state;      /* enum span_state; written by the owner or under the lock that stands for it */
+  struct span *next, *previous; /* in a list of the owner's or of central; same rule */
+  struct span *remote_next;    /* whoever set `notified` */
+  _Atomic uint32_t notified;   /* 1: in a list of returned spans, or about to be */
+  uint32_t pages;              /* immutable */
+
+  /* Read by every free and by the marker; the bits of the first words share the line. */
+  uintptr_t base __attribute__((aligned(PLATFORM_CACHE_LINE))); /* immutable */
+  uint32_t reciprocal;            /* immutable; 0 for a large object: every offset is in slot 0 */
+  uint32_t size;                  /* immutable: bytes of a slot; 0 for a large object */
+  _Atomic(struct cache *) owner;  /* set by the new owner under the class lock; cleared by the owner (exit) under the class
+                                     lock or by the collector in a stopped world */
+  uint16_t slots;                 /* immutable */
+  uint8_t words;                  /* immutable */
+  uint8_t class_index;            /* immutable */
+  uint8_t kind;                   /* immutable, enum kind */
+  bool zeroed;                    /* owner: no slot was ever used */
+  uint8_t pinned;                 /* collector: an owner's stack points into it (cache_surrender) */
+  uint8_t overflowed;             /* collector: holds a marked object whose scan was put off */
+  struct span_bits bits[];        /* words entries, then, from the next line on, the remote words */
+};
+
+/* Descriptor lines for a bitmap of that many words. */
+uint32_t span_descriptor_lines(uint32_t words);
+
+static ALWAYS_INLINE _Atomic uint64_t *span_remote(struct span *span) {
+  uintptr_t end = (uintptr_t)&span->bits[span->words];
+  end = (end + PLATFORM_CACHE_LINE - 1) & ~(uintptr_t)(PLATFORM_CACHE_LINE - 1);
+  return (_Atomic uint64_t *)end;
+}
+
+static ALWAYS_INLINE uint32_t span_slot(const struct span *span, uintptr_t address) {
+  return (uint32_t)(((address - span->base) * span->reciprocal) >> 32);
+}
+
+/* Bytes of the slot at hand. */
+static ALWAYS_INLINE size_t span_slot_bytes(const struct span *span) {
+  return span->size ? span->size : (size_t)span->pages * (arenas[0].page_shift ? (size_t)1 << arenas[0].page_shift : 0);
+}
+
+static ALWAYS_INLINE enum span_state span_state(const struct span *span) {
+  return (enum span_state)load_relaxed(&span->state);
+}
+
+/* Makes a span over a run that has been taken, with every slot free, owner and state as given, and publishes it in the
+ * page map. NULL if no descriptor can be had (then the run is still the caller's). Pages lock. */
+struct span *span_create(struct run, unsigned class_index, enum kind, struct cache *owner, enum span_state);
+/* Takes the span out of the page map and gives its run and descriptor back. Pages lock; nobody else holds it. */
+void span_destroy(struct span *);
+/* Forgets all descriptors (shutdown). */
+void span_reset(void);
+
+/* Fills `avail` from the next word with a free slot, folding in what was returned to it. False if there is none. Owner.
+ * A double free found on the way is reported, and the slot stays issued no more than once. */
+bool span_refill(struct span *);
+/* Moves returned slots of word `word` into free. Owner, or whoever stands for it. Returns the bits moved. */
+uint64_t span_fold(struct span *, uint32_t word);
+/* Whether a slot was returned and not folded yet. */
+bool span_anything_returned(struct span *);
+/* Folds every word. True if any slot is free afterwards. */
+bool span_fold_all(struct span *);
+/* Puts the available slots back into free, so that the span can change hands. Owner, or whoever stands for it. */
+void span_park(struct span *);
+/* Free slots; exact for whoever holds the span. */
+uint32_t span_free_count(struct span *);
+/* Bits of word `word` that are neither free, nor available, nor returned. Exact in a stopped world or for the holder; for
+ * others right for every slot whose state does not change meanwhile. */
+uint64_t span_issued(struct span *, uint32_t word);
+
+/* Calls visit for each span of the heap in order of address. Pages lock. */
+void span_each(void (*visit)(struct span *, void *), void *arg);
+
+/* Intrusive lists, doubly linked through next and previous; the lock or owner of the list orders access. */
+struct span_list {
+  struct span *first, *last;
+};
+void span_list_push(struct span_list *, struct span *);
+void span_list_remove(struct span_list *, struct span *);
+struct span *span_list_pop(struct span_list *);
+/* Moves all of `from` to the end of `to`. */
+void span_list_splice(struct span_list *to, struct span_list *from);
+
+#endif

@@ -1,0 +1,91 @@
+#include "stats.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arena.h"
+#include "cache.h"
+#include "central.h"
+#include "collect.h"
+#include "heap.h"
+#include "init.h"
+#include "large.h"
+#include "pace.h"
+#include "pages.h"
+#include "thread.h"
+#include "world.h"
+
+static void add_cache(struct vgc_stats *stats, struct cache *cache) {
+  for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
+    uint64_t size = sizeclass_table[slot % SIZECLASS_COUNT].size;
+    uint64_t issued = load_relaxed(&cache->issued[slot]);
+    issued -= bitmap_count(load_relaxed(&load_relaxed(&cache->current[slot])->avail));
+    uint64_t freed = load_relaxed(&cache->freed[slot]);
+    stats->objects_allocated += issued;
+    stats->bytes_allocated += issued * size;
+    stats->objects_freed += freed;
+    stats->bytes_freed += freed * size;
+  }
+  stats->objects_allocated += load_relaxed(&cache->issued_large);
+  stats->bytes_allocated += load_relaxed(&cache->issued_large_bytes);
+  stats->objects_freed += load_relaxed(&cache->freed_large);
+  stats->bytes_freed += load_relaxed(&cache->freed_large_bytes);
+}
+
+static void add_central(struct vgc_stats *stats) {
+  for (unsigned i = 0; i < SIZECLASS_COUNT; i++) {
+    lock_acquire(&central[i].lock);
+    stats->objects_swept += central[i].swept_objects;
+    stats->bytes_swept += central[i].swept_objects * sizeclass_table[i].size;
+    lock_release(&central[i].lock);
+  }
+}
+
+static void add_pages(struct vgc_stats *stats) {
+  lock_acquire(&heap_lock);
+  stats->objects_swept += large_swept_objects();
+  stats->bytes_swept += large_swept_bytes();
+  stats->heap_bytes = pages_taken_bytes();
+  stats->free_bytes = pages_free_bytes();
+  stats->peak_heap_bytes = pages_peak_bytes();
+  stats->metadata_bytes = arena_metadata_bytes();
+  lock_release(&heap_lock);
+}
+
+void stats_fill(struct vgc_stats *stats) {
+  large_finish_sweep();
+  central_finish_sweep();
+  struct collect_totals totals = collect_totals();
+  stats->cycles = totals.cycles;
+  stats->stops = totals.cycles;
+  stats->suspensions = totals.suspensions;
+  stats->pause_ns_last = totals.pause_last;
+  stats->pause_ns_max = totals.pause_max;
+  stats->pause_ns_total = totals.pause_total;
+  for (struct cache *cache = cache_all(); cache; cache = cache->next) {
+    add_cache(stats, cache);
+    stats->metadata_bytes += sizeof *cache;
+  }
+  add_central(stats);
+  size_t caches = (size_t)stats->metadata_bytes;
+  add_pages(stats);
+  stats->metadata_bytes += caches;
+  stats->live_objects = stats->objects_allocated - stats->objects_freed - stats->objects_swept;
+  stats->live_bytes = stats->bytes_allocated - stats->bytes_freed - stats->bytes_swept;
+  stats->marked_bytes = pace_marked();
+  stats->trigger_bytes = pace_goal();
+  stats->arenas = load_acquire(&arenas_count);
+  stats->threads = thread_count();
+}
+
+int vgc_get_stats(struct vgc_stats *out) {
+  if (!out || out->struct_size < sizeof out->struct_size) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (!cache_ensure()) return -1;
+  struct vgc_stats stats = {.struct_size = out->struct_size};
+  stats_fill(&stats);
+  memcpy(out, &stats, out->struct_size < sizeof stats ? out->struct_size : sizeof stats);
+  return 0;
+}
