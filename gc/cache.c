@@ -91,7 +91,7 @@ void cache_thread_exit(struct thread *self) {
   POINT(cache_exit_before_release);
   thread_registry_lock();
   self->cache = NULL;
-  cache_current = &cache_none;
+  if (cache_current == cache) cache_current = &cache_none;
   cache->thread = NULL;
   cache->next_free = caches_free;
   caches_free = cache;

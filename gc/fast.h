@@ -32,6 +32,7 @@ static ALWAYS_INLINE void *cache_allocate(enum kind kind, size_t size) {
   while (UNLIKELY(!available)) {
     cache = cache_fill(kind, class_index);
     if (!cache) return NULL;
+    class_index = sizeclass_of(size); /* the first allocation has just filled the table */
     span = load_relaxed(&cache->current[cache_slot(kind, class_index)]);
     available = load_relaxed(&span->avail);
   }

@@ -51,16 +51,11 @@ static void adopt(struct span *span, void *arg) {
 }
 
 static void in_child(void) {
-  thread_registry_after_fork();
+  thread_registry_after_fork(cache_abandon);
   struct thread *self = thread_self();
   struct cache *mine = self ? self->cache : NULL;
   central_forget_returned();
-  for (struct cache *cache = cache_all(); cache; cache = cache->next) {
-    if (cache == mine)
-      store_relaxed(&cache->returned, NULL);
-    else if (cache->thread)
-      cache_abandon(cache);
-  }
+  for (struct cache *cache = cache_all(); cache; cache = cache->next) store_relaxed(&cache->returned, NULL);
   span_each(adopt, mine);
   release();
 }

@@ -29,9 +29,8 @@ static COLD void report_order(const struct lock *lock, const struct lock *other)
 
 void lock_acquire(struct lock *lock) {
   bool check = load_relaxed(&checking);
-  if (UNLIKELY(check))
-    for (const struct lock *other = held; other; other = other->below)
-      if (!ranks_above(lock, other)) report_order(lock, other);
+  /* The list falls in rank from its head, so the head alone decides. */
+  if (UNLIKELY(check) && held && !ranks_above(lock, held)) report_order(lock, held);
   pthread_mutex_lock(&lock->mutex);
   if (UNLIKELY(check)) {
     lock->below = held;

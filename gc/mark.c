@@ -39,8 +39,10 @@ static int stack_reserve(size_t entries) {
   size_t bytes = (entries * sizeof(struct range) + 4095) / 4096 * 4096;
   struct range *stack = platform_reserve(bytes, 4096);
   if (!stack) return -1;
-  __builtin_memcpy(stack, marker.stack, marker.depth * sizeof *stack);
-  if (marker.stack) platform_release(marker.stack, marker.bytes_reserved);
+  if (marker.stack) {
+    __builtin_memcpy(stack, marker.stack, marker.depth * sizeof *stack);
+    platform_release(marker.stack, marker.bytes_reserved);
+  }
   marker.stack = stack;
   marker.capacity = entries;
   marker.bytes_reserved = bytes;

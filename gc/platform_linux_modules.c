@@ -18,6 +18,9 @@
 
 #include "platform.h"
 
+/* Absent from a -static program, where it could find nothing. */
+#pragma weak dlsym
+
 struct segment {
   uintptr_t low, high;
 };

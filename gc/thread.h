@@ -17,38 +17,52 @@ struct cache;
 
 /* Who moves a record where:
  *   FREE     -> BORN      creator, registry lock: argument is a root, there is no thread to stop yet
+ *   FREE     -> RUNNING   a foreign thread itself, registry lock
  *   BORN     -> RUNNING   child, registry lock (so never during a stop): stack, TLS and registers are roots
- *   RUNNING <-> BLOCKING  the thread itself: not signalled, scanned from the stack pointer it published
+ *   RUNNING <-> BLOCKING  the thread itself: not signalled, scanned from the position it published
  *   RUNNING  -> EXITED    the thread itself, registry lock: cache handed over, result is a root until join or detach
- *   EXITED   -> FREE      joiner, detacher or the thread itself if detached; registry lock */
-enum thread_state { THREAD_FREE, THREAD_BORN, THREAD_RUNNING, THREAD_BLOCKING, THREAD_EXITED };
+ *   RUNNING  -> LOST      whoever finds that the thread ended without leaving, registry lock: no root but its result;
+ *                         its cache waits for thread_reap
+ *   EXITED   -> FREE      joiner, detacher or the thread itself if detached; registry lock
+ *   LOST     -> FREE      thread_reap, registry lock */
+enum thread_state { THREAD_FREE, THREAD_BORN, THREAD_RUNNING, THREAD_BLOCKING, THREAD_EXITED, THREAD_LOST };
 
 struct thread {
   /* Registry lock: */
-  struct thread *next; /* in the list of used records, or of free ones */
+  struct thread *next, *previous; /* in the list of used records; next alone in that of free ones */
+  uint64_t birth;                 /* distinguishes the users of one record */
   void *(*start)(void *);
-  void *argument;      /* root while BORN and while the start function may still read it */
-  void *result;        /* root while EXITED */
-  pthread_t handle;
-  bool detached;
+  void *argument;                 /* root until the thread holds it on its own stack */
+  pthread_t handle;               /* valid if handle_known */
+  bool handle_known;
+  bool detached;                  /* nobody will join: the record is free once the thread has left */
+  bool watched;                   /* holds `alive`, which tells its death */
+  bool wanted;                    /* stopper: signalled, not yet answered */
+  bool named;                     /* stopper: already told that it does not answer */
+
+  /* Owner; the collector in a stopped world: */
+  void *result;        /* root from the return of the start function, or pthread_exit, until join or detach */
+  void *inherited;     /* page of words copied from the creator's stack, or NULL (spawn.c) */
+  struct cache *cache; /* NULL until it first allocates */
 
   /* Set by the thread itself before RUNNING, then immutable until EXITED: */
   int tid;
   uintptr_t stack_low, stack_high; /* bounds of its stack, high one exclusive (N19) */
   uintptr_t thread_pointer;        /* for its thread-local storage */
 
-  /* Owner thread; the collector in a stopped world: */
-  struct cache *cache; /* NULL until it first allocates */
-
   /* Atomic: */
   _Atomic uint32_t state;      /* enum thread_state */
   _Atomic uint32_t stop_epoch; /* last stop that it acknowledged; release by the handler, acquire by the stopper */
 
-  /* Written by the handler (or by entry into a blocking region) before the acknowledgement, read after it: */
-  uintptr_t stop_sp;          /* scan from here up: the handler's own frame, so the kernel's copy of all registers and
-                                 the red zone lie above it (N16, N17) */
-  uintptr_t alternate_low, alternate_high; /* alternate signal stack in use at the stop, or 0 */
-  void *fake_stack;           /* AddressSanitizer's handle, or NULL (X05) */
+  /* Written by the handler before the acknowledgement, by entry into a blocking region before BLOCKING; read after: */
+  struct platform_position stopped, blocked;
+  uintptr_t blocked_registers[PLATFORM_SAVED_REGISTERS]; /* the frame that entered may go on: its registers stay here */
+  /* Stopper and collector, stopped world: which of the two holds, or NULL if the thread has no stack to scan. */
+  const struct platform_position *position;
+
+  /* Held by a foreign thread while it lives. The kernel marks it when the thread dies, before the thread's id can be given
+   * to another: so a dead thread is told from a living one, and a stranger is never waited for. */
+  pthread_mutex_t alive;
 } __attribute__((aligned(PLATFORM_FALSE_SHARING)));
 
 /* The calling thread's record, or NULL. Async-signal-safe. */
@@ -57,12 +71,43 @@ struct thread *thread_self(void);
 struct thread *thread_ensure(void);
 /* Unregisters the caller: gives its cache back, and waits for a running stop. */
 void thread_leave(struct thread *self);
-/* Registered and not EXITED or BORN. */
+/* RUNNING, or BLOCKING. */
 size_t thread_count(void);
+/* Records of any state but FREE. */
+size_t thread_records(void);
+/* Frees what threads left behind that ended without leaving (N44): those that vgc saw first in the last round of another
+ * key's destructors, or that left by a raw system call. No locks held; the collector calls it before each cycle. */
+void thread_reap(void);
+/* Entries of the next table of records to be mapped. */
+void thread_table_size(size_t entries);
 
 void thread_registry_lock(void);
 void thread_registry_unlock(void);
-/* Used records of any state; registry lock or stopped world. */
+/* The lock itself, for fork. */
+struct lock *thread_registry_lock_object(void);
+/* Used records of any state, then thread->next; registry lock or stopped world. */
 struct thread *thread_first(void);
+/* In a forked child, registry lock held: drops the records of all threads that the child does not have, after
+ * abandon(cache) for each cache, and renumbers the caller's. */
+void thread_registry_after_fork(void (*abandon)(struct cache *));
+
+/* ---- For spawn.c and world.c ---- */
+
+/* A record for a thread about to be created, in state BORN; NULL if there is no memory. Takes the registry lock. */
+struct thread *thread_birth(void *(*start)(void *), void *argument, bool detached);
+/* The thread could not be created. Takes the registry lock. */
+void thread_stillborn(struct thread *);
+/* The creator knows the handle; only the user of `birth` is told. Takes the registry lock. */
+void thread_set_handle(struct thread *, uint64_t birth, pthread_t handle);
+/* The new thread itself: BORN to RUNNING. False if the system does not tell its stack. Takes the registry lock. */
+bool thread_arrive(struct thread *);
+/* The record of a thread that may be joined or detached, or NULL, and its birth. Takes the registry lock. */
+struct thread *thread_find(pthread_t handle, uint64_t *birth);
+/* Joined or detached: the result is no root any more. Takes the registry lock. */
+void thread_forget(struct thread *, uint64_t birth);
+/* Whether the thread that watched `alive` is dead. Registry lock. */
+bool thread_dead(struct thread *);
+/* Moves a dead thread to LOST. Registry lock. */
+void thread_lost(struct thread *);
 
 #endif

@@ -7,24 +7,34 @@
 
 struct thread;
 
-/* Installs the suspend handler. 0, or -1 with errno EBUSY if the program has a handler for that signal. */
+/* Installs the suspend handler and unblocks the signal for the caller. 0, or -1 with errno EBUSY if the program has a
+ * handler for that signal, EINVAL if there is no such signal. */
 int world_install(unsigned signal);
 /* Takes the handler out again if it is still ours. */
 void world_uninstall(void);
+/* The suspend signal: the one installed, else the one to be expected. Threads unblock it when they register. */
+unsigned world_signal(void);
 
 /* Suspends every RUNNING thread but the caller. On return all have acknowledged this epoch, or were BLOCKING. The caller
- * holds the registry lock. Returns the number of threads suspended or found blocking. Waits without bound; a thread that
- * does not answer within seconds is named on standard error, once, and waited for (N12). */
+ * is registered and holds the registry lock. Returns the number of threads suspended or found blocking. Waits without
+ * bound; a thread that does not answer within seconds is named on standard error, once, and waited for (N12). If the
+ * program has replaced the handler, reports VGC_ERROR_SIGNAL and aborts. */
 unsigned world_stop(void);
 /* Lets them go. Registry lock. Does not wait for them to leave the handler (the epoch makes that safe, N15). */
 void world_resume(void);
-/* Number of the running or last stop; odd never means anything. */
+/* Number of the running or last stop. Only differences mean anything: it moves by two. */
 uint32_t world_epoch(void);
-/* Whether a stop is in force; for assertions. */
+/* Whether a stop is in force. Async-signal-safe. */
 bool world_is_stopped(void);
 
 /* Scans the calling thread's own registers and stack while it runs: calls body(arg) with all callee-saved registers
- * spilled above the frame whose stack pointer it publishes in self->stop_sp. */
+ * spilled above the stack pointer that it publishes in self->position. */
 void world_with_own_registers(struct thread *self, void (*body)(void *), void *arg);
+
+/* The caller's stack pointer and callee-saved registers, as platform_with_registers gives them; see vgc_blocking_enter.
+ * False if the thread is blocking already, or not. */
+bool world_blocking_enter(struct thread *self, const uintptr_t *registers);
+/* Waits for a running stop. No locks held. */
+bool world_blocking_leave(struct thread *self);
 
 #endif

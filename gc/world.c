@@ -1,0 +1,288 @@
+/* The stop-the-world machine.
+ *
+ *   stopper (registry lock)                      thread
+ *   -----------------------                      ------
+ *   phase = 2e+1            (seq_cst, D1)
+ *   state of each thread?   (seq_cst, D1)        BLOCKING = state (seq_cst, D2)     vgc_blocking_enter
+ *     BLOCKING: counts as stopped
+ *     RUNNING:  tgkill ------------------------> handler: spill registers, publish position
+ *   sleep until all answered  <----------------- stop_epoch = 2e+1 (release), acks + 1, wake
+ *   acquire of stop_epoch: position, stack       sleep while phase == 2e+1
+ *   ... mark ...
+ *   phase = 2e+2 (release), wake --------------> phase is another (acquire): return
+ *                                                RUNNING = state, phase? (seq_cst, D2)  vgc_blocking_leave
+ *
+ * One word holds epoch and force: odd while a stop is in force. A handler that wakes late sees another value whatever
+ * has happened since, leaves, and takes the next stop's signal, which was masked until then; its old acknowledgement
+ * names the old phase, so no later stop counts it (N15, B04). D1 and D2 are a Dekker pair: either the stopper sees
+ * BLOCKING, or the thread that leaves sees the stop.
+ *
+ * Everything the handler does is async-signal-safe: it reads one initial-exec thread-local pointer and its record, makes
+ * the system calls futex and sigaltstack, and calls nothing of libc. It keeps errno. It does not run on the alternate
+ * stack, so the kernel's frame with all registers, and the red zone above that frame, lie above its own (N16, N17). */
+#include "world.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "atomic.h"
+#include "error.h"
+#include "lock.h"
+#include "platform.h"
+#include "point.h"
+#include "thread.h"
+
+/* A thread may be off its processor for a while on a loaded machine; this long is worth telling. */
+#define SILENCE_NS (2 * UINT64_C(1000000000))
+#define NAP_NS     (10 * UINT64_C(1000000))
+#define SPINS      200
+
+static struct {
+  /* Registry lock to write, anyone reads: */
+  _Atomic uint32_t phase;
+  /* Handlers add, the stopper sleeps on it: */
+  _Atomic uint32_t acks;
+  _Atomic uint32_t sleeping;
+  /* Set by world_install, before any stop: */
+  _Atomic uint32_t signal;
+  bool installed;
+} world COLLECTOR_DATA;
+
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "the handler's atomics may take no lock (B10)");
+
+uint32_t world_epoch(void) { return load_relaxed(&world.phase); }
+
+bool world_is_stopped(void) { return load_relaxed(&world.phase) & 1; }
+
+unsigned world_signal(void) {
+  unsigned signal = load_relaxed(&world.signal);
+  return signal ? signal : SIGPWR;
+}
+
+/* ---- The thread that is stopped ---- */
+
+static void park(void *arg, uintptr_t *registers) {
+  struct thread *self = arg;
+  /* Acquire: pairs with the stopper's store, so that its registry writes are seen. */
+  uint32_t phase = load_acquire(&world.phase);
+  if (!(phase & 1) || load_relaxed(&self->stop_epoch) == phase) return;
+  platform_position_take(&self->stopped, (uintptr_t)registers, self->stack_low, self->stack_high);
+  POINT(world_handler_before_ack);
+  platform_edge_release(&world.phase);
+  /* Release: the position and all that the thread wrote; the stopper's acquire in answered() is the other half. */
+  store_release(&self->stop_epoch, phase);
+  /* Seq_cst with the stopper's nap(): either it sees this count, or this thread sees that it sleeps. */
+  atomic_fetch_add_explicit(&world.acks, 1, memory_order_seq_cst);
+  if (load_seq_cst(&world.sleeping)) platform_futex_wake_all(&world.acks);
+  /* Acquire: pairs with world_resume's release, so that what the collector did is seen. */
+  while (load_acquire(&world.phase) == phase) platform_futex_wait(&world.phase, phase, 0);
+  platform_edge_acquire(&world.phase);
+  POINT(world_handler_leaving);
+}
+
+static void suspend_handler(int signal) {
+  (void)signal;
+  struct thread *self = thread_self();
+  if (!self || !world_is_stopped()) return; /* a late signal of a stop that is over, or a thread that is not ours */
+  int saved = errno;
+  POINT(world_handler_entered);
+  platform_with_registers(park, self);
+  errno = saved;
+}
+
+bool world_blocking_enter(struct thread *self, const uintptr_t *registers) {
+  if (load_relaxed(&self->state) != THREAD_RUNNING) return false;
+  platform_position_take(&self->blocked, PLATFORM_CALLER_SP(registers), self->stack_low, self->stack_high);
+  for (unsigned i = 0; i < PLATFORM_SAVED_REGISTERS; i++) self->blocked_registers[i] = registers[i];
+  platform_edge_release(&world.phase);
+  /* Seq_cst, D2; also the release that publishes position and registers, with the acquire in answered(). */
+  store_seq_cst(&self->state, THREAD_BLOCKING);
+  POINT(blocking_enter_published);
+  return true;
+}
+
+bool world_blocking_leave(struct thread *self) {
+  if (load_relaxed(&self->state) != THREAD_BLOCKING) return false;
+  for (;;) {
+    /* Seq_cst store, then load: D2. A stop that began before is seen here; one that begins later sees RUNNING. */
+    store_seq_cst(&self->state, THREAD_RUNNING);
+    if (!(load_seq_cst(&world.phase) & 1)) break;
+    /* Release: as on entry; the stopper may take this state for its answer. */
+    store_release(&self->state, THREAD_BLOCKING);
+    POINT(blocking_leave_waits);
+    thread_registry_lock(); /* held from stop to resume */
+    thread_registry_unlock();
+  }
+  platform_edge_acquire(&world.phase);
+  return true;
+}
+
+/* ---- The thread that stops ---- */
+
+int world_install(unsigned signal) {
+  int rc = platform_handler_install(signal, suspend_handler);
+  if (rc != 0) {
+    errno = rc;
+    return -1;
+  }
+  store_relaxed(&world.signal, signal);
+  world.installed = true;
+  platform_signal_unblock(signal);
+  return 0;
+}
+
+void world_uninstall(void) {
+  if (world.installed) platform_handler_remove(world_signal(), suspend_handler);
+  world.installed = false;
+}
+
+static void verify_handler(void) {
+  if (platform_handler_installed(world_signal(), suspend_handler)) return;
+  error_report(VGC_ERROR_SIGNAL, NULL,
+               "the program replaced vgc's handler of the suspend signal, so threads cannot be stopped; leave that "
+               "signal to vgc, or give vgc another one: vgc_config.suspend_signal or VGC_SUSPEND_SIGNAL");
+  platform_abort();
+}
+
+/* True if the thread has been told, false if there is no such thread any more. */
+static bool tell(struct thread *thread) {
+  for (;;) {
+    int rc = platform_thread_signal(thread->tid, world_signal());
+    if (rc == 0) return true;
+    if (rc == ESRCH) return false;
+    if (rc != EAGAIN) {
+      platform_print("vgc: cannot send signal %u to thread %d: errno %d; a sandbox must allow tgkill within the process\n",
+                     world_signal(), thread->tid, rc);
+      platform_abort();
+    }
+    /* The queue of real-time signals is full: the thread lives, and the queue drains (N13). */
+    platform_futex_wait(&world.acks, load_relaxed(&world.acks), NAP_NS / 10);
+  }
+}
+
+/* First look at a thread: whether it is to be waited for. */
+static bool ask(struct thread *thread) {
+  thread->position = NULL;
+  thread->wanted = thread->named = false;
+  /* Seq_cst: D1, after the store to phase. */
+  switch (load_seq_cst(&thread->state)) {
+  case THREAD_BLOCKING: thread->position = &thread->blocked; return false;
+  case THREAD_RUNNING:
+    if (thread_dead(thread) || !tell(thread)) {
+      thread_lost(thread);
+      return false;
+    }
+    thread->wanted = true;
+    return true;
+  default: return false;
+  }
+}
+
+static bool answered(struct thread *thread, uint32_t phase) {
+  /* Acquire: pairs with park's release of stop_epoch, and with the release in the store of BLOCKING. */
+  if (load_acquire(&thread->stop_epoch) == phase) thread->position = &thread->stopped;
+  else if (load_acquire(&thread->state) == THREAD_BLOCKING) thread->position = &thread->blocked;
+  else if (thread_dead(thread)) thread_lost(thread);
+  else return false;
+  thread->wanted = false;
+  return true;
+}
+
+static unsigned count_wanted(uint32_t phase) {
+  unsigned wanted = 0;
+  for (struct thread *thread = thread_first(); thread; thread = thread->next)
+    if (thread->wanted && !answered(thread, phase)) wanted++;
+  return wanted;
+}
+
+/* Sleeps until one more thread acknowledges, or a while. */
+static void nap(uint32_t phase) {
+  /* Seq_cst: a handler that counts after the load below sees `sleeping`, one that counts before is seen here. */
+  store_seq_cst(&world.sleeping, 1);
+  uint32_t acks = load_seq_cst(&world.acks);
+  if (count_wanted(phase)) platform_futex_wait(&world.acks, acks, NAP_NS);
+  store_relaxed(&world.sleeping, 0);
+}
+
+static void name_silent(void) {
+  for (struct thread *thread = thread_first(); thread; thread = thread->next)
+    if (thread->wanted && !thread->named) {
+      thread->named = true;
+      platform_thread_describe(thread->tid, world_signal());
+    }
+}
+
+/* ThreadSanitizer forgets a signal that arrived before it knew the thread, and old versions more than that. One more does
+ * no harm: a handler that has acknowledged this stop returns at once. */
+static void tell_again(void) {
+  for (struct thread *thread = thread_first(); thread; thread = thread->next)
+    if (thread->wanted && !tell(thread)) {
+      thread_lost(thread);
+      thread->wanted = false;
+    }
+}
+
+static void await(uint32_t phase) {
+  for (unsigned spin = 0; spin < SPINS; spin++) {
+    if (count_wanted(phase) == 0) return;
+    platform_pause();
+  }
+  uint64_t start = platform_now_ns();
+  uint64_t retold = start;
+  while (count_wanted(phase) != 0) {
+    nap(phase);
+    uint64_t now = platform_now_ns();
+    if (now - start > SILENCE_NS) name_silent();
+    if (platform_defers_signals() && now - retold > 2 * NAP_NS) {
+      tell_again();
+      retold = now;
+    }
+  }
+}
+
+unsigned world_stop(void) {
+  struct thread *self = thread_self();
+  uint32_t phase = load_relaxed(&world.phase) + 1;
+  verify_handler();
+  POINT(world_before_signal);
+  /* Seq_cst: D1. Release for the handler's acquire. */
+  store_seq_cst(&world.phase, phase);
+  unsigned wanted = 0;
+  for (struct thread *thread = thread_first(); thread; thread = thread->next)
+    if (thread != self && ask(thread)) wanted++;
+  if (wanted) await(phase);
+  platform_edge_acquire(&world.phase);
+  unsigned stopped = 0;
+  for (struct thread *thread = thread_first(); thread; thread = thread->next)
+    if (thread != self && thread->position) stopped++;
+  return stopped;
+}
+
+void world_resume(void) {
+  uint32_t phase = load_relaxed(&world.phase);
+  platform_edge_release(&world.phase);
+  /* Release: what the collector did; acquire in park and in world_blocking_leave. */
+  store_release(&world.phase, phase + 1);
+  platform_futex_wake_all(&world.phase);
+  POINT(world_after_resume);
+}
+
+struct own {
+  struct thread *self;
+  void (*body)(void *);
+  void *arg;
+};
+
+static void scan_own(void *arg, uintptr_t *registers) {
+  const struct own *own = arg;
+  struct thread *self = own->self;
+  platform_position_take(&self->stopped, (uintptr_t)registers, self->stack_low, self->stack_high);
+  self->position = &self->stopped;
+  own->body(own->arg);
+  self->position = NULL;
+}
+
+void world_with_own_registers(struct thread *self, void (*body)(void *), void *arg) {
+  struct own own = {self, body, arg};
+  platform_with_registers(scan_own, &own);
+}
