@@ -16,10 +16,14 @@ def is_dirty(root=ROOT):
     return bool(result.output.strip()) if result.ok else True
 
 
-def derive(base, *parts):
-    """A 32-bit seed for one use: derive(base, "stress_churn", 3)."""
+def derive(base, *parts, shard=None):
+    """A 32-bit seed for one use: derive(base, "stress_churn", 3). Shard (i, n) draws only seeds that are i-1 modulo n, so
+    that machines share the seed space without coordination."""
     text = "/".join([str(base), *map(str, parts)])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") or 1
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+    if shard:
+        seed = seed - seed % shard[1] + shard[0] - 1
+    return seed or (shard[1] if shard else 1)
 
 
 def in_shard(index, shard):

@@ -1,0 +1,56 @@
+"""CTest runs: live lines to the progress display, results from its JUnit file."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+
+from .process import run
+
+LINE = re.compile(r"^\s*(\d+)/(\d+) Test\s+#\d+: (\S+) \.*\s*(\S.*?)\s+[\d.]+ sec")
+
+
+@dataclass
+class Case:
+    name: str
+    status: str  # passed | failed | not run
+    seconds: float
+    output: str
+
+
+def run_tests(build, junit, progress, include=None, exclude=None, match=None, jobs=2, prefix=(), env=None, timeout=None):
+    """(cases, output). prefix is a command that runs ctest, such as setarch -R."""
+    command = [*prefix, "ctest", "--test-dir", build, "-j", str(jobs), "--output-on-failure", "--output-junit", junit,
+               "--no-tests=error"]
+    if include:
+        command += ["-L", include]
+    if exclude:
+        command += ["-LE", exclude]
+    if match:
+        command += ["-R", match]
+
+    def on_line(line):
+        seen = LINE.match(line)
+        if seen:
+            number, total, name, status = seen.groups()
+            if "Passed" in status or "Skipped" in status:
+                progress.now(f"{number}/{total} {name}")
+            else:
+                progress.event(f"{name}: {status.strip('* ')}")
+
+    junit.unlink(missing_ok=True)
+    result = run(command, on_line=on_line, env=env, timeout=timeout)
+    if not junit.exists():
+        return None, result.output
+    return list(_cases(junit)), result.output
+
+
+def _cases(junit):
+    for case in ElementTree.parse(junit).getroot().iter("testcase"):
+        status = {"run": "passed", "fail": "failed", "notrun": "not run", "disabled": "not run"}.get(
+            case.get("status"), "failed")
+        if case.find("failure") is not None:
+            status = "failed"
+        elif case.find("skipped") is not None and status != "failed":
+            status = "not run"
+        output = case.findtext("system-out") or ""
+        yield Case(case.get("name"), status, float(case.get("time") or 0), output)

@@ -1,0 +1,201 @@
+"""The stages of the gate, in order. Each fills its Stage, or raises NotRun with the reason."""
+
+import json
+import os
+import shlex
+
+from . import host, seeds
+from .gate import FAILED, NOT_RUN, PASSED, Item, NotRun
+from .paths import ROOT, build_dir, relative
+from .process import run
+
+SANITIZED = {"tsan": "tsan", "asan": "asan"}
+
+
+def set_up(gate, stage):
+    result = run([ROOT / "ci/setup", "--check"], cwd=ROOT)
+    gate.add(Item("tools", PASSED if result.ok else FAILED, result.seconds, "ci/setup", output=result.output))
+    stage.detail = gate.host_remark
+
+
+def build(gate, stage):
+    for preset in ("dev", "tsan", "asan"):
+        try:
+            gate.build(preset, stage)
+        except NotRun:
+            pass  # an item of this stage says it; what needs that build will not run
+    if gate.mode != "quick":
+        try:
+            gate.build("release", stage)
+        except NotRun:
+            pass
+
+
+def _canaries(gate, preset):
+    """Whether the preset's sanitizers report what was planted; asked once. NotRun if not."""
+    if preset not in gate.canaries:
+        folder = gate.build(preset)
+        from . import ctest
+        cases, output = ctest.run_tests(folder, gate.out / f"canaries-{preset}.xml", gate.progress, include="^canary$",
+                                        jobs=gate.jobs, prefix=gate.prefix)
+        if not cases:
+            gate.canaries[preset] = "no canary ran: " + (output.strip().splitlines() or ["no output"])[-1]
+        else:
+            silent = [case.name for case in cases if case.status != "passed"]
+            gate.canaries[preset] = f"{', '.join(silent)} unreported: the sanitizer is not alive here" if silent else None
+        for case in cases or []:
+            if gate.current.name == "canaries":
+                command = f"ctest --test-dir {relative(folder)} -R '^{case.name}$' --output-on-failure"
+                gate.current.items.append(Item(f"{preset}: {case.name}", PASSED if case.status == "passed" else NOT_RUN,
+                                               case.seconds, command, "" if case.status == "passed" else "unreported",
+                                               case.output if case.status != "passed" else ""))
+    if gate.canaries[preset]:
+        raise NotRun(f"{preset}: {gate.canaries[preset]}")
+
+
+def canaries(gate, stage):
+    silent = []
+    for preset in SANITIZED:
+        try:
+            _canaries(gate, preset)
+        except NotRun as why:
+            silent.append(str(why))
+    if silent:
+        raise NotRun("; ".join(silent))
+
+
+def whitebox(gate, stage):
+    gate.ctest(gate.build("dev"), stage, exclude="^(stress|fuzz|canary)$")
+
+
+def stress_programs(preset):
+    folder = build_dir(preset) / "stress"
+    return sorted(path for path in folder.glob("stress_*") if path.is_file() and os.access(path, os.X_OK))
+
+
+def run_stress(gate, preset, seconds, spinners=0, prefix=()):
+    """Every stress program for some seconds with seeds of its own, derived from the commit."""
+    programs = stress_programs(preset)
+    if not programs:
+        raise NotRun(f"no stress programs in {relative(build_dir(preset))}")
+    for program in programs:
+        for round in range(gate.settings.rounds):
+            seed = seeds.derive(gate.seed, program.name, preset, spinners, round, shard=gate.shard_parts)
+            arguments = ["--seed", str(seed), "--seconds", str(seconds)]
+            if spinners:
+                arguments += ["--spinners", str(spinners)]
+            line = shlex.join([program.name, *arguments])
+            gate.progress.now(f"{preset}: {line}")
+            result = run([*prefix, program, *arguments], cwd=ROOT, timeout=seconds * 5 + 90)
+            command = f"ci/repro {'' if preset == 'dev' else f'--preset {preset} '}{shlex.quote(line)}"
+            name = f"{preset}: {program.name}" + (" oversubscribed" if spinners else "") + f" seed {seed}"
+            status = PASSED if result.ok else NOT_RUN if result.status == 77 else FAILED
+            detail = "" if status != NOT_RUN else (result.output.strip().splitlines() or ["not applicable"])[-1]
+            gate.add(Item(name, status, result.seconds, command, detail, result.output))
+
+
+def stress(gate, stage):
+    gate.build("dev")
+    run_stress(gate, "dev", gate.settings.stress)
+    run_stress(gate, "dev", gate.settings.stress, spinners=4 * host.processors())
+
+
+def _sanitized(gate, stage, preset, environments=({},)):
+    _canaries(gate, preset)
+    folder = gate.build(preset)
+    for environment in environments:
+        gate.ctest(folder, stage, include="^(unit|bugs)$", prefix=gate.prefix, env=environment)
+    run_stress(gate, preset, gate.settings.sanitized, prefix=gate.prefix)
+
+
+def tsan(gate, stage):
+    _sanitized(gate, stage, "tsan")
+
+
+def asan(gate, stage):
+    # Locals live in fake stacks when use-after-return is detected; the collector must find them there too (X05).
+    both = [{"ASAN_OPTIONS": f"detect_stack_use_after_return={on}"} for on in (0, 1)]
+    _sanitized(gate, stage, "asan", both if gate.mode != "quick" else both[1:])
+
+
+def ablations(gate, stage):
+    path = gate.out / "ablations.json"
+    path.unlink(missing_ok=True)
+    command = [ROOT / "ci/ablate", "--json", path, "--jobs", gate.jobs]
+    settings = gate.settings
+    if settings.ablations:
+        command += ["--sample", settings.ablations, "--seed", gate.seed]
+    if settings.reruns > 1:
+        command += ["--reruns", settings.reruns]
+    if settings.matrix:
+        command += ["--matrix"]
+    if gate.shard_parts:
+        command += ["--shard", gate.shard]
+    result = run([*gate.prefix, *command], cwd=ROOT, on_line=lambda line: gate.progress.now(line.strip()))
+    if not path.exists():
+        raise NotRun("ci/ablate: " + (result.output.strip().splitlines() or ["no output"])[-1])
+    data = json.loads(path.read_text())
+    for failure in data["clean_failures"]:
+        gate.add(Item(f"clean tree: {failure['what']}", FAILED, command="ci/ablate", output=failure["output"]))
+    for row in data["rows"]:
+        if row["status"] == "not run":
+            gate.add(Item(row["id"], NOT_RUN, detail=row["detail"]))
+            continue
+        killed = row["status"] == "killed"
+        item = Item(row["id"], PASSED if killed else FAILED, row["seconds"], f"ci/ablate {row['id']}",
+                    row["detail"] if killed else f"{row['status']}: {row['detail']}")
+        if killed:
+            gate.add(item)
+        else:
+            item.output = f"ablation {row['id']} {row['status']}: {row['detail']}"
+            gate.add(item)
+    if not data["rows"] and not data["clean_failures"]:
+        raise NotRun("there is no ablation")
+    stage.detail = (result.output.strip().splitlines() or [""])[-1]
+
+
+def fuzz(gate, stage):
+    _canaries(gate, "asan")
+    folder = gate.build("fuzz")
+    gate.ctest(folder, stage, include="^fuzz$", prefix=gate.prefix)
+    engine = folder / "fuzz" / "fuzz_ops"
+    if not engine.exists():
+        raise NotRun(f"no {relative(engine)}")
+    seed = seeds.derive(gate.seed, "fuzz", shard=gate.shard_parts)
+    corpus, artifacts = gate.out / "corpus", gate.out / "fuzz"
+    corpus.mkdir(exist_ok=True)
+    artifacts.mkdir(exist_ok=True)
+    seconds = gate.settings.fuzz
+    command = [engine, f"-seed={seed}", f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/", "-timeout=20",
+               "-print_final_stats=1", corpus, *sorted(p for p in (ROOT / "fuzz").glob("*") if p.name in
+                                                        ("seeds", "corpus") and p.is_dir())]
+    result = run([*gate.prefix, *command], cwd=ROOT, timeout=seconds + 120,
+                 on_line=lambda line: line.startswith("#") and gate.progress.now(f"fuzz: {line}"))
+    found = sorted(artifacts.glob("*-*"))
+    again = f"{relative(folder)}/fuzz/fuzz_replay {relative(found[0])}" if found and not result.ok else shlex.join(
+        [relative(command[0]), *map(str, command[1:3])])
+    gate.add(Item(f"{seconds} s of new inputs, seed {seed}", PASSED if result.ok else FAILED, result.seconds, again,
+                  output=result.output))
+
+
+def coverage(gate, stage):
+    folder = gate.build("coverage")
+    run(["find", folder, "-name", "*.gcda", "-delete"])
+    gate.ctest(folder, stage, include="^(unit|bugs|smoke|stress|fuzz)$")
+    report = gate.out / "coverage.txt"
+    result = run(["gcovr", "--root", ROOT, "--filter", str(ROOT / "gc/"), "--object-directory", folder,
+                  "--exclude-throw-branches", "--exclude-unreachable-branches", "--json-summary", gate.out /
+                  "coverage.json", "--txt", report, folder], cwd=ROOT, timeout=300)
+    if not result.ok:
+        raise NotRun("gcovr: " + (result.output.strip().splitlines() or ["no output"])[-1])
+    totals = json.loads((gate.out / "coverage.json").read_text())
+    for name, floor in (("line", 95.0), ("branch", 85.0)):
+        percent = totals[f"{name}_percent"]
+        gate.add(Item(f"{name} coverage {percent} %", PASSED if percent >= floor else FAILED, command=(
+            "ci/gate --only coverage"), detail=f"at least {floor:g} %", output=f"{name} coverage of gc/ is {percent} %, "
+            f"below {floor:g} %; {relative(report)} lists what is uncovered"))
+
+
+STAGES = [("set-up", set_up), ("build", build), ("canaries", canaries), ("whitebox", whitebox), ("stress", stress),
+          ("tsan", tsan), ("asan", asan), ("ablations", ablations), ("fuzz", fuzz)]
+FULL_ONLY = [("coverage", coverage)]
