@@ -25,7 +25,7 @@ static bool adopt(struct run *run, const char *what, void *address, size_t size,
         alignment);
   CHECK(run, usable >= size, "vgc_usable_size(%p) = %zu, of an object of %zu bytes", address, usable, size);
   CHECK(run, vgc_base_of(address) == address, "vgc_base_of(%p) = %p, of a fresh object", address, vgc_base_of(address));
-  const struct object *other = shadow_claim(run->shadow, address, usable);
+  const struct object *other = shadow_claim(run->shadow, address, usable, kind);
   CHECK(run, !other, "%s(%zu) = %p (usable %zu) overlaps a live object of %zu bytes at %p", what, size, address, usable,
         other->usable, shadow_address(other));
   CHECK(run, !scanned(kind) || shadow_zero((char *)address + filled, usable - filled, &at),
@@ -162,7 +162,7 @@ static bool resized_in_place(struct run *run, struct object *object, size_t size
   run->shadow->live_bytes += usable - object->usable;
   object->usable = usable;
   object->state = STATE_GONE; /* for a look at what else is there */
-  other = shadow_claim(run->shadow, shadow_address(object), usable);
+  other = shadow_claim(run->shadow, shadow_address(object), usable, object->kind);
   object->state = STATE_LIVE;
   CHECK(run, !other, "vgc_realloc(%zu) in place grew %p over the live %p", size, shadow_address(object),
         shadow_address(other));
@@ -179,7 +179,7 @@ static bool resized_by_move(struct run *run, uint8_t handle, struct object *old,
   CHECK(run, usable >= size, "vgc_usable_size(%p) = %zu after vgc_realloc(%zu)", address, usable, size);
   CHECK(run, (uintptr_t)address % (size <= 8 ? 8 : 16) == 0, "vgc_realloc(%zu) = %p is not aligned", size, address);
   shadow_gone(run->shadow, old);
-  const struct object *other = shadow_claim(run->shadow, address, usable);
+  const struct object *other = shadow_claim(run->shadow, address, usable, old->kind);
   CHECK(run, !other, "vgc_realloc(%zu) = %p overlaps a live object of %zu bytes at %p", size, address, other->usable,
         shadow_address(other));
   struct object *object = shadow_add(run->shadow, address, size, usable, old->kind, old->layout);

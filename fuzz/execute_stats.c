@@ -15,7 +15,7 @@ static void recount(struct run *run, uint64_t *objects, uint64_t *bytes) {
     }
     if (object->state == STATE_GONE) continue;
     ++*objects;
-    *bytes += object->usable;
+    *bytes += shadow_slot(object);
   }
 }
 
@@ -85,7 +85,7 @@ bool do_base_of(struct run *run, const struct operation *op) {
   if (!object) return true;
   const char *base = shadow_address(object);
   size_t usable = object->usable;
-  return check_lookup(run, base) && check_lookup(run, base + usable) && check_lookup(run, base - 1) &&
+  return check_lookup(run, base) && check_lookup(run, base + shadow_slot(object)) && check_lookup(run, base - 1) &&
          (usable == 0 || (check_lookup(run, base + usable - 1) && check_lookup(run, base + op->n % usable))) &&
          expect_error(run, "vgc_base_of", 0);
 }

@@ -18,7 +18,7 @@ void program_print(FILE *out, const struct program *program, size_t marked) {
   fprintf(out, "config");
   for (size_t i = 0; i < PROGRAM_HEADER; i++) {
     size_t value = program_fields[i].values[program->header[i]];
-    if (value) fprintf(out, " %s=%zu", program_fields[i].name, value);
+    if (value && program->header[i]) fprintf(out, " %s=%zu", program_fields[i].name, value);
   }
   fprintf(out, "\n");
   for (size_t i = 0; i < program->count; i++) {

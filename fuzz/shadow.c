@@ -39,22 +39,24 @@ uint32_t shadow_index(const struct shadow *shadow, const struct object *object) 
   return (uint32_t)(object - shadow->objects);
 }
 
-/* An object of no bytes still has an address of its own. */
-static size_t extent(const struct object *object) { return object->usable ? object->usable : 1; }
+static size_t slot_bytes(size_t usable, enum kind kind) { return usable + (kind == KIND_TYPED ? WORD : 0); }
+
+size_t shadow_slot(const struct object *object) { return slot_bytes(object->usable, object->kind); }
 
 struct object *shadow_find(struct shadow *shadow, const void *address, enum state state) {
   for (uint32_t i = 0; i < shadow->count; i++) {
     struct object *object = &shadow->objects[i];
-    if (object->state == state && (uintptr_t)address - ~object->hidden < extent(object)) return object;
+    if (object->state == state && (uintptr_t)address - ~object->hidden < shadow_slot(object)) return object;
   }
   return NULL;
 }
 
-struct object *shadow_claim(struct shadow *shadow, const void *address, size_t usable) {
-  uintptr_t low = (uintptr_t)address, high = low + (usable ? usable : 1);
+struct object *shadow_claim(struct shadow *shadow, const void *address, size_t usable, enum kind kind) {
+  uintptr_t low = (uintptr_t)address, high = low + slot_bytes(usable, kind);
   for (uint32_t i = 0; i < shadow->count; i++) {
     struct object *object = &shadow->objects[i];
-    if (object->state == STATE_GONE || ~object->hidden >= high || ~object->hidden + extent(object) <= low) continue;
+    if (object->state == STATE_GONE || ~object->hidden >= high || ~object->hidden + shadow_slot(object) <= low)
+      continue;
     if (object->state == STATE_LIVE) return object;
     object->state = STATE_GONE;
     shadow->collected++;

@@ -63,7 +63,7 @@ void shadow_reset(struct shadow *);
 
 /* The library says that these bytes are an object now: what was dropped there is collected. Returns a live object that
  * overlaps, or NULL. */
-struct object *shadow_claim(struct shadow *, const void *address, size_t usable);
+struct object *shadow_claim(struct shadow *, const void *address, size_t usable, enum kind);
 /* Adds an object whose bytes were claimed. */
 struct object *shadow_add(struct shadow *, const void *address, size_t size, size_t usable, enum kind, uint32_t layout);
 /* Forgets an object that was freed. */
@@ -76,6 +76,9 @@ struct object *shadow_handle(struct shadow *, uint8_t handle);
 /* Sets a handle to the object plus an offset; object NULL: to nothing. */
 void shadow_set_handle(struct shadow *, uint8_t handle, const struct object *, size_t offset);
 void *shadow_address(const struct object *);
+/* Bytes from its address that are the object's: the usable ones, and for a typed object the word that follows them,
+ * which names its layout and which the program may not use. */
+size_t shadow_slot(const struct object *);
 uint32_t shadow_index(const struct shadow *, const struct object *);
 /* The LIVE (or DROPPED) object with this address in its bytes, or NULL. */
 struct object *shadow_find(struct shadow *, const void *address, enum state);
