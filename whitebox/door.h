@@ -9,8 +9,37 @@
 #include "platform.h"
 #include "point.h"
 
+#include "bitmap.h"
+#include "config.h"
+#include "error.h"
+#include "event.h"
+#include "sizeclass.h"
+
+#include "arena.h"
+#include "pages.h"
+#include "span.h"
+
+#include "cache.h"
+#include "central.h"
+#include "fast.h"
+#include "heap.h"
+#include "large.h"
+#include "layout.h"
+
 #include "roots.h"
+#include "spawn.h"
 #include "thread.h"
 #include "world.h"
+
+#include "mark.h"
+#include "pace.h"
+#include "sweep.h"
+
+#include "check.h"
+#include "check_mark.h"
+#include "collect.h"
+#include "fork.h"
+#include "init.h"
+#include "stats.h"
 
 #endif

@@ -1,11 +1,10 @@
 """Would the suite notice? Any patch to gc/, tried against every detector, the cheapest first."""
 
-import os
 import re
 import time
 
 from . import ablation as ablations
-from . import detectors, index
+from . import detectors, index, stress
 from .ablate import DEADLINE, first_error, smoke
 from .paths import ROOT
 from .process import run
@@ -48,11 +47,6 @@ def apply_diff(text, tree):
         tree.sync()
         raise PatchError("does not apply to this tree: " + result.output.strip().replace("\n", "; "))
     return names
-
-
-def stress_names(tree, preset):
-    folder = tree.root / "build" / preset / "stress"
-    return sorted(p.name for p in folder.glob("stress_*") if p.is_file() and os.access(p, os.X_OK))
 
 
 def suite(tree, jobs):
@@ -98,7 +92,7 @@ def _stress(tree, name, jobs):
     preset = detectors.PRESETS[name]
     _built(tree, preset, jobs)
     seed = derive(commit(), "patch")
-    for program in stress_names(tree, preset):
+    for program in (path.name for path in stress.programs(tree.root / "build" / preset)):
         arguments = ["--seed", str(seed), "--seconds", str(STRESS_SECONDS)]
         detector = detectors.Detector(name, program, arguments)
         verdict = detectors.detect(detector, tree, STRESS_SECONDS * 6)

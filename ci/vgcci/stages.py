@@ -1,10 +1,9 @@
 """The stages of the gate, in order. Each fills its Stage, or raises NotRun with the reason."""
 
 import json
-import os
 import shlex
 
-from . import host, seeds
+from . import host, seeds, stress
 from .gate import FAILED, NOT_RUN, PASSED, Item, NotRun
 from .paths import ROOT, build_dir, relative
 from .process import run
@@ -68,14 +67,9 @@ def whitebox(gate, stage):
     gate.ctest(gate.build("dev"), stage, exclude="^(stress|fuzz|canary)$")
 
 
-def stress_programs(preset):
-    folder = build_dir(preset) / "stress"
-    return sorted(path for path in folder.glob("stress_*") if path.is_file() and os.access(path, os.X_OK))
-
-
 def run_stress(gate, preset, seconds, spinners=0, prefix=()):
     """Every stress program for some seconds with seeds of its own, derived from the commit."""
-    programs = stress_programs(preset)
+    programs = stress.programs(build_dir(preset))
     if not programs:
         raise NotRun(f"no stress programs in {relative(build_dir(preset))}")
     for program in programs:
@@ -94,7 +88,7 @@ def run_stress(gate, preset, seconds, spinners=0, prefix=()):
             gate.add(Item(name, status, result.seconds, command, detail, result.output))
 
 
-def stress(gate, stage):
+def plain_stress(gate, stage):
     gate.build("dev")
     run_stress(gate, "dev", gate.settings.stress)
     run_stress(gate, "dev", gate.settings.stress, spinners=4 * host.processors())
@@ -196,6 +190,6 @@ def coverage(gate, stage):
             f"below {floor:g} %; {relative(report)} lists what is uncovered"))
 
 
-STAGES = [("set-up", set_up), ("build", build), ("canaries", canaries), ("whitebox", whitebox), ("stress", stress),
+STAGES = [("set-up", set_up), ("build", build), ("canaries", canaries), ("whitebox", whitebox), ("stress", plain_stress),
           ("tsan", tsan), ("asan", asan), ("ablations", ablations), ("fuzz", fuzz)]
 FULL_ONLY = [("coverage", coverage)]

@@ -1,0 +1,13 @@
+"""The stress programs of a build."""
+
+import os
+import re
+
+# The same programs on other subjects are controls of the oracle; stress_stacks prints a hung program's threads.
+NOT_OURS = re.compile(r"_(libgc|malloc)$|^stress_stacks$|\.[a-z]+$")
+
+
+def programs(build):
+    """Paths of the programs that run on vgc, sorted."""
+    return sorted(path for path in (build / "stress").glob("stress_*")
+                  if path.is_file() and os.access(path, os.X_OK) and not NOT_OURS.search(path.name))
