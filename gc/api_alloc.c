@@ -10,22 +10,14 @@
 #include "platform.h"
 #include "vgc.h"
 
-static COLD void *out_of_memory(size_t size) {
-  const struct vgc_hooks *hooks = hooks_get();
-  void *ptr = hooks->out_of_memory ? hooks->out_of_memory(hooks->arg, size) : NULL;
-  if (!ptr) errno = ENOMEM;
-  return ptr;
-}
-
 static NOINLINE void *allocate_large(enum kind kind, size_t size) {
   void *ptr = large_allocate(kind, size, 1);
-  return ptr ? ptr : out_of_memory(size);
+  return ptr ? ptr : hooks_out_of_memory(size);
 }
 
 static ALWAYS_INLINE void *allocate(enum kind kind, size_t size) {
   if (UNLIKELY(size > SIZECLASS_SMALL_MAX)) return allocate_large(kind, size);
-  void *ptr = cache_allocate(kind, size);
-  return LIKELY(ptr) ? ptr : out_of_memory(size);
+  return cache_allocate(kind, size);
 }
 
 void *vgc_malloc(size_t size) { return allocate(KIND_SCAN, size); }
@@ -35,7 +27,7 @@ void vgc_free(void *ptr) { cache_free(ptr); }
 
 void *vgc_calloc(size_t count, size_t size) {
   size_t bytes;
-  if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) return out_of_memory(SIZE_MAX);
+  if (UNLIKELY(__builtin_mul_overflow(count, size, &bytes))) return hooks_out_of_memory(SIZE_MAX);
   return allocate(KIND_SCAN, bytes);
 }
 
@@ -50,11 +42,11 @@ static size_t aligned_slot(size_t alignment, size_t size) {
 
 static void *allocate_aligned(enum kind kind, size_t alignment, size_t size) {
   if (alignment <= 16) return allocate(kind, size < alignment ? alignment : size);
-  if (!cache_ensure()) return out_of_memory(size);
+  if (!cache_ensure()) return hooks_out_of_memory(size);
   size_t slot = aligned_slot(alignment, size);
   if (slot) return allocate(kind, slot);
   void *ptr = large_allocate(kind, size ? size : 1, alignment);
-  return ptr ? ptr : out_of_memory(size);
+  return ptr ? ptr : hooks_out_of_memory(size);
 }
 
 void *vgc_aligned_alloc(size_t alignment, size_t size) {
@@ -81,11 +73,11 @@ char *vgc_strdup(const char *string) {
 /* The slot's last word names the layout; until it is written it is zero, which scans conservatively. */
 static void *allocate_typed(vgc_layout_id id, size_t bytes) {
   size_t size;
-  if (__builtin_add_overflow(bytes, sizeof(uintptr_t), &size)) return out_of_memory(SIZE_MAX);
-  if (!cache_ensure()) return out_of_memory(size);
+  if (__builtin_add_overflow(bytes, sizeof(uintptr_t), &size)) return hooks_out_of_memory(SIZE_MAX);
+  if (!cache_ensure()) return hooks_out_of_memory(size);
   if (size <= SIZECLASS_SMALL_MAX) size = sizeclass_table[sizeclass_of(size)].size;
   if (size > SIZECLASS_SMALL_MAX) size = (size + config.page_bytes - 1) & ~(config.page_bytes - 1);
-  char *ptr = size < bytes ? out_of_memory(bytes) : allocate(KIND_TYPED, size);
+  char *ptr = size < bytes ? hooks_out_of_memory(bytes) : allocate(KIND_TYPED, size);
   if (!ptr) return NULL;
   *(uintptr_t *)(void *)(ptr + size - sizeof(uintptr_t)) = id;
   platform_poison(ptr + bytes, size - bytes);
@@ -99,7 +91,7 @@ void *vgc_malloc_typed(vgc_layout_id id, size_t count) {
     return NULL;
   }
   size_t bytes;
-  if (__builtin_mul_overflow(layout->words * sizeof(uintptr_t), count, &bytes)) return out_of_memory(SIZE_MAX);
+  if (__builtin_mul_overflow(layout->words * sizeof(uintptr_t), count, &bytes)) return hooks_out_of_memory(SIZE_MAX);
   return allocate_typed(id, bytes);
 }
 

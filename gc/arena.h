@@ -34,9 +34,9 @@ struct arena {
   size_t descriptor_lines; /* lines below this have been handed out at least once */
 };
 
-extern struct arena arenas[ARENA_MAX];
+extern INTERNAL struct arena arenas[ARENA_MAX];
 /* Release by arena_add after the entry is complete, acquire by arena_of (V03, G01). */
-extern _Atomic uint32_t arenas_count;
+extern INTERNAL _Atomic uint32_t arenas_count;
 
 /* Reserves and publishes another arena of at least bytes; halves the wish if refused. NULL if there is no room. Pages
  * lock, or initialisation. */

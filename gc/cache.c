@@ -9,6 +9,7 @@
 #include "config.h"
 #include "error.h"
 #include "event.h"
+#include "fast.h"
 #include "heap.h"
 #include "init.h"
 #include "large.h"
@@ -146,7 +147,7 @@ void cache_notify(struct span *span) {
 }
 
 static void make_usable(struct cache *cache, struct span *span) {
-  unsigned slot = cache_slot(span->kind, span->class_index);
+  unsigned slot = span->cache_index;
   span_list_remove(&cache->full[slot], span);
   store_relaxed(&span->state, SPAN_USABLE);
   span_list_push(&cache->usable[slot], span);
@@ -168,7 +169,7 @@ void cache_take_returned(struct cache *cache) {
 
 /* The next span to allocate from becomes current. False if there is no memory. */
 static bool next_span(struct cache *cache, enum kind kind, unsigned class_index) {
-  unsigned slot = cache_slot(kind, class_index);
+  unsigned slot = span_cache_index(kind, class_index);
   busy_set(cache, 1);
   struct span *span = load_relaxed(&cache->current[slot]);
   if (span != &span_none) {
@@ -197,14 +198,14 @@ static bool next_span(struct cache *cache, enum kind kind, unsigned class_index)
 }
 
 /* Fills the current span's available word, whatever it takes. */
-COLD struct cache *cache_fill(enum kind kind, unsigned class_index) {
+static struct cache *cache_fill(enum kind kind, unsigned class_index) {
   struct cache *cache = cache_ensure();
   if (!cache) return NULL;
   if (UNLIKELY(config.collect_every) && --cache->countdown == 0) {
     cache->countdown = config.collect_every;
     collect_now(COLLECT_STRESS);
   }
-  unsigned slot = cache_slot(kind, class_index);
+  unsigned slot = span_cache_index(kind, class_index);
   while (!load_relaxed(&load_relaxed(&cache->current[slot])->avail)) {
     struct span *span = load_relaxed(&cache->current[slot]);
     bool filled = false;
@@ -239,6 +240,19 @@ COLD void cache_free_error(void *ptr, struct span *span) {
   errno = EINVAL;
 }
 
+COLD void *cache_allocate_slow(enum kind kind, size_t size) {
+  for (;;) {
+    /* Anew each time: the first allocation fills the table of classes. */
+    if (!init_ensure()) return hooks_out_of_memory(size);
+    unsigned class_index = sizeclass_of(size);
+    struct cache *cache = cache_fill(kind, class_index);
+    if (!cache) return hooks_out_of_memory(size);
+    struct span *span = load_relaxed(&cache->current[span_cache_index(kind, class_index)]);
+    uint64_t available = load_relaxed(&span->avail);
+    if (LIKELY(available)) return cache_issue(span, available, kind, size);
+  }
+}
+
 /* A free by a thread that does not own the span. */
 NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
   struct cache *cache = cache_ensure();
@@ -262,7 +276,7 @@ NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
     cache_free_error(ptr, span);
     return;
   }
-  if (cache) cache_count(&cache->freed[cache_slot(span->kind, span->class_index)], 1);
+  if (cache) cache_count(&cache->freed[span->cache_index], 1);
   if (!before) cache_notify(span);
 }
 

@@ -18,10 +18,6 @@ struct thread;
 
 #define CACHE_SLOTS (KIND_COUNT * SIZECLASS_COUNT)
 
-static ALWAYS_INLINE unsigned cache_slot(enum kind kind, unsigned class_index) {
-  return (unsigned)kind * SIZECLASS_COUNT + class_index;
-}
-
 struct cache {
   /* Owner; the collector looks in a stopped world. Never NULL: an empty slot names a span that has nothing available. */
   _Atomic(struct span *) current[CACHE_SLOTS]; /* relaxed: statistics read it from outside */
@@ -44,8 +40,8 @@ struct cache {
 } __attribute__((aligned(PLATFORM_FALSE_SHARING)));
 
 /* The calling thread's cache, or an empty one that owns nothing. */
-extern _Thread_local struct cache *cache_current __attribute__((tls_model("initial-exec")));
-extern struct cache cache_none;
+extern INTERNAL _Thread_local struct cache *cache_current __attribute__((tls_model("initial-exec")));
+extern INTERNAL struct cache cache_none;
 
 static ALWAYS_INLINE void cache_count(_Atomic uint64_t *counter, uint64_t amount) {
   store_relaxed(counter, load_relaxed(counter) + amount); /* one writer */
@@ -53,8 +49,8 @@ static ALWAYS_INLINE void cache_count(_Atomic uint64_t *counter, uint64_t amount
 
 /* The slow sides of fast.h. */
 
-/* Makes slots available in the caller's current span, whatever it takes. The caller's cache, or NULL without memory. */
-struct cache *cache_fill(enum kind, unsigned class_index);
+/* Allocates whatever it takes; without memory, what the out-of-memory hook gives. */
+void *cache_allocate_slow(enum kind, size_t size);
 /* A free by a thread that does not own the span. */
 void cache_free_remote(struct span *, uint32_t slot, void *ptr);
 /* The first slot of a full span of the caller's came free. */

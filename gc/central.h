@@ -23,7 +23,7 @@ struct central {
   _Atomic(struct span *) returned;
 } __attribute__((aligned(PLATFORM_FALSE_SHARING)));
 
-extern struct central central[SIZECLASS_COUNT];
+extern INTERNAL struct central central[SIZECLASS_COUNT];
 
 void central_initialize(void);
 /* A span with a free slot, now owned by `cache` and CURRENT, or NULL. */

@@ -2,10 +2,11 @@
 #ifndef VGC_CONFIG_H
 #define VGC_CONFIG_H
 
+#include "platform.h"
 #include "vgc.h"
 
 /* Immutable from initialisation to shutdown. */
-extern struct vgc_config config;
+extern INTERNAL struct vgc_config config;
 
 /* Fills `config`. 0, or -1 with errno EINVAL after naming the field, what it was and what is expected. */
 int config_load(const struct vgc_config *given);

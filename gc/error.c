@@ -1,5 +1,7 @@
 #include "error.h"
 
+#include <errno.h>
+
 #include "atomic.h"
 #include "event.h"
 #include "platform.h"
@@ -12,6 +14,13 @@ static _Atomic(const struct vgc_hooks *) hooks COLLECTOR_DATA;
 const struct vgc_hooks *hooks_get(void) {
   const struct vgc_hooks *current = load_acquire(&hooks);
   return current ? current : &no_hooks;
+}
+
+void *hooks_out_of_memory(size_t size) {
+  const struct vgc_hooks *current = hooks_get();
+  void *ptr = current->out_of_memory ? current->out_of_memory(current->arg, size) : NULL;
+  if (!ptr) errno = ENOMEM;
+  return ptr;
 }
 
 /* Two copies in turn: a reader may still hold the one before, which a third call would overwrite. Setting hooks while

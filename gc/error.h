@@ -13,6 +13,9 @@ void error_report(enum vgc_error, const void *ptr, const char *message);
 /* The program's hooks; never NULL. */
 const struct vgc_hooks *hooks_get(void);
 
+/* What the out-of-memory hook gives for an allocation that failed, or NULL with errno ENOMEM. No locks held. */
+void *hooks_out_of_memory(size_t size);
+
 /* For checks that hold at level 1 and above: prints the condition and aborts. */
 _Noreturn void check_failed(const char *condition, const char *file, int line);
 #define CHECK(condition) (__builtin_expect(!(condition), 0) ? check_failed(#condition, __FILE__, __LINE__) : (void)0)

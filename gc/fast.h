@@ -23,19 +23,8 @@ static ALWAYS_INLINE void zero(void *ptr, size_t size) {
   }
 }
 
-/* One slot of the kind, zeroed unless noscan; NULL if there is no memory. size <= SIZECLASS_SMALL_MAX. */
-static ALWAYS_INLINE void *cache_allocate(enum kind kind, size_t size) {
-  unsigned class_index = sizeclass_of(size);
-  struct cache *cache = cache_current;
-  struct span *span = load_relaxed(&cache->current[cache_slot(kind, class_index)]);
-  uint64_t available = load_relaxed(&span->avail);
-  while (UNLIKELY(!available)) {
-    cache = cache_fill(kind, class_index);
-    if (!cache) return NULL;
-    class_index = sizeclass_of(size); /* the first allocation has just filled the table */
-    span = load_relaxed(&cache->current[cache_slot(kind, class_index)]);
-    available = load_relaxed(&span->avail);
-  }
+/* Issues the first of the span's available slots, zeroed unless noscan. */
+static ALWAYS_INLINE void *cache_issue(struct span *span, uint64_t available, enum kind kind, size_t size) {
   void *ptr = (void *)(span->avail_base + (uintptr_t)bitmap_first(available) * span->size);
   /* Address first, commit second: a thread that is suspended between the two holds it where its scan finds it, and until
    * the commit the slot is available, which the collector leaves alone (N01). */
@@ -48,6 +37,14 @@ static ALWAYS_INLINE void *cache_allocate(enum kind kind, size_t size) {
   if (kind != KIND_NOSCAN) zero(ptr, span->size);
   platform_poison((char *)ptr + size, span->size - size);
   return ptr;
+}
+
+/* One slot of the kind, zeroed unless noscan. size <= SIZECLASS_SMALL_MAX. */
+static ALWAYS_INLINE void *cache_allocate(enum kind kind, size_t size) {
+  struct span *span = load_relaxed(&cache_current->current[span_cache_index(kind, sizeclass_of(size))]);
+  uint64_t available = load_relaxed(&span->avail);
+  if (UNLIKELY(!available)) return cache_allocate_slow(kind, size);
+  return cache_issue(span, available, kind, size);
 }
 
 /* vgc_free. */
@@ -81,7 +78,7 @@ static ALWAYS_INLINE void cache_free(void *ptr) {
   POINT(free_before_commit);
   store_relaxed(&span->bits[word].free, free | bit);
   POINT(free_after_commit);
-  cache_count(&cache->freed[cache_slot(span->kind, span->class_index)], 1);
+  cache_count(&cache->freed[span->cache_index], 1);
   if (UNLIKELY(!free) && span_state(span) == SPAN_FULL) cache_free_into_full(cache, span);
   /* Past the last use of the span as its owner: what the thread's stack or registers point into stays live, and its span
    * stays owned (N51, cache_surrender). */

@@ -5,9 +5,10 @@
 #include <stddef.h>
 
 #include "lock.h"
+#include "platform.h"
 #include "span.h"
 
-extern struct lock heap_lock; /* the pages lock */
+extern INTERNAL struct lock heap_lock; /* the pages lock */
 
 /* A fresh CURRENT span owned by cache, or NULL. May collect; no locks held, cache not busy. */
 struct span *heap_make_span(unsigned class_index, enum kind, struct cache *);

@@ -57,6 +57,9 @@
 #define platform_unpoison(start, size) ((void)(start), (void)(size))
 #endif
 
+/* On variables that other files of gc/ use: no indirection through the global offset table. */
+#define INTERNAL __attribute__((visibility("hidden")))
+
 /* Every mutable static of gc/ carries this: one section, which root scanning leaves out (N23), bounded by the linker. */
 #define COLLECTOR_DATA __attribute__((section("vgc_data")))
 extern char __start_vgc_data[] __attribute__((visibility("hidden")));

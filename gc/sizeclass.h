@@ -25,9 +25,9 @@ struct sizeclass {
 };
 
 /* Immutable once initialisation has published it. */
-extern struct sizeclass sizeclass_table[SIZECLASS_COUNT];
-extern uint8_t sizeclass_index_small[SIZECLASS_TABLE_MAX / 8 + 1];
-extern uint8_t sizeclass_index_large[(SIZECLASS_SMALL_MAX - SIZECLASS_TABLE_MAX) / 128 + 1];
+extern INTERNAL struct sizeclass sizeclass_table[SIZECLASS_COUNT];
+extern INTERNAL uint8_t sizeclass_index_small[SIZECLASS_TABLE_MAX / 8 + 1];
+extern INTERNAL uint8_t sizeclass_index_large[(SIZECLASS_SMALL_MAX - SIZECLASS_TABLE_MAX) / 128 + 1];
 
 /* Computes the tables. lines(words) tells the descriptor's size. */
 void sizeclass_initialize(size_t page_bytes, uint32_t (*lines)(uint32_t words));

@@ -56,6 +56,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   span->words = (uint8_t)words;
   span->class_index = (uint8_t)class_index;
   span->kind = (uint8_t)kind;
+  span->cache_index = (uint16_t)(large ? 0 : span_cache_index(kind, class_index));
   span->zeroed = run.zero;
   span->pinned = 0;
   span->overflowed = 0;

@@ -56,6 +56,11 @@ enum span_state {
   SPAN_LARGE
 };
 
+/* Where a cache keeps its spans of a class and kind. */
+static ALWAYS_INLINE unsigned span_cache_index(enum kind kind, unsigned class_index) {
+  return (unsigned)kind * SIZECLASS_COUNT + class_index;
+}
+
 #define SPAN_NO_WORD  0xffffu
 #define SPAN_CLASS_LARGE 0xffu
 
@@ -74,6 +79,9 @@ struct span {
   struct span *remote_next;    /* whoever set `notified` */
   _Atomic uint32_t notified;   /* 1: in a list of returned spans, or about to be */
   uint32_t pages;              /* immutable */
+  bool zeroed;                 /* owner: no slot was ever used */
+  uint8_t pinned;              /* collector: its owner's stack points into it (cache_surrender) */
+  uint8_t overflowed;          /* collector: holds a marked object whose scan was put off */
 
   /* Read by every free and by the marker; the bits of the first words share the line. */
   uintptr_t base __attribute__((aligned(PLATFORM_CACHE_LINE))); /* immutable */
@@ -85,9 +93,7 @@ struct span {
   uint8_t words;                  /* immutable */
   uint8_t class_index;            /* immutable */
   uint8_t kind;                   /* immutable, enum kind */
-  bool zeroed;                    /* owner: no slot was ever used */
-  uint8_t pinned;                 /* collector: an owner's stack points into it (cache_surrender) */
-  uint8_t overflowed;             /* collector: holds a marked object whose scan was put off */
+  uint16_t cache_index;           /* immutable: span_cache_index(kind, class), 0 for a large object */
   struct span_bits bits[];        /* words entries, then, from the next line on, the remote words */
 };
 

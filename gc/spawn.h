@@ -1,0 +1,13 @@
+/* Threads are registered from their first instruction to their last without a change to the program: vgc defines
+ * pthread_create and its relatives itself and passes each call on. */
+#ifndef VGC_SPAWN_H
+#define VGC_SPAWN_H
+
+/* Bytes of the creator's stack that a record may hold for its child; see spawn.c. */
+#define SPAWN_INHERITED_BYTES 8192
+
+/* Finds the functions behind ours. Called by thread.c's constructor; also keeps spawn.c in every program that links the
+ * archive, so that its definitions prevail over libc's. */
+void spawn_start(void);
+
+#endif

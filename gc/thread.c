@@ -1,0 +1,386 @@
+#include "thread.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "cache.h"
+#include "lock.h"
+#include "point.h"
+#include "spawn.h"
+#include "world.h"
+
+static struct {
+  /* Registry lock: */
+  struct thread *used, *free;
+  uint64_t births;
+  size_t records;    /* in `used` */
+  size_t next_table; /* entries of the next table */
+  bool key_made;
+  pthread_key_t key;
+  /* Registry lock to write, anyone reads: */
+  _Atomic size_t running;   /* RUNNING or BLOCKING */
+  _Atomic size_t uncertain; /* watched, or LOST: thread_reap has something to look at */
+} registry COLLECTOR_DATA = {.next_table = 64};
+
+static struct lock registry_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_REGISTRY, 0);
+
+/* The first table has its size from the configuration, which may be given after the main thread has registered. */
+static struct thread first_record COLLECTOR_DATA;
+
+static _Thread_local struct thread *current __attribute__((tls_model("initial-exec")));
+/* The record that carries this thread's result to its joiner, also while the thread is not registered. */
+static _Thread_local struct thread *own_record __attribute__((tls_model("initial-exec")));
+static _Thread_local uint64_t own_birth __attribute__((tls_model("initial-exec")));
+/* Rounds of key destructors that this thread has come through. */
+static _Thread_local unsigned exit_round __attribute__((tls_model("initial-exec")));
+
+void thread_registry_lock(void) { lock_acquire(&registry_lock); }
+void thread_registry_unlock(void) { lock_release(&registry_lock); }
+struct lock *thread_registry_lock_object(void) { return &registry_lock; }
+struct thread *thread_first(void) { return registry.used; }
+struct thread *thread_self(void) { return current; }
+size_t thread_count(void) { return load_relaxed(&registry.running); }
+
+size_t thread_records(void) {
+  thread_registry_lock();
+  size_t records = registry.records;
+  thread_registry_unlock();
+  return records;
+}
+
+void thread_table_size(size_t entries) {
+  thread_registry_lock();
+  registry.next_table = entries ? entries : 1;
+  thread_registry_unlock();
+}
+
+/* ---- Records; registry lock ---- */
+
+static bool grow(void) {
+  POINT(registry_grow);
+  size_t bytes = (registry.next_table * sizeof(struct thread) + 4095) / 4096 * 4096;
+  struct thread *table = platform_reserve(bytes, 4096);
+  if (!table) return false;
+  for (size_t i = registry.next_table; i-- > 0;) {
+    table[i].next = registry.free;
+    registry.free = &table[i];
+  }
+  if (registry.next_table < 4096) registry.next_table *= 2;
+  return true;
+}
+
+static struct thread *record_take(enum thread_state state) {
+  if (registry.births == 0) {
+    registry.free = &first_record;
+    first_record.next = NULL;
+  }
+  if (!registry.free && !grow()) return NULL;
+  struct thread *thread = registry.free;
+  registry.free = thread->next;
+  /* Nothing of an earlier user stays: a register captured from a dead thread is no root (N25). */
+  memset(thread, 0, sizeof *thread);
+  thread->birth = ++registry.births;
+  thread->previous = NULL;
+  thread->next = registry.used;
+  if (thread->next) thread->next->previous = thread;
+  registry.used = thread;
+  registry.records++;
+  store_relaxed(&thread->state, (uint32_t)state);
+  return thread;
+}
+
+static void record_free(struct thread *thread) {
+  if (thread->previous) thread->previous->next = thread->next;
+  else registry.used = thread->next;
+  if (thread->next) thread->next->previous = thread->previous;
+  registry.records--;
+  store_relaxed(&thread->state, THREAD_FREE);
+  thread->birth = 0;
+  thread->argument = thread->result = NULL;
+  thread->previous = NULL;
+  thread->next = registry.free;
+  registry.free = thread;
+}
+
+/* A handle is given to a new thread only after the old one was joined or detached, in whatever way. */
+static void forget_stale_handle(const struct thread *owner) {
+  for (struct thread *thread = registry.used, *next; thread; thread = next) {
+    next = thread->next;
+    if (thread == owner || !thread->handle_known || !pthread_equal(thread->handle, owner->handle)) continue;
+    if (load_relaxed(&thread->state) == THREAD_EXITED) record_free(thread);
+    else thread->handle_known = false;
+  }
+}
+
+static void handle_set(struct thread *thread, pthread_t handle) {
+  thread->handle = handle;
+  thread->handle_known = true;
+  forget_stale_handle(thread);
+}
+
+/* ---- Death without leaving ---- */
+
+static void watch(struct thread *self) {
+  pthread_mutexattr_t robust;
+  pthread_mutexattr_init(&robust);
+  pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
+  pthread_mutex_init(&self->alive, &robust);
+  pthread_mutexattr_destroy(&robust);
+  pthread_mutex_lock(&self->alive);
+  self->watched = true;
+  fetch_add_relaxed(&registry.uncertain, 1);
+}
+
+static void unwatch(struct thread *self) {
+  if (!self->watched) return;
+  self->watched = false;
+  pthread_mutex_unlock(&self->alive);
+  fetch_sub_relaxed(&registry.uncertain, 1);
+}
+
+bool thread_dead(struct thread *thread) {
+  if (!thread->watched) return false;
+  int rc = pthread_mutex_trylock(&thread->alive);
+  if (rc == EBUSY) return false;
+  if (rc == EOWNERDEAD) pthread_mutex_consistent(&thread->alive);
+  thread->watched = false;
+  pthread_mutex_unlock(&thread->alive);
+  fetch_sub_relaxed(&registry.uncertain, 1);
+  return true;
+}
+
+void thread_lost(struct thread *thread) {
+  /* Its id may be another's from now on, so nobody asks about the lock that it held. */
+  if (thread->watched) fetch_sub_relaxed(&registry.uncertain, 1);
+  thread->watched = false;
+  thread->position = NULL;
+  fetch_add_relaxed(&registry.uncertain, 1);
+  fetch_sub_relaxed(&registry.running, 1);
+  store_relaxed(&thread->state, THREAD_LOST);
+}
+
+static bool is_present(const struct thread *thread) {
+  uint32_t state = load_relaxed(&thread->state);
+  return state == THREAD_RUNNING || state == THREAD_BLOCKING;
+}
+
+static struct thread *find_lost(void) {
+  for (struct thread *thread = registry.used; thread; thread = thread->next) {
+    if (is_present(thread) && thread != current && thread_dead(thread)) thread_lost(thread);
+    if (load_relaxed(&thread->state) == THREAD_LOST) return thread;
+  }
+  return NULL;
+}
+
+static void drop_inherited(struct thread *thread) {
+  void *page = thread->inherited;
+  if (!page) return;
+  thread->inherited = NULL;
+  signal_order(); /* a stop between the two finds no pointer, never one to nothing */
+  platform_release(page, SPAWN_INHERITED_BYTES);
+}
+
+void thread_reap(void) {
+  while (load_relaxed(&registry.uncertain) != 0) {
+    thread_registry_lock();
+    struct thread *lost = find_lost();
+    /* Another caller must not find it as well: to the others it has exited. */
+    if (lost) {
+      store_relaxed(&lost->state, THREAD_EXITED);
+      fetch_sub_relaxed(&registry.uncertain, 1);
+    }
+    thread_registry_unlock();
+    if (!lost) return;
+    cache_thread_exit(lost);
+    thread_registry_lock();
+    drop_inherited(lost);
+    if (lost->detached) record_free(lost);
+    thread_registry_unlock();
+  }
+}
+
+/* ---- Arrival and departure of the calling thread ---- */
+
+struct bounds {
+  uintptr_t low, high;
+};
+
+/* Registry lock, so never during a stop. */
+static void become_running(struct thread *self, const struct bounds *stack) {
+  self->tid = platform_thread_id();
+  self->thread_pointer = platform_thread_pointer();
+  self->stack_low = stack->low;
+  self->stack_high = stack->high;
+  handle_set(self, pthread_self());
+  POINT(thread_before_running);
+  store_relaxed(&self->state, THREAD_RUNNING);
+  fetch_add_relaxed(&registry.running, 1);
+  current = own_record = self;
+  own_birth = self->birth;
+}
+
+static void leave_on_exit(void *self);
+
+/* True if the key's destructor will see this thread off. */
+static bool arm(struct thread *self) {
+  return registry.key_made && pthread_setspecific(registry.key, self) == 0;
+}
+
+static void make_key(void) {
+  if (!registry.key_made) registry.key_made = pthread_key_create(&registry.key, leave_on_exit) == 0;
+}
+
+bool thread_arrive(struct thread *self) {
+  struct bounds stack;
+  if (!platform_stack_bounds(&stack.low, &stack.high)) return false;
+  platform_signal_unblock(world_signal());
+  POINT(spawn_child_before_register);
+  thread_registry_lock();
+  make_key();
+  become_running(self, &stack);
+  if (!arm(self)) watch(self);
+  thread_registry_unlock();
+  return true;
+}
+
+/* The thread's own record, which still waits for its joiner, or a new one. Registry lock. */
+static struct thread *revive_or_take(void) {
+  struct thread *own = own_record;
+  if (own && own->birth == own_birth && load_relaxed(&own->state) == THREAD_EXITED) return own;
+  struct thread *thread = record_take(THREAD_EXITED);
+  if (thread) thread->detached = true;
+  return thread;
+}
+
+/* Registers a thread that vgc did not see start, or that had left. Whether a later destructor round will come is not
+ * known, so its death is watched; `first` says that it is the main thread at start. */
+static struct thread *register_self(bool first) {
+  struct bounds stack;
+  if (!platform_stack_bounds(&stack.low, &stack.high)) {
+    errno = ENOMEM;
+    return NULL;
+  }
+  platform_signal_unblock(world_signal());
+  thread_registry_lock();
+  make_key();
+  struct thread *self = revive_or_take();
+  if (self) {
+    if (first) self->detached = false; /* others may join the main thread */
+    become_running(self, &stack);
+    if (!arm(self) || !first) watch(self);
+  }
+  thread_registry_unlock();
+  if (!self) errno = ENOMEM;
+  return self;
+}
+
+struct thread *thread_ensure(void) {
+  struct thread *self = current;
+  if (UNLIKELY(!self)) return register_self(false);
+  /* The start function has its argument now: it calls us. */
+  if (UNLIKELY(self->inherited != NULL)) drop_inherited(self);
+  return self;
+}
+
+void thread_leave(struct thread *self) {
+  cache_thread_exit(self);
+  drop_inherited(self);
+  if (registry.key_made) pthread_setspecific(registry.key, NULL);
+  POINT(thread_exit_before_deregister);
+  thread_registry_lock();
+  unwatch(self);
+  fetch_sub_relaxed(&registry.running, 1);
+  store_relaxed(&self->state, THREAD_EXITED);
+  self->handle_known = self->handle_known && !self->detached;
+  if (self->detached) record_free(self);
+  /* Under the lock: a late signal meets either a registered thread or one that is none of ours. */
+  current = NULL;
+  thread_registry_unlock();
+  POINT(thread_exit_after_deregister);
+}
+
+/* Destructor of our key. Destructors of other keys may still allocate, in this round and in those to come, so the thread
+ * stays registered until the last round. What allocates after that is registered again, watched, and reaped. */
+static void leave_on_exit(void *self) {
+  if (++exit_round < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(registry.key, self) == 0) return;
+  thread_leave(self);
+}
+
+/* Before other constructors and before main, which may start threads. */
+__attribute__((constructor(101))) static void register_main_thread(void) {
+  spawn_start();
+  platform_storage_learn();
+  if (!current) register_self(true);
+}
+
+/* ---- Births, results, fork ---- */
+
+struct thread *thread_birth(void *(*start)(void *), void *argument, bool detached) {
+  thread_registry_lock();
+  struct thread *thread = record_take(THREAD_BORN);
+  if (thread) {
+    thread->start = start;
+    thread->argument = argument;
+    thread->detached = detached;
+  }
+  thread_registry_unlock();
+  return thread;
+}
+
+void thread_stillborn(struct thread *thread) {
+  thread_registry_lock();
+  drop_inherited(thread);
+  record_free(thread);
+  thread_registry_unlock();
+}
+
+void thread_set_handle(struct thread *thread, uint64_t birth, pthread_t handle) {
+  thread_registry_lock();
+  /* A child that runs has told its own handle. */
+  if (thread->birth == birth && load_relaxed(&thread->state) == THREAD_BORN) handle_set(thread, handle);
+  thread_registry_unlock();
+}
+
+void thread_set_result(struct thread *thread, uint64_t birth, void *result) {
+  thread_registry_lock();
+  if (thread->birth == birth) thread->result = result;
+  thread_registry_unlock();
+}
+
+struct thread *thread_find(pthread_t handle, uint64_t *birth) {
+  thread_registry_lock();
+  struct thread *thread = registry.used;
+  while (thread && !(thread->handle_known && pthread_equal(thread->handle, handle))) thread = thread->next;
+  if (thread) *birth = thread->birth;
+  thread_registry_unlock();
+  return thread;
+}
+
+void thread_forget(struct thread *thread, uint64_t birth) {
+  thread_registry_lock();
+  if (thread->birth == birth) {
+    thread->detached = true;
+    if (load_relaxed(&thread->state) == THREAD_EXITED) record_free(thread);
+  }
+  thread_registry_unlock();
+}
+
+void thread_registry_after_fork(void (*abandon)(struct cache *)) {
+  for (struct thread *thread = registry.used, *next; thread; thread = next) {
+    next = thread->next;
+    if (thread == current) continue;
+    if (thread->cache) abandon(thread->cache);
+    thread->cache = NULL;
+    drop_inherited(thread);
+    record_free(thread);
+  }
+  store_relaxed(&registry.running, current ? 1 : 0);
+  store_relaxed(&registry.uncertain, 0);
+  if (!current) return;
+  current->tid = platform_thread_id();
+  /* The parent's thread holds the lock; the child's has none of its own yet. */
+  if (current->watched) watch(current);
+}
