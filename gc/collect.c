@@ -25,7 +25,8 @@
 #include "world.h"
 
 static struct lock collect_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_COLLECT, 0);
-static unsigned disabled COLLECTOR_DATA;             /* collect lock */
+/* Written under the collect lock, which alone decides; peeked at (relaxed) to spare a pointless attempt. */
+static _Atomic unsigned disabled COLLECTOR_DATA;
 static struct collect_totals totals COLLECTOR_DATA;  /* collect lock */
 /* Cycles begun; written under the collect lock, read before it is taken, to learn what happened while waiting. */
 static _Atomic uint64_t begun COLLECTOR_DATA;
@@ -120,7 +121,7 @@ static void collect_with_modules(void *arg) {
   struct cycle *cycle = arg;
   lock_acquire(&collect_lock);
   bool served = cycle->reason != COLLECT_STRESS && load_relaxed(&begun) != cycle->begun_before;
-  cycle->refused = disabled != 0;
+  cycle->refused = load_relaxed(&disabled) != 0;
   if (!cycle->refused && !served) run(cycle);
   lock_release(&collect_lock);
 }
@@ -134,8 +135,8 @@ static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) 
 }
 
 bool collect_now(enum collect_reason reason) {
-  struct cycle cycle = {.reason = reason, .begun_before = load_relaxed(&begun)};
-  if (!roots_with_modules(collect_with_modules, &cycle)) {
+  struct cycle cycle = {.reason = reason, .begun_before = load_relaxed(&begun), .refused = load_relaxed(&disabled) != 0};
+  if (!cycle.refused && !roots_with_modules(collect_with_modules, &cycle)) {
     errno = ENOMEM;
     return false;
   }
@@ -152,16 +153,16 @@ bool collect_now(enum collect_reason reason) {
 
 void collect_disable(void) {
   lock_acquire(&collect_lock);
-  disabled++;
+  store_relaxed(&disabled, load_relaxed(&disabled) + 1);
   lock_release(&collect_lock);
 }
 
 bool collect_enable(void) {
   lock_acquire(&collect_lock);
-  bool matched = disabled > 0;
-  if (matched) disabled--;
+  unsigned depth = load_relaxed(&disabled);
+  if (depth) store_relaxed(&disabled, depth - 1);
   lock_release(&collect_lock);
-  return matched;
+  return depth > 0;
 }
 
 struct collect_totals collect_totals(void) {
@@ -176,5 +177,5 @@ void collect_lock_release(void) { lock_release(&collect_lock); }
 
 void collect_reset(void) {
   totals = (struct collect_totals){0};
-  disabled = 0;
+  store_relaxed(&disabled, 0);
 }

@@ -1,8 +1,23 @@
 #include "sizeclass.h"
 
 struct sizeclass sizeclass_table[SIZECLASS_COUNT] COLLECTOR_DATA;
-uint8_t sizeclass_index_small[SIZECLASS_TABLE_MAX / 8 + 1] COLLECTOR_DATA;
-uint8_t sizeclass_index_large[(SIZECLASS_SMALL_MAX - SIZECLASS_TABLE_MAX) / 128 + 1] COLLECTOR_DATA;
+/* The class of a size as a constant expression: the steps of next_size, inverted. */
+#define LOG(size) (31 - __builtin_clz(((size)-1) | 1))
+#define CLASS(size)                                                                                                    \
+  (uint8_t)((size) <= 8     ? 0                                                                                        \
+            : (size) <= 256 ? ((size) + 15) / 16                                                                       \
+                            : 16 + (LOG(size) - 8) * 8 + (((size)-1) >> (LOG(size) - 3)) - 7)
+#define SMALL(i)         CLASS((i)*8u)
+#define LARGE(i)         CLASS(SIZECLASS_TABLE_MAX + (i)*128u)
+#define FOUR(m, i)       m(i), m((i) + 1), m((i) + 2), m((i) + 3)
+#define SIXTEEN(m, i)    FOUR(m, i), FOUR(m, (i) + 4), FOUR(m, (i) + 8), FOUR(m, (i) + 12)
+#define SIXTY_FOUR(m, i) SIXTEEN(m, i), SIXTEEN(m, (i) + 16), SIXTEEN(m, (i) + 32), SIXTEEN(m, (i) + 48)
+
+const uint8_t sizeclass_index_small[SIZECLASS_TABLE_MAX / 8 + 1] = {SIXTY_FOUR(SMALL, 0u), SIXTY_FOUR(SMALL, 64u),
+                                                                    SMALL(128u)};
+const uint8_t sizeclass_index_large[(SIZECLASS_SMALL_MAX - SIZECLASS_TABLE_MAX) / 128 + 1] = {
+    SIXTY_FOUR(LARGE, 0u), SIXTY_FOUR(LARGE, 64u), SIXTY_FOUR(LARGE, 128u), SIXTEEN(LARGE, 192u), SIXTEEN(LARGE, 208u),
+    SIXTEEN(LARGE, 224u),  FOUR(LARGE, 240u),      FOUR(LARGE, 244u),       LARGE(248u)};
 
 /* A span holds about this many objects, within these bytes, so that a refill from central is rare and a thread that
  * touches many classes strands little. */
@@ -27,16 +42,6 @@ static uint32_t span_pages(uint32_t size, uint32_t page_bytes) {
   return pages;
 }
 
-static void fill_index(void) {
-  unsigned index = 0;
-  for (uint32_t size = 0; size <= SIZECLASS_SMALL_MAX; size += 8) {
-    if (size > sizeclass_table[index].size) index++;
-    if (size <= SIZECLASS_TABLE_MAX) sizeclass_index_small[size / 8] = (uint8_t)index;
-    if (size >= SIZECLASS_TABLE_MAX && size % 128 == 0)
-      sizeclass_index_large[(size - SIZECLASS_TABLE_MAX) / 128] = (uint8_t)index;
-  }
-}
-
 void sizeclass_initialize(size_t page_bytes, uint32_t (*lines)(uint32_t words)) {
   uint32_t size = 8;
   for (unsigned index = 0; index < SIZECLASS_COUNT; index++, size = next_size(size)) {
@@ -48,5 +53,4 @@ void sizeclass_initialize(size_t page_bytes, uint32_t (*lines)(uint32_t words)) 
     entry->words = (entry->slots + 63) / 64;
     entry->lines = lines(entry->words);
   }
-  fill_index();
 }

@@ -26,10 +26,11 @@ struct sizeclass {
 
 /* Immutable once initialisation has published it. */
 extern INTERNAL struct sizeclass sizeclass_table[SIZECLASS_COUNT];
-extern INTERNAL uint8_t sizeclass_index_small[SIZECLASS_TABLE_MAX / 8 + 1];
-extern INTERNAL uint8_t sizeclass_index_large[(SIZECLASS_SMALL_MAX - SIZECLASS_TABLE_MAX) / 128 + 1];
+/* Constants, because the fast path reads them before anybody has initialised anything (L05). */
+extern INTERNAL const uint8_t sizeclass_index_small[SIZECLASS_TABLE_MAX / 8 + 1];
+extern INTERNAL const uint8_t sizeclass_index_large[(SIZECLASS_SMALL_MAX - SIZECLASS_TABLE_MAX) / 128 + 1];
 
-/* Computes the tables. lines(words) tells the descriptor's size. */
+/* Computes the table. lines(words) tells the descriptor's size. */
 void sizeclass_initialize(size_t page_bytes, uint32_t (*lines)(uint32_t words));
 
 /* Smallest class whose slots hold size bytes; size <= SIZECLASS_SMALL_MAX. */

@@ -170,7 +170,7 @@ static bool is_present(const struct thread *thread) {
 static struct thread *find_lost(void) {
   for (struct thread *thread = registry.used; thread; thread = thread->next) {
     if (is_present(thread) && thread != current && thread_dead(thread)) thread_lost(thread);
-    if (load_relaxed(&thread->state) == THREAD_LOST) return thread;
+    if (load_relaxed(&thread->state) == THREAD_LOST && !thread->reaped) return thread;
   }
   return NULL;
 }
@@ -187,16 +187,14 @@ void thread_reap(void) {
   while (load_relaxed(&registry.uncertain) != 0) {
     thread_registry_lock();
     struct thread *lost = find_lost();
-    /* Another caller must not find it as well: to the others it has exited. */
-    if (lost) {
-      store_relaxed(&lost->state, THREAD_EXITED);
-      fetch_sub_relaxed(&registry.uncertain, 1);
-    }
+    if (lost) lost->reaped = true; /* by this caller alone */
     thread_registry_unlock();
     if (!lost) return;
     cache_thread_exit(lost);
     thread_registry_lock();
+    fetch_sub_relaxed(&registry.uncertain, 1);
     drop_inherited(lost);
+    store_relaxed(&lost->state, THREAD_EXITED);
     if (lost->detached) record_free(lost);
     thread_registry_unlock();
   }
@@ -344,9 +342,11 @@ void thread_set_handle(struct thread *thread, uint64_t birth, pthread_t handle) 
   thread_registry_unlock();
 }
 
-void thread_set_result(struct thread *thread, uint64_t birth, void *result) {
+void thread_set_result(void *result) {
+  if (!own_record) return;
   thread_registry_lock();
-  if (thread->birth == birth) thread->result = result;
+  /* Another may have detached it while it was not registered: then nobody waits for the result. */
+  if (own_record->birth == own_birth) own_record->result = result;
   thread_registry_unlock();
 }
 

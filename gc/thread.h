@@ -39,8 +39,9 @@ struct thread {
   bool watched;                   /* holds `alive`, which tells its death */
   bool wanted;                    /* stopper: signalled, not yet answered */
   bool named;                     /* stopper: already told that it does not answer */
+  bool reaped;                    /* LOST, and somebody is giving its cache back */
 
-  /* Owner; the collector in a stopped world: */
+  /* Owner under the registry lock; the collector in a stopped world: */
   void *result;        /* root from the return of the start function, or pthread_exit, until join or detach */
   void *inherited;     /* page of words copied from the creator's stack, or NULL (spawn.c) */
   struct cache *cache; /* NULL until it first allocates */
@@ -101,6 +102,8 @@ void thread_stillborn(struct thread *);
 void thread_set_handle(struct thread *, uint64_t birth, pthread_t handle);
 /* The new thread itself: BORN to RUNNING. False if the system does not tell its stack. Takes the registry lock. */
 bool thread_arrive(struct thread *);
+/* The calling thread's result, from now on a root until join or detach. Takes the registry lock. */
+void thread_set_result(void *result);
 /* The record of a thread that may be joined or detached, or NULL, and its birth. Takes the registry lock. */
 struct thread *thread_find(pthread_t handle, uint64_t *birth);
 /* Joined or detached: the result is no root any more. Takes the registry lock. */

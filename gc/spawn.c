@@ -1,0 +1,317 @@
+/* Between the program's call and libc's function there may be a sanitizer's interceptor, on either side of ours:
+ *
+ *   vgc first         program -> vgc -> interceptor -> libc     archive, or vgc preloaded
+ *   sanitizer first   program -> interceptor -> vgc -> libc     libvgc.so: the runtime in the executable, or linked
+ *                                                                before it, answers first and finds us by RTLD_NEXT
+ *   none              program -> vgc -> libc
+ *
+ * Behind a sanitizer the start function that we are given is its own, which fetches the program's function and argument
+ * from memory that is no root; so the record inherits a copy of the top of the creator's stack, where the interceptor's
+ * frame holds both, until the thread first calls vgc. The sanitizer's service threads come the same way with another
+ * start function: they are passed on unregistered.
+ *
+ * These functions have no version in libvgc.map, so that they also answer references that carry glibc's. */
+#include "spawn.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <threads.h>
+#include <time.h>
+
+#include "platform.h"
+#include "point.h"
+#include "thread.h"
+#include "vgc.h"
+
+typedef void *start_function(void *);
+
+/* ---- What lies behind ours ---- */
+
+/* Absent from a -static program. */
+#pragma weak dlsym
+
+/* In a -static program libc's functions have these names beside the public ones, which are now ours. A tentative
+ * definition, unlike a weak reference, makes the linker take the archive member that defines the name; where there is
+ * none, in a dynamic program, eight zero bytes remain. */
+#define STATIC_NAME(symbol) extern char symbol[8]; char symbol[8] __attribute__((common, visibility("hidden")))
+STATIC_NAME(__pthread_create);
+STATIC_NAME(__pthread_exit);
+STATIC_NAME(___pthread_join);
+STATIC_NAME(__pthread_tryjoin_np);
+STATIC_NAME(___pthread_timedjoin_np64);
+STATIC_NAME(___pthread_clockjoin_np64);
+STATIC_NAME(__pthread_detach);
+
+#define INTERCEPTOR(name)                                                                                              \
+  extern char __interceptor_##name[] __attribute__((weak));                                                            \
+  extern char ___interceptor_##name[] __attribute__((weak))
+INTERCEPTOR(pthread_create);
+INTERCEPTOR(pthread_exit);
+INTERCEPTOR(pthread_join);
+INTERCEPTOR(pthread_tryjoin_np);
+INTERCEPTOR(pthread_timedjoin_np);
+INTERCEPTOR(pthread_clockjoin_np);
+INTERCEPTOR(pthread_detach);
+
+/* Immutable once spawn_start has returned. */
+static struct {
+  int (*create)(pthread_t *, const pthread_attr_t *, start_function *, void *);
+  void (*exit)(void *);
+  int (*join)(pthread_t, void **);
+  int (*tryjoin)(pthread_t, void **);
+  int (*timedjoin)(pthread_t, void **, const struct timespec *);
+  int (*clockjoin)(pthread_t, void **, clockid_t, const struct timespec *);
+  int (*detach)(pthread_t);
+} next COLLECTOR_DATA;
+
+/* What the program itself would call: the interceptors, if they are first. */
+static struct {
+  int (*create)(pthread_t *, const pthread_attr_t *, start_function *, void *);
+  int (*join)(pthread_t, void **);
+  int (*detach)(pthread_t);
+  void (*exit)(void *);
+} front COLLECTOR_DATA;
+
+static bool behind_sanitizer COLLECTOR_DATA;
+static start_function *sanitizer_start COLLECTOR_DATA;
+/* Its address marks the call by which ask_order learns who is first. */
+static pthread_attr_t probe COLLECTOR_DATA;
+static pthread_once_t started COLLECTOR_DATA = PTHREAD_ONCE_INIT;
+/* In our call of the next pthread_create: an interceptor may come back to ours on its way to libc's. */
+static _Thread_local bool creating __attribute__((tls_model("initial-exec")));
+
+static void *find_default(const char *name) { return dlsym ? dlsym(RTLD_DEFAULT, name) : NULL; }
+
+static void *find_next(const char *name, char *interceptor, char *other, char *in_static) {
+  if (!behind_sanitizer && interceptor) return interceptor;
+  if (!behind_sanitizer && other) return other;
+  void *found = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
+  if (found) return found;
+  static const char none[8];
+  OPAQUE(in_static); /* a tentative definition may turn out to be code */
+  if (memcmp(in_static, none, sizeof none) != 0) return in_static;
+  platform_print("vgc: no %s behind vgc's own: link libc after vgc, or use the shared libvgc\n", name);
+  platform_abort();
+}
+
+/* A function pointer from an object pointer, which ISO C does not convert. */
+#define FIND_NEXT(to, name, in_static)                                                                                 \
+  do {                                                                                                                 \
+    void *found_ = find_next(#name, ___interceptor_##name, __interceptor_##name, in_static);                           \
+    memcpy(&(to), &found_, sizeof(to));                                                                                \
+  } while (0)
+#define FIND_FRONT(to, name, own)                                                                                      \
+  do {                                                                                                                 \
+    void *found_ = behind_sanitizer ? find_default(name) : NULL;                                                       \
+    if (found_) memcpy(&(to), &found_, sizeof(to));                                                                    \
+    else (to) = own;                                                                                                   \
+  } while (0)
+
+static void *probe_start(void *arg) { return arg; }
+
+/* Calls pthread_create as the program would, with attributes that ours recognizes; ours answers EAGAIN and creates
+ * nothing. If a thread comes of it, the call did not pass through ours: then ours is not behind the sanitizer. */
+static void ask_order(void *first) {
+  int (*create)(pthread_t *, const pthread_attr_t *, start_function *, void *);
+  memcpy(&create, &first, sizeof create);
+  pthread_t thread;
+  if (pthread_attr_init(&probe) != 0) return;
+  if (create(&thread, &probe, probe_start, NULL) == 0) {
+    int (*join)(pthread_t, void **);
+    void *found = find_default("pthread_join");
+    memcpy(&join, &found, sizeof join);
+    join(thread, NULL);
+  }
+  pthread_attr_destroy(&probe);
+}
+
+extern __typeof__(pthread_create) own_pthread_create __attribute__((visibility("hidden"), alias("pthread_create")));
+extern __typeof__(pthread_join) own_pthread_join __attribute__((visibility("hidden"), alias("pthread_join")));
+extern __typeof__(pthread_detach) own_pthread_detach __attribute__((visibility("hidden"), alias("pthread_detach")));
+extern __typeof__(pthread_exit) own_pthread_exit __attribute__((visibility("hidden"), alias("pthread_exit")));
+
+static void find_all(void) {
+  FIND_NEXT(next.create, pthread_create, __pthread_create);
+  FIND_NEXT(next.exit, pthread_exit, __pthread_exit);
+  FIND_NEXT(next.join, pthread_join, ___pthread_join);
+  FIND_NEXT(next.tryjoin, pthread_tryjoin_np, __pthread_tryjoin_np);
+  FIND_NEXT(next.timedjoin, pthread_timedjoin_np, ___pthread_timedjoin_np64);
+  FIND_NEXT(next.clockjoin, pthread_clockjoin_np, ___pthread_clockjoin_np64);
+  FIND_NEXT(next.detach, pthread_detach, __pthread_detach);
+  FIND_FRONT(front.create, "pthread_create", own_pthread_create);
+  FIND_FRONT(front.join, "pthread_join", own_pthread_join);
+  FIND_FRONT(front.detach, "pthread_detach", own_pthread_detach);
+  FIND_FRONT(front.exit, "pthread_exit", own_pthread_exit);
+}
+
+static void start_once(void) {
+  void *first = platform_sanitizer_runtime() ? find_default("pthread_create") : NULL;
+  start_function *none = NULL;
+  int (*own)(pthread_t *, const pthread_attr_t *, start_function *, void *) = own_pthread_create;
+  if (first && memcmp(&first, &own, sizeof first) != 0) ask_order(first);
+  behind_sanitizer = sanitizer_start != none;
+  find_all();
+}
+
+void spawn_start(void) { pthread_once(&started, start_once); }
+
+/* ---- Creation ---- */
+
+static void *child(void *arg) {
+  struct thread *self = arg;
+  if (!thread_arrive(self)) {
+    platform_print("vgc: no memory to learn the bounds of a new thread's stack; start fewer threads or raise the limit\n");
+    platform_abort();
+  }
+  start_function *start = self->start;
+  void *argument = self->argument;
+  OPAQUE(argument); /* on this stack or in a register before the record lets go of it */
+  self->argument = NULL;
+  void *result = start(argument);
+  thread_set_result(result);
+  return result;
+}
+
+/* Copies the top of the caller's stack, with its registers, into the record. */
+static NO_SANITIZE void inherit(void *arg, uintptr_t *registers) {
+  struct thread *born = arg;
+  uintptr_t *copy = platform_reserve(SPAWN_INHERITED_BYTES, 4096);
+  if (!copy) return;
+  const struct thread *creator = thread_self();
+  size_t words = SPAWN_INHERITED_BYTES / sizeof *copy;
+  for (size_t i = 0; i < words; i++) {
+    uintptr_t at = (uintptr_t)&registers[i];
+    bool own = creator && at >= creator->stack_low && at < creator->stack_high;
+    if (!own && (i == 0 || at % 4096 == 0) && !platform_readable(at, sizeof *copy)) break;
+    copy[i] = registers[i];
+  }
+  born->inherited = copy;
+}
+
+static int create(pthread_t *thread, const pthread_attr_t *attributes, start_function *start, void *arg) {
+  int detach_state = PTHREAD_CREATE_JOINABLE;
+  if (attributes) pthread_attr_getdetachstate(attributes, &detach_state);
+  struct thread *born = thread_birth(start, arg, detach_state == PTHREAD_CREATE_DETACHED);
+  if (!born) return EAGAIN;
+  if (behind_sanitizer) {
+    platform_with_registers(inherit, born);
+    if (!born->inherited) {
+      thread_stillborn(born);
+      return EAGAIN;
+    }
+  }
+  uint64_t birth = born->birth;
+  POINT(spawn_before_create);
+  creating = true;
+  int rc = next.create(thread, attributes, child, born);
+  creating = false;
+  POINT(spawn_after_create);
+  if (rc != 0) thread_stillborn(born);
+  else thread_set_handle(born, birth, *thread);
+  return rc;
+}
+
+VGC_API int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes, start_function *start,
+                           void *restrict arg) {
+  if (attributes == &probe) {
+    sanitizer_start = start;
+    return EAGAIN;
+  }
+  spawn_start();
+  bool pass_on = creating || (behind_sanitizer && start != sanitizer_start);
+  return pass_on ? next.create(thread, attributes, start, arg) : create(thread, attributes, start, arg);
+}
+
+/* ---- Results ---- */
+
+VGC_API _Noreturn void pthread_exit(void *result) {
+  spawn_start();
+  thread_set_result(result);
+  next.exit(result);
+  __builtin_unreachable();
+}
+
+/* After a successful join; the result is on the joiner's stack and where the joiner wants it. */
+static int joined(struct thread *thread, uint64_t birth, void *value, void **result) {
+  if (result) *result = value;
+  if (thread) thread_forget(thread, birth);
+  thread_reap();
+  return 0;
+}
+
+/* The record is looked up before the join: after it, the handle may already be another thread's. */
+#define JOIN(handle, result, call)                                                                                     \
+  do {                                                                                                                 \
+    spawn_start();                                                                                                     \
+    uint64_t birth = 0;                                                                                                \
+    struct thread *record = thread_find(handle, &birth);                                                               \
+    void *value = NULL;                                                                                                \
+    int rc = call;                                                                                                     \
+    return rc ? rc : joined(record, birth, value, result);                                                             \
+  } while (0)
+
+VGC_API int pthread_join(pthread_t thread, void **result) { JOIN(thread, result, next.join(thread, &value)); }
+
+VGC_API int pthread_tryjoin_np(pthread_t thread, void **result) {
+  JOIN(thread, result, next.tryjoin(thread, &value));
+}
+
+VGC_API int pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec *deadline) {
+  JOIN(thread, result, next.timedjoin(thread, &value, deadline));
+}
+
+VGC_API int pthread_clockjoin_np(pthread_t thread, void **result, clockid_t clock, const struct timespec *deadline) {
+  JOIN(thread, result, next.clockjoin(thread, &value, clock, deadline));
+}
+
+VGC_API int pthread_detach(pthread_t thread) {
+  spawn_start();
+  uint64_t birth = 0;
+  struct thread *record = thread_find(thread, &birth);
+  int rc = next.detach(thread);
+  if (rc == 0 && record) thread_forget(record, birth);
+  return rc;
+}
+
+/* ---- C11 threads, over the above: sanitizers know nothing of them ---- */
+
+static int thrd_status(int rc) {
+  switch (rc) {
+  case 0: return thrd_success;
+  case ENOMEM: return thrd_nomem;
+  case ETIMEDOUT: return thrd_timedout;
+  case EBUSY: return thrd_busy;
+  default: return thrd_error;
+  }
+}
+
+VGC_API int thrd_create(thrd_t *thread, thrd_start_t start, void *arg) {
+  spawn_start();
+  /* An int comes back in the same register as a pointer, on every ABI that this builds for; thrd_join cuts it off. */
+  start_function *function;
+  memcpy(&function, &start, sizeof function);
+  return thrd_status(front.create(thread, NULL, function, arg));
+}
+
+VGC_API int thrd_join(thrd_t thread, int *result) {
+  spawn_start();
+  void *value = NULL;
+  int rc = front.join(thread, &value);
+  if (rc == 0 && result) *result = (int)(intptr_t)value;
+  return thrd_status(rc);
+}
+
+VGC_API int thrd_detach(thrd_t thread) {
+  spawn_start();
+  return thrd_status(front.detach(thread));
+}
+
+VGC_API _Noreturn void thrd_exit(int result) {
+  spawn_start();
+  front.exit((void *)(intptr_t)result);
+  __builtin_unreachable();
+}
