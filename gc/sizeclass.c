@@ -2,7 +2,7 @@
 
 struct sizeclass sizeclass_table[SIZECLASS_COUNT] COLLECTOR_DATA;
 /* The class of a size as a constant expression: the steps of next_size, inverted. */
-#define LOG(size) (31 - __builtin_clz(((size)-1) | 1))
+#define LOG(size) (31u - (unsigned)__builtin_clz(((size)-1) | 256u))
 #define CLASS(size)                                                                                                    \
   (uint8_t)((size) <= 8     ? 0                                                                                        \
             : (size) <= 256 ? ((size) + 15) / 16                                                                       \

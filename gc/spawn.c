@@ -179,10 +179,10 @@ static void *child(void *arg) {
 /* Copies the top of the caller's stack, with its registers, into the record. */
 static NO_SANITIZE void inherit(void *arg, uintptr_t *registers) {
   struct thread *born = arg;
-  uintptr_t *copy = platform_reserve(SPAWN_INHERITED_BYTES, 4096);
+  uintptr_t *copy = platform_reserve(THREAD_INHERITED_BYTES, 4096);
   if (!copy) return;
   const struct thread *creator = thread_self();
-  size_t words = SPAWN_INHERITED_BYTES / sizeof *copy;
+  size_t words = THREAD_INHERITED_BYTES / sizeof *copy;
   for (size_t i = 0; i < words; i++) {
     uintptr_t at = (uintptr_t)&registers[i];
     bool own = creator && at >= creator->stack_low && at < creator->stack_high;

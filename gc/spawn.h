@@ -3,9 +3,6 @@
 #ifndef VGC_SPAWN_H
 #define VGC_SPAWN_H
 
-/* Bytes of the creator's stack that a record may hold for its child; see spawn.c. */
-#define SPAWN_INHERITED_BYTES 8192
-
 /* Finds the functions behind ours. Called by thread.c's constructor; also keeps spawn.c in every program that links the
  * archive, so that its definitions prevail over libc's. */
 void spawn_start(void);

@@ -180,7 +180,7 @@ static void drop_inherited(struct thread *thread) {
   if (!page) return;
   thread->inherited = NULL;
   signal_order(); /* a stop between the two finds no pointer, never one to nothing */
-  platform_release(page, SPAWN_INHERITED_BYTES);
+  platform_release(page, THREAD_INHERITED_BYTES);
 }
 
 void thread_reap(void) {

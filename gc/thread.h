@@ -27,6 +27,9 @@ struct cache;
  *   LOST     -> FREE      thread_reap, registry lock */
 enum thread_state { THREAD_FREE, THREAD_BORN, THREAD_RUNNING, THREAD_BLOCKING, THREAD_EXITED, THREAD_LOST };
 
+/* Size of thread->inherited. */
+#define THREAD_INHERITED_BYTES 8192
+
 struct thread {
   /* Registry lock: */
   struct thread *next, *previous; /* in the list of used records; next alone in that of free ones */
@@ -43,7 +46,7 @@ struct thread {
 
   /* Owner under the registry lock; the collector in a stopped world: */
   void *result;        /* root from the return of the start function, or pthread_exit, until join or detach */
-  void *inherited;     /* page of words copied from the creator's stack, or NULL (spawn.c) */
+  void *inherited;     /* words copied from the creator's stack, or NULL (spawn.c) */
   struct cache *cache; /* NULL until it first allocates */
 
   /* Set by the thread itself before RUNNING, then immutable until EXITED: */

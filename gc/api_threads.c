@@ -1,0 +1,66 @@
+/* The public functions about threads and roots. */
+#include <errno.h>
+
+#include "error.h"
+#include "init.h"
+#include "platform.h"
+#include "roots.h"
+#include "thread.h"
+#include "vgc.h"
+#include "world.h"
+
+/* ---- Registration ---- */
+
+int vgc_thread_attach(void) {
+  if (!init_ensure()) return -1;
+  if (thread_self()) {
+    errno = EALREADY;
+    return -1;
+  }
+  return thread_ensure() ? 0 : -1;
+}
+
+int vgc_thread_detach(void) {
+  struct thread *self = thread_self();
+  if (!self) {
+    errno = EPERM;
+    return -1;
+  }
+  thread_leave(self);
+  return 0;
+}
+
+/* ---- Blocking regions ---- */
+
+/* Named in assembly, hence not static. */
+__attribute__((used, visibility("hidden"))) void api_blocking_enter(void *unused, uintptr_t *registers);
+
+void api_blocking_enter(void *unused, uintptr_t *registers) {
+  (void)unused;
+  if (!init_ensure()) return;
+  struct thread *self = thread_ensure();
+  if (self && !world_blocking_enter(self, registers))
+    error_report(VGC_ERROR_UNBALANCED, NULL,
+                 "vgc_blocking_enter inside a blocking region; leave the first before entering another");
+}
+
+PLATFORM_DEFINE_ENTRY(vgc_blocking_enter, api_blocking_enter);
+
+void vgc_blocking_leave(void) {
+  struct thread *self = thread_self();
+  if (!self || !world_blocking_leave(self))
+    error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_blocking_leave without vgc_blocking_enter; call them in pairs");
+}
+
+void vgc_poll(void) { platform_poll(); }
+
+/* ---- Roots ---- */
+
+int vgc_root_add(const void *start, size_t size) { return init_ensure() ? roots_add(start, size) : -1; }
+int vgc_root_remove(const void *start, size_t size) { return roots_remove(start, size); }
+
+int vgc_root_add_callback(vgc_root_callback *callback, void *arg) {
+  return init_ensure() ? roots_add_callback(callback, arg) : -1;
+}
+
+int vgc_root_remove_callback(vgc_root_callback *callback, void *arg) { return roots_remove_callback(callback, arg); }
