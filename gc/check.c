@@ -34,7 +34,7 @@ static void check_state(const struct span *span) {
   case SPAN_EXHAUSTED:
   case SPAN_UNSWEPT:
   case SPAN_LARGE: CHECK(!owner); break;
-  default: CHECK(!"a span in the page map has no state");
+  default: check_failed("a span in the page map has a state", __FILE__, __LINE__);
   }
 }
 
