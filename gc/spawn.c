@@ -129,10 +129,12 @@ static void ask_order(void *first) {
   pthread_attr_destroy(&probe);
 }
 
-extern __typeof__(pthread_create) own_pthread_create __attribute__((visibility("hidden"), alias("pthread_create")));
-extern __typeof__(pthread_join) own_pthread_join __attribute__((visibility("hidden"), alias("pthread_join")));
-extern __typeof__(pthread_detach) own_pthread_detach __attribute__((visibility("hidden"), alias("pthread_detach")));
-extern __typeof__(pthread_exit) own_pthread_exit __attribute__((visibility("hidden"), alias("pthread_exit")));
+#define OWN(name, ...)                                                                                                 \
+  extern __typeof__(name) own_##name __attribute__((visibility("hidden"), alias(#name), ##__VA_ARGS__))
+OWN(pthread_create, nothrow);
+OWN(pthread_join);
+OWN(pthread_detach, nothrow, leaf);
+OWN(pthread_exit, noreturn);
 
 static void find_all(void) {
   FIND_NEXT(next.create, pthread_create, __pthread_create);
@@ -158,6 +160,13 @@ static void start_once(void) {
 }
 
 void spawn_start(void) { pthread_once(&started, start_once); }
+
+/* Before other constructors and before main, which may start threads. */
+__attribute__((constructor(101))) static void begin(void) {
+  spawn_start();
+  platform_storage_learn();
+  thread_register_first();
+}
 
 /* ---- Creation ---- */
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,8 +10,6 @@
 #include "cache.h"
 #include "lock.h"
 #include "point.h"
-#include "spawn.h"
-#include "world.h"
 
 static struct {
   /* Registry lock: */
@@ -23,7 +22,8 @@ static struct {
   /* Registry lock to write, anyone reads: */
   _Atomic size_t running;   /* RUNNING or BLOCKING */
   _Atomic size_t uncertain; /* watched, or LOST: thread_reap has something to look at */
-} registry COLLECTOR_DATA = {.next_table = 64};
+  _Atomic uint32_t signal;  /* the suspend signal */
+} registry COLLECTOR_DATA = {.next_table = 64, .signal = SIGPWR};
 
 static struct lock registry_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_REGISTRY, 0);
 
@@ -43,6 +43,9 @@ struct lock *thread_registry_lock_object(void) { return &registry_lock; }
 struct thread *thread_first(void) { return registry.used; }
 struct thread *thread_self(void) { return current; }
 size_t thread_count(void) { return load_relaxed(&registry.running); }
+
+unsigned thread_signal(void) { return load_relaxed(&registry.signal); }
+void thread_set_signal(unsigned signal) { store_relaxed(&registry.signal, signal); }
 
 size_t thread_records(void) {
   thread_registry_lock();
@@ -234,7 +237,7 @@ static void make_key(void) {
 bool thread_arrive(struct thread *self) {
   struct bounds stack;
   if (!platform_stack_bounds(&stack.low, &stack.high)) return false;
-  platform_signal_unblock(world_signal());
+  platform_signal_unblock(thread_signal());
   POINT(spawn_child_before_register);
   thread_registry_lock();
   make_key();
@@ -261,7 +264,7 @@ static struct thread *register_self(bool first) {
     errno = ENOMEM;
     return NULL;
   }
-  platform_signal_unblock(world_signal());
+  platform_signal_unblock(thread_signal());
   thread_registry_lock();
   make_key();
   struct thread *self = revive_or_take();
@@ -307,10 +310,7 @@ static void leave_on_exit(void *self) {
   thread_leave(self);
 }
 
-/* Before other constructors and before main, which may start threads. */
-__attribute__((constructor(101))) static void register_main_thread(void) {
-  spawn_start();
-  platform_storage_learn();
+void thread_register_first(void) {
   if (!current) register_self(true);
 }
 

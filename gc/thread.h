@@ -97,6 +97,12 @@ void thread_registry_after_fork(void (*abandon)(struct cache *));
 
 /* ---- For spawn.c and world.c ---- */
 
+/* The suspend signal, which threads unblock when they register. */
+unsigned thread_signal(void);
+void thread_set_signal(unsigned signal);
+/* Registers the main thread before main runs. */
+void thread_register_first(void);
+
 /* A record for a thread about to be created, in state BORN; NULL if there is no memory. Takes the registry lock. */
 struct thread *thread_birth(void *(*start)(void *), void *argument, bool detached);
 /* The thread could not be created. Takes the registry lock. */

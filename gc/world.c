@@ -23,13 +23,13 @@
 #include "world.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #include "atomic.h"
 #include "error.h"
 #include "lock.h"
 #include "platform.h"
 #include "point.h"
+#include "spawn.h"
 #include "thread.h"
 
 /* A thread may be off its processor for a while on a loaded machine; this long is worth telling. */
@@ -43,9 +43,7 @@ static struct {
   /* Handlers add, the stopper sleeps on it: */
   _Atomic uint32_t acks;
   _Atomic uint32_t sleeping;
-  /* Set by world_install, before any stop: */
-  _Atomic uint32_t signal;
-  bool installed;
+  bool installed; /* world_install and world_uninstall, before any stop and after all */
 } world COLLECTOR_DATA;
 
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "the handler's atomics may take no lock (B10)");
@@ -53,11 +51,6 @@ _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "the handler's atomics may take no loc
 uint32_t world_epoch(void) { return load_relaxed(&world.phase); }
 
 bool world_is_stopped(void) { return load_relaxed(&world.phase) & 1; }
-
-unsigned world_signal(void) {
-  unsigned signal = load_relaxed(&world.signal);
-  return signal ? signal : SIGPWR;
-}
 
 /* ---- The thread that is stopped ---- */
 
@@ -120,24 +113,25 @@ bool world_blocking_leave(struct thread *self) {
 /* ---- The thread that stops ---- */
 
 int world_install(unsigned signal) {
+  spawn_start();
   int rc = platform_handler_install(signal, suspend_handler);
   if (rc != 0) {
     errno = rc;
     return -1;
   }
-  store_relaxed(&world.signal, signal);
+  thread_set_signal(signal);
   world.installed = true;
   platform_signal_unblock(signal);
   return 0;
 }
 
 void world_uninstall(void) {
-  if (world.installed) platform_handler_remove(world_signal(), suspend_handler);
+  if (world.installed) platform_handler_remove(thread_signal(), suspend_handler);
   world.installed = false;
 }
 
 static void verify_handler(void) {
-  if (platform_handler_installed(world_signal(), suspend_handler)) return;
+  if (platform_handler_installed(thread_signal(), suspend_handler)) return;
   error_report(VGC_ERROR_SIGNAL, NULL,
                "the program replaced vgc's handler of the suspend signal, so threads cannot be stopped; leave that "
                "signal to vgc, or give vgc another one: vgc_config.suspend_signal or VGC_SUSPEND_SIGNAL");
@@ -147,12 +141,12 @@ static void verify_handler(void) {
 /* True if the thread has been told, false if there is no such thread any more. */
 static bool tell(struct thread *thread) {
   for (;;) {
-    int rc = platform_thread_signal(thread->tid, world_signal());
+    int rc = platform_thread_signal(thread->tid, thread_signal());
     if (rc == 0) return true;
     if (rc == ESRCH) return false;
     if (rc != EAGAIN) {
       platform_print("vgc: cannot send signal %u to thread %d: errno %d; a sandbox must allow tgkill within the process\n",
-                     world_signal(), thread->tid, rc);
+                     thread_signal(), thread->tid, rc);
       platform_abort();
     }
     /* The queue of real-time signals is full: the thread lives, and the queue drains (N13). */
@@ -208,7 +202,7 @@ static void name_silent(void) {
   for (struct thread *thread = thread_first(); thread; thread = thread->next)
     if (thread->wanted && !thread->named) {
       thread->named = true;
-      platform_thread_describe(thread->tid, world_signal());
+      platform_thread_describe(thread->tid, thread_signal());
     }
 }
 

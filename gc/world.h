@@ -12,8 +12,6 @@ struct thread;
 int world_install(unsigned signal);
 /* Takes the handler out again if it is still ours. */
 void world_uninstall(void);
-/* The suspend signal: the one installed, else the one to be expected. Threads unblock it when they register. */
-unsigned world_signal(void);
 
 /* Suspends every RUNNING thread but the caller. On return all have acknowledged this epoch, or were BLOCKING. The caller
  * is registered and holds the registry lock. Returns the number of threads suspended or found blocking. Waits without
