@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from . import ablation as ablations
 from . import detectors
+from .errors import first_error
 from .process import run
 from .worktree import Pool
 
@@ -57,14 +58,6 @@ def presets_for(every):
 def smoke(tree):
     program = tree.program("dev", "smoke")
     return run([program], timeout=DEADLINE, cwd=tree.root)
-
-
-def first_error(output):
-    for line in output.splitlines():
-        if "error:" in line or "undefined reference" in line:
-            return line.strip()
-    lines = [line for line in output.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "no output"
 
 
 class Runner:

@@ -108,6 +108,15 @@ def from_output(output, stage, command, test):
     return found
 
 
+def from_build(error, stage, command, preset):
+    """The finding of a build that failed; the same error in another preset or folder is the same finding."""
+    match = re.search(r"([\w.+-]+\.[chS]):(\d+)", error)
+    shape = re.sub(r"\S*/|['‘’`]", "", error)
+    file = re.search(r"(?:^|/)((?:gc|whitebox|stress|fuzz)/[\w./-]+\.[chS]):", error)
+    return Finding("build", f"does not build: {error}", _fingerprint("build", shape), command, stage,
+                   file.group(1) if file else "", int(match.group(2)) if match else 0, excerpt=error, tests=[preset])
+
+
 def merge(found):
     """One finding for each fingerprint, the first command kept, sorted by how often it was seen."""
     merged = {}

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from . import findings, host, seeds
+from .errors import first_error
 from .paths import ROOT, build_dir, relative
 from .process import run
 
@@ -98,7 +99,7 @@ class Gate:
         if preset not in self.built:
             self.built[preset] = self._build(preset, stage)
         if self.built[preset]:
-            raise NotRun(f"{preset} build: {self.built[preset]}")
+            raise NotRun(f"{preset} does not build")
         return build_dir(preset)
 
     def _build(self, preset, stage):
@@ -113,11 +114,9 @@ class Gate:
         item = Item(preset, PASSED if result.ok else FAILED, time.monotonic() - began, " ".join(map(str, command)),
                     output="" if result.ok else result.output[-8000:])
         if not result.ok:
-            errors = [line for line in result.output.splitlines() if "error" in line.lower()]
-            item.detail = errors[0].strip() if errors else "failed"
+            item.detail = first_error(result.output)
+            self.findings.append(findings.from_build(item.detail, (stage or self.current).name, item.command, preset))
         (stage or self.current).items.append(item)
-        if not result.ok:
-            self.report(result.output, item)
         return None if result.ok else item.detail
 
     def ctest(self, build, stage, **options):

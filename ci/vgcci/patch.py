@@ -5,7 +5,8 @@ import time
 
 from . import ablation as ablations
 from . import detectors, index, stress
-from .ablate import DEADLINE, first_error, smoke
+from .ablate import DEADLINE, smoke
+from .errors import first_error
 from .paths import ROOT
 from .process import run
 from .seeds import commit, derive

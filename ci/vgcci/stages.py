@@ -41,7 +41,7 @@ def _canaries(gate, preset):
             gate.canaries[preset] = "no canary ran: " + (output.strip().splitlines() or ["no output"])[-1]
         else:
             silent = [case.name for case in cases if case.status != "passed"]
-            gate.canaries[preset] = f"{', '.join(silent)} unreported: the sanitizer is not alive here" if silent else None
+            gate.canaries[preset] = f"{', '.join(silent)} unreported in the {preset} build: that sanitizer is not alive here" if silent else None
         for case in cases or []:
             if gate.current.name == "canaries":
                 command = f"ctest --test-dir {relative(folder)} -R '^{case.name}$' --output-on-failure"
@@ -49,7 +49,7 @@ def _canaries(gate, preset):
                                                case.seconds, command, "" if case.status == "passed" else "unreported",
                                                case.output if case.status != "passed" else ""))
     if gate.canaries[preset]:
-        raise NotRun(f"{preset}: {gate.canaries[preset]}")
+        raise NotRun(gate.canaries[preset])
 
 
 def canaries(gate, stage):
@@ -130,7 +130,10 @@ def ablations(gate, stage):
         raise NotRun("ci/ablate: " + (result.output.strip().splitlines() or ["no output"])[-1])
     data = json.loads(path.read_text())
     for failure in data["clean_failures"]:
-        gate.add(Item(f"clean tree: {failure['what']}", FAILED, command="ci/ablate", output=failure["output"]))
+        output = failure["output"]
+        if failure["what"].startswith("build of"):
+            output = output.partition("\n")[0]  # the error; the rest is the compiler's whole output
+        gate.add(Item(f"clean tree: {failure['what']}", FAILED, command="ci/ablate", output=output))
     for row in data["rows"]:
         if row["status"] == "not run":
             gate.add(Item(row["id"], NOT_RUN, detail=row["detail"]))

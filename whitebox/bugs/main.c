@@ -38,7 +38,7 @@ struct options {
 };
 
 /* A running test. */
-struct run {
+struct attempt {
   const struct bug *bug;
   pid_t pid;
   int pidfd, output;
@@ -84,7 +84,7 @@ static int run_in_process(const struct bug *bug) {
 
 /* ---- In the parent ---- */
 
-static void run_start(struct run *run, const struct bug *bug, const struct options *options) {
+static void run_start(struct attempt *run, const struct bug *bug, const struct options *options) {
   run->bug = bug;
   run->warned = false;
   run->output = memfd_create("output", MFD_CLOEXEC);
@@ -109,7 +109,7 @@ static void run_start(struct run *run, const struct bug *bug, const struct optio
 }
 
 /* The output as a string; the caller frees it. */
-static char *run_output(const struct run *run) {
+static char *run_output(const struct attempt *run) {
   off_t size = lseek(run->output, 0, SEEK_END);
   must(size >= 0);
   char *text = malloc((size_t)size + 1);
@@ -141,7 +141,7 @@ static const char *failure_kind(int status, const char *text, char *buffer, size
   return "assertion";
 }
 
-static void run_report(struct run *run, int status, const struct options *options, struct tally *tally) {
+static void run_report(struct attempt *run, int status, const struct options *options, struct tally *tally) {
   double seconds = now_seconds() - run->started;
   char *text = run_output(run);
   char buffer[80];
@@ -166,7 +166,7 @@ static void run_report(struct run *run, int status, const struct options *option
 }
 
 /* Asks a late test where it stands, and a second later ends it. */
-static void run_enforce(struct run *run) {
+static void run_enforce(struct attempt *run) {
   if (now_seconds() < run->deadline) return;
   kill(run->pid, run->warned ? SIGKILL : SIGALRM);
   run->warned = true;
@@ -174,7 +174,7 @@ static void run_enforce(struct run *run) {
 }
 
 static struct tally run_all(const struct bug *const *chosen, unsigned count, const struct options *options) {
-  struct run running[SLOTS];
+  struct attempt running[SLOTS];
   struct tally tally = {0, 0, 0};
   unsigned active = 0, next = 0;
   while (next < count || active) {
