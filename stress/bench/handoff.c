@@ -1,0 +1,26 @@
+/* Each thread fills its box with objects, then empties its neighbour's: every free is by another thread than the
+ * allocation. Two barriers for 50,000 objects each, so that phases of milliseconds, not the scheduler, are measured. */
+#include "bench.h"
+
+const char bench_operation[] = "alloc and free by the neighbour";
+const bool bench_in_step = true;
+
+enum { BOX = 50000, SIZE = 64 };
+
+/* Written by the owner, read by the neighbour after the barrier; static, so that collectors scan it. */
+static uint64_t *boxes[BENCH_THREADS_MAX][BOX];
+
+uint64_t bench_round(struct bench_thread *thread) {
+  uint64_t **mine = boxes[thread->index], **other = boxes[(thread->index + 1) % thread->count];
+  for (unsigned i = 0; i < BOX; i++) {
+    mine[i] = bench_alloc(SIZE);
+    *mine[i] = i;
+  }
+  bench_barrier();
+  for (unsigned i = 0; i < BOX; i++) {
+    bench_free(other[i]);
+    other[i] = NULL;
+  }
+  bench_barrier();
+  return BOX;
+}

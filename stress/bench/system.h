@@ -1,0 +1,59 @@
+/* The allocators and collectors under comparison: one BENCH_* macro chooses. Each is called as its own users would,
+ * through its shared library, with no wrapper in between.
+ *
+ *   bench_alloc(size)         may hold pointers
+ *   bench_alloc_noscan(size)  holds none
+ *   bench_free(pointer)       nothing where the collector alone reclaims
+ *
+ * vgc and libgc give zeroed memory from bench_alloc, malloc does not: that is what a program gets from each. */
+#ifndef BENCH_SYSTEM_H
+#define BENCH_SYSTEM_H
+
+#include <stddef.h>
+
+#if defined(BENCH_VGC) || defined(BENCH_VGC_COLLECT)
+
+#include <vgc.h>
+#define bench_alloc(size)        vgc_malloc(size)
+#define bench_alloc_noscan(size) vgc_malloc_noscan(size)
+#if defined(BENCH_VGC)
+#define bench_free(pointer) vgc_free(pointer)
+#else
+#define bench_free(pointer) ((void)(pointer))
+#endif
+#define bench_start() ((void)0)
+
+#elif defined(BENCH_LIBGC) || defined(BENCH_LIBGC_FREE)
+
+/* Takes over pthread_create, too: whatever starts threads must include this header. */
+#define GC_THREADS
+#include <gc/gc.h>
+#define bench_alloc(size)        GC_MALLOC(size)
+#define bench_alloc_noscan(size) GC_MALLOC_ATOMIC(size)
+#if defined(BENCH_LIBGC_FREE)
+#define bench_free(pointer) GC_FREE(pointer)
+#else
+#define bench_free(pointer) ((void)(pointer))
+#endif
+#define bench_start() GC_INIT()
+
+#elif defined(BENCH_MIMALLOC)
+
+#include <mimalloc.h>
+#define bench_alloc(size)        mi_malloc(size)
+#define bench_alloc_noscan(size) mi_malloc(size)
+#define bench_free(pointer)      mi_free(pointer)
+#define bench_start()            ((void)0)
+
+#elif defined(BENCH_MALLOC) /* glibc, or whatever shared library takes its place: jemalloc */
+
+#include <stdlib.h>
+#define bench_alloc(size)        malloc(size)
+#define bench_alloc_noscan(size) malloc(size)
+#define bench_free(pointer)      free(pointer)
+#define bench_start()            ((void)0)
+
+#else
+#error "no system chosen: define one of the BENCH_* macros above"
+#endif
+#endif
