@@ -20,8 +20,7 @@ void vgc_disable(void) {
 }
 
 void vgc_enable(void) {
-  if (!collect_enable())
-    error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_enable without vgc_disable; call them in pairs");
+  if (!collect_enable()) error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_enable without vgc_disable; call them in pairs");
 }
 
 size_t vgc_trim(void) {

@@ -56,8 +56,8 @@
 static inline uintptr_t arch_thread_pointer(void) { return (uintptr_t)__builtin_thread_pointer(); }
 
 /* Thread-local storage, variant I: static blocks begin above the thread pointer, the thread structure ends there. */
-#define ARCH_DTV_OFFSET            0
-#define ARCH_STRUCT_ABOVE_POINTER  0
+#define ARCH_DTV_OFFSET           0
+#define ARCH_STRUCT_ABOVE_POINTER 0
 
 static inline void arch_pause(void) { __asm__ volatile("yield"); }
 

@@ -55,8 +55,8 @@ static inline uintptr_t arch_thread_pointer(void) {
 }
 
 /* Thread-local storage, variant II: static blocks end at the thread pointer, the thread structure begins there. */
-#define ARCH_DTV_OFFSET            8
-#define ARCH_STRUCT_ABOVE_POINTER  1
+#define ARCH_DTV_OFFSET           8
+#define ARCH_STRUCT_ABOVE_POINTER 1
 
 static inline void arch_pause(void) { __asm__ volatile("pause"); }
 

@@ -25,7 +25,8 @@ static size_t descriptor_lines_bound(size_t pages) {
     if (!seen) bound += (pages / span_pages + 1) * sizeclass_table[i].lines;
   }
   size_t large_pages = SIZECLASS_SMALL_MAX / (size_t)config.page_bytes;
-  return bound + (pages / (large_pages ? large_pages : 1) + 1) * sizeclass_table[SIZECLASS_COUNT - 1].lines; /* one word of bits, as for a large object */
+  return bound + (pages / (large_pages ? large_pages : 1) + 1) *
+                     sizeclass_table[SIZECLASS_COUNT - 1].lines; /* one word of bits, as for a large object */
 }
 
 static void release(struct arena *arena, size_t bytes) {

@@ -1,7 +1,8 @@
 /* Atomics with the order in the name. The policy:
  *
  *   - a word that a lock or the stopped world already orders is plain, so that the race detector still watches it;
- *   - a word that its owner writes while others look is relaxed on both sides (load_relaxed, store_relaxed: plain moves);
+ *   - a word that its owner writes while others look is relaxed on both sides (load_relaxed, store_relaxed: plain
+ * moves);
  *   - what publishes is a release, what acts on the publication is an acquire, and both name each other in a comment;
  *   - seq_cst stands only where a store must be seen before a later load (Dekker), with both halves named.
  *
@@ -11,27 +12,27 @@
 
 #include <stdatomic.h>
 
-#define load_relaxed(p) atomic_load_explicit(p, memory_order_relaxed)
-#define load_acquire(p) atomic_load_explicit(p, memory_order_acquire)
-#define load_seq_cst(p) atomic_load_explicit(p, memory_order_seq_cst)
-#define store_relaxed(p, v) atomic_store_explicit(p, v, memory_order_relaxed)
-#define store_release(p, v) atomic_store_explicit(p, v, memory_order_release)
-#define store_seq_cst(p, v) atomic_store_explicit(p, v, memory_order_seq_cst)
-#define exchange_relaxed(p, v) atomic_exchange_explicit(p, v, memory_order_relaxed)
-#define exchange_acquire(p, v) atomic_exchange_explicit(p, v, memory_order_acquire)
-#define exchange_acq_rel(p, v) atomic_exchange_explicit(p, v, memory_order_acq_rel)
-#define exchange_seq_cst(p, v) atomic_exchange_explicit(p, v, memory_order_seq_cst)
+#define load_relaxed(p)         atomic_load_explicit(p, memory_order_relaxed)
+#define load_acquire(p)         atomic_load_explicit(p, memory_order_acquire)
+#define load_seq_cst(p)         atomic_load_explicit(p, memory_order_seq_cst)
+#define store_relaxed(p, v)     atomic_store_explicit(p, v, memory_order_relaxed)
+#define store_release(p, v)     atomic_store_explicit(p, v, memory_order_release)
+#define store_seq_cst(p, v)     atomic_store_explicit(p, v, memory_order_seq_cst)
+#define exchange_relaxed(p, v)  atomic_exchange_explicit(p, v, memory_order_relaxed)
+#define exchange_acquire(p, v)  atomic_exchange_explicit(p, v, memory_order_acquire)
+#define exchange_acq_rel(p, v)  atomic_exchange_explicit(p, v, memory_order_acq_rel)
+#define exchange_seq_cst(p, v)  atomic_exchange_explicit(p, v, memory_order_seq_cst)
 #define fetch_add_relaxed(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
 #define fetch_sub_relaxed(p, v) atomic_fetch_sub_explicit(p, v, memory_order_relaxed)
-#define fetch_or_relaxed(p, v) atomic_fetch_or_explicit(p, v, memory_order_relaxed)
-#define fetch_or_release(p, v) atomic_fetch_or_explicit(p, v, memory_order_release)
-#define fetch_or_seq_cst(p, v) atomic_fetch_or_explicit(p, v, memory_order_seq_cst)
+#define fetch_or_relaxed(p, v)  atomic_fetch_or_explicit(p, v, memory_order_relaxed)
+#define fetch_or_release(p, v)  atomic_fetch_or_explicit(p, v, memory_order_release)
+#define fetch_or_seq_cst(p, v)  atomic_fetch_or_explicit(p, v, memory_order_seq_cst)
 #define fetch_and_relaxed(p, v) atomic_fetch_and_explicit(p, v, memory_order_relaxed)
-#define cas_weak_release(p, expected, v) \
+#define cas_weak_release(p, expected, v)                                                                               \
   atomic_compare_exchange_weak_explicit(p, expected, v, memory_order_release, memory_order_relaxed)
-#define cas_strong_acquire(p, expected, v) \
+#define cas_strong_acquire(p, expected, v)                                                                             \
   atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acquire, memory_order_relaxed)
-#define cas_strong_acq_rel(p, expected, v) \
+#define cas_strong_acq_rel(p, expected, v)                                                                             \
   atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acq_rel, memory_order_relaxed)
 
 /* Order as seen by a signal handler on the same thread: the compiler may not move memory accesses across. No

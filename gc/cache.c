@@ -65,7 +65,9 @@ struct cache *cache_ensure(void) {
   return cache;
 }
 
-struct cache *cache_all(void) { return load_acquire(&caches); }
+struct cache *cache_all(void) {
+  return load_acquire(&caches);
+}
 
 static void give_up(struct cache *cache) {
   for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
@@ -104,7 +106,8 @@ void cache_abandon(struct cache *cache) {
   store_relaxed(&cache->busy, 0);
   store_relaxed(&cache->returned, NULL);
   for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
-    cache_count(&cache->issued[slot], -(uint64_t)bitmap_count(load_relaxed(&load_relaxed(&cache->current[slot])->avail)));
+    cache_count(&cache->issued[slot],
+                -(uint64_t)bitmap_count(load_relaxed(&load_relaxed(&cache->current[slot])->avail)));
     store_relaxed(&cache->current[slot], &span_none);
     cache->full[slot] = cache->usable[slot] = (struct span_list){0};
   }

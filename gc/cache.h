@@ -1,6 +1,7 @@
 /* A thread's cache: the spans it owns, one current span for each class and kind.
  *
- * Allocation goes up a hierarchy: 1. the current span's available word; 2. its other words, with what was returned to it;
+ * Allocation goes up a hierarchy: 1. the current span's available word; 2. its other words, with what was returned to
+ * it;
  * 3. the cache's usable spans; 4. central; 5. fresh pages. The first two touch nothing that another thread writes. */
 #ifndef VGC_CACHE_H
 #define VGC_CACHE_H
@@ -19,7 +20,8 @@ struct thread;
 #define CACHE_SLOTS (KIND_COUNT * SIZECLASS_COUNT)
 
 struct cache {
-  /* Owner; the collector looks in a stopped world. Never NULL: an empty slot names a span that has nothing available. */
+  /* Owner; the collector looks in a stopped world. Never NULL: an empty slot names a span that has nothing available.
+   */
   _Atomic(struct span *) current[CACHE_SLOTS]; /* relaxed: statistics read it from outside */
   /* Owner while `busy`; the collector in a stopped world while not: */
   struct span_list full[CACHE_SLOTS];
@@ -30,10 +32,10 @@ struct cache {
   _Atomic uint64_t freed_large, freed_large_bytes, issued_large, issued_large_bytes;
   /* Owner writes, the collector reads in a stopped world: the lists above may be halfway between two states. */
   _Atomic uint32_t busy;
-  uint32_t countdown;           /* owner: allocations until the next forced collection */
-  struct cache *next;           /* all caches ever made; written once, before cache_all publishes it (release/acquire) */
-  struct cache *next_free;      /* registry lock */
-  struct thread *thread;        /* registry lock */
+  uint32_t countdown;      /* owner: allocations until the next forced collection */
+  struct cache *next;      /* all caches ever made; written once, before cache_all publishes it (release/acquire) */
+  struct cache *next_free; /* registry lock */
+  struct thread *thread;   /* registry lock */
 
   /* Spans with a first returned slot, pushed by others (release), taken whole by the owner (acquire). */
   _Atomic(struct span *) returned __attribute__((aligned(PLATFORM_FALSE_SHARING)));
@@ -72,8 +74,8 @@ void cache_reset(void);
 /* ---- For the collector, in a stopped world ---- */
 
 /* Takes from the cache what it can spare: every span that is neither current nor pointed into by its owner's stack
- * (`pinned`: the owner may be inside vgc_free of a slot of it, whose address it keeps alive to the last store). Nothing if
- * the cache is busy. Each goes to take(span). Returns the number taken. */
+ * (`pinned`: the owner may be inside vgc_free of a slot of it, whose address it keeps alive to the last store). Nothing
+ * if the cache is busy. Each goes to take(span). Returns the number taken. */
 uint32_t cache_surrender(struct cache *, void (*take)(struct span *));
 
 /* Tells the holder of a span that something was returned to it. Any thread; lock-free. */

@@ -1,5 +1,6 @@
-/* Central: for each class the spans that no cache owns. Sweeping is lazy: a cycle declares every unowned span unswept in
- * time in proportion to their number, and whoever needs a span of the class sweeps until one has room. All under the class's lock. */
+/* Central: for each class the spans that no cache owns. Sweeping is lazy: a cycle declares every unowned span unswept
+ * in time in proportion to their number, and whoever needs a span of the class sweeps until one has room. All under the
+ * class's lock. */
 #ifndef VGC_CENTRAL_H
 #define VGC_CENTRAL_H
 

@@ -29,12 +29,17 @@ static void check_state(const struct span *span) {
   switch (span_state(span)) {
   case SPAN_CURRENT:
   case SPAN_FULL:
-  case SPAN_USABLE: CHECK(owner); break;
+  case SPAN_USABLE:
+    CHECK(owner);
+    break;
   case SPAN_PARTIAL:
   case SPAN_EXHAUSTED:
   case SPAN_UNSWEPT:
-  case SPAN_LARGE: CHECK(!owner); break;
-  default: check_failed("a span in the page map has a state", __FILE__, __LINE__);
+  case SPAN_LARGE:
+    CHECK(!owner);
+    break;
+  default:
+    check_failed("a span in the page map has a state", __FILE__, __LINE__);
   }
 }
 

@@ -27,7 +27,7 @@
 static struct lock collect_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_COLLECT, 0);
 /* Written under the collect lock, which alone decides; peeked at (relaxed) to spare a pointless attempt. */
 static _Atomic unsigned disabled COLLECTOR_DATA;
-static struct collect_totals totals COLLECTOR_DATA;  /* collect lock */
+static struct collect_totals totals COLLECTOR_DATA; /* collect lock */
 /* Cycles begun; written under the collect lock, read before it is taken, to learn what happened while waiting. */
 static _Atomic uint64_t begun COLLECTOR_DATA;
 
@@ -89,8 +89,8 @@ static void count_pause(struct cycle *cycle) {
   totals.suspensions += cycle->suspended;
 }
 
-/* Everything that a cycle needs is taken before the stop, in the order of ranks: no suspended thread holds it, so no span
- * is between central and a cache, no descriptor half made, no thread half registered. */
+/* Everything that a cycle needs is taken before the stop, in the order of ranks: no suspended thread holds it, so no
+ * span is between central and a cache, no descriptor half made, no thread half registered. */
 static void run(struct cycle *cycle) {
   const struct vgc_hooks *hooks = hooks_get();
   fetch_add_relaxed(&begun, 1);
@@ -135,7 +135,8 @@ static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) 
 }
 
 bool collect_now(enum collect_reason reason) {
-  struct cycle cycle = {.reason = reason, .begun_before = load_relaxed(&begun), .refused = load_relaxed(&disabled) != 0};
+  struct cycle cycle = {
+      .reason = reason, .begun_before = load_relaxed(&begun), .refused = load_relaxed(&disabled) != 0};
   if (!cycle.refused && !roots_with_modules(collect_with_modules, &cycle)) {
     errno = ENOMEM;
     return false;

@@ -8,9 +8,9 @@
 
 enum collect_reason { COLLECT_EXPLICIT, COLLECT_PACE, COLLECT_MEMORY, COLLECT_STRESS };
 
-/* Collects, unless collection is disabled, or for a reason that another thread's cycle, begun after the call, has served.
- * No locks held, cache not busy, allocation possible afterwards. False with
- * errno EBUSY if disabled, ENOMEM if the loaded objects cannot be listed. */
+/* Collects, unless collection is disabled, or for a reason that another thread's cycle, begun after the call, has
+ * served. No locks held, cache not busy, allocation possible afterwards. False with errno EBUSY if disabled, ENOMEM if
+ * the loaded objects cannot be listed. */
 bool collect_now(enum collect_reason);
 
 /* See vgc_disable, vgc_enable. False if there is nothing to enable. */

@@ -25,9 +25,11 @@ struct knob {
   unsigned flags;
   const char *help;
 };
-#define KNOB(field, variable, least, most, standard, flags, help)                                       \
-  {variable, offsetof(struct vgc_config, field), sizeof(((struct vgc_config *)0)->field), least, most, \
-   standard, flags, help}
+#define KNOB(field, variable, least, most, standard, flags, help)                                                      \
+  {                                                                                                                    \
+    variable, offsetof(struct vgc_config, field), sizeof(((struct vgc_config *)0)->field), least, most, standard,      \
+        flags, help                                                                                                    \
+  }
 static const struct knob knobs[] = {
     KNOB(page_bytes, "VGC_PAGE_BYTES", KIB, 64 * KIB, 8 * KIB, POWER_OF_TWO, "bytes of a page"),
     KNOB(arena_bytes, "VGC_ARENA_BYTES", 256 * KIB, 512 * GIB, 64 * GIB, POWER_OF_TWO,
@@ -36,10 +38,12 @@ static const struct knob knobs[] = {
     KNOB(mark_stack, "VGC_MARK_STACK", 16, NO_LIMIT, 32768, 0, "entries of the first mark stack"),
     KNOB(mark_stack_max, "VGC_MARK_STACK_MAX", 16, NO_LIMIT, NO_LIMIT, 0, "entries it may grow to"),
     KNOB(minimum_heap, "VGC_MINIMUM_HEAP", 1, NO_LIMIT, 4 * MIB, 0, "heap bytes before the first collection"),
-    KNOB(soft_limit, "VGC_SOFT_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, 0, "heap bytes to stay below by collecting earlier"),
+    KNOB(soft_limit, "VGC_SOFT_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, 0,
+         "heap bytes to stay below by collecting earlier"),
     KNOB(hard_limit, "VGC_HARD_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, 0, "heap bytes beyond which allocation fails"),
     KNOB(growth_percent, "VGC_GROWTH_PERCENT", 1, 10000, 100, 0, "heap growth between collections, percent of live"),
-    KNOB(check_level, "VGC_CHECK_LEVEL", 0, 3, 1, 0, "0 none, 1 cheap, 2 each operation, 3 heap walk and second marker"),
+    KNOB(check_level, "VGC_CHECK_LEVEL", 0, 3, 1, 0,
+         "0 none, 1 cheap, 2 each operation, 3 heap walk and second marker"),
     KNOB(mark_workers, "VGC_MARK_WORKERS", 1, 1, 1, 0, "threads that mark"),
     KNOB(suspend_signal, "VGC_SUSPEND_SIGNAL", 1, 64, SIGPWR, 0, "signal that suspends threads"),
     KNOB(collect_every, "VGC_COLLECT_EVERY", 0, UINT32_MAX, 0, 0, "collect at every Nth allocation (0: off)"),
@@ -88,7 +92,8 @@ static bool parse(const char *text, uint64_t *value) {
   if (*text < '0' || *text > '9') return false;
   uint64_t number = 0;
   for (; *text >= '0' && *text <= '9'; text++)
-    if (__builtin_mul_overflow(number, 10u, &number) || __builtin_add_overflow(number, (uint64_t)(*text - '0'), &number))
+    if (__builtin_mul_overflow(number, 10u, &number) ||
+        __builtin_add_overflow(number, (uint64_t)(*text - '0'), &number))
       return false;
   uint64_t unit = 1;
   if (*text == 'K' || *text == 'k') unit = KIB;

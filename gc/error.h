@@ -6,8 +6,8 @@
 
 #include "vgc.h"
 
-/* message says what was found, what was expected, and what to do. Any locks may be held. Returns only if a hook returned;
- * never returns for VGC_ERROR_CORRUPT. */
+/* message says what was found, what was expected, and what to do. Any locks may be held. Returns only if a hook
+ * returned; never returns for VGC_ERROR_CORRUPT. */
 void error_report(enum vgc_error, const void *ptr, const char *message);
 
 /* The program's hooks; never NULL. */

@@ -21,8 +21,8 @@ static struct {
 static _Atomic uint32_t threads_seen COLLECTOR_DATA;
 static _Thread_local uint32_t thread_number __attribute__((tls_model("initial-exec")));
 
-static const char *const names[] = {"none", "refill", "span-taken", "span-made", "remote", "stop",
-                                    "cycle", "surrender", "attach", "leave", "error"};
+static const char *const names[] = {"none",  "refill",    "span-taken", "span-made", "remote", "stop",
+                                    "cycle", "surrender", "attach",     "leave",     "error"};
 
 void event_record(enum event_kind kind, uintptr_t a, uintptr_t b) {
   if (!thread_number) thread_number = fetch_add_relaxed(&threads_seen, 1) + 1;

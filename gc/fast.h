@@ -26,8 +26,8 @@ static ALWAYS_INLINE void zero(void *ptr, size_t size) {
 /* Issues the first of the span's available slots, zeroed unless noscan. */
 static ALWAYS_INLINE void *cache_issue(struct span *span, uint64_t available, enum kind kind, size_t size) {
   void *ptr = (void *)(span->avail_base + (uintptr_t)bitmap_first(available) * span->size);
-  /* Address first, commit second: a thread that is suspended between the two holds it where its scan finds it, and until
-   * the commit the slot is available, which the collector leaves alone (N01). */
+  /* Address first, commit second: a thread that is suspended between the two holds it where its scan finds it, and
+   * until the commit the slot is available, which the collector leaves alone (N01). */
   OPAQUE(ptr);
   POINT(allocate_before_commit);
   /* Relaxed: orders nothing; continues the release sequence that span_refill began. */
@@ -80,8 +80,8 @@ static ALWAYS_INLINE void cache_free(void *ptr) {
   POINT(free_after_commit);
   cache_count(&cache->freed[span->cache_index], 1);
   if (UNLIKELY(!free) && span_state(span) == SPAN_FULL) cache_free_into_full(cache, span);
-  /* Past the last use of the span as its owner: what the thread's stack or registers point into stays live, and its span
-   * stays owned (N51, cache_surrender). */
+  /* Past the last use of the span as its owner: what the thread's stack or registers point into stays live, and its
+   * span stays owned (N51, cache_surrender). */
   KEEP_ALIVE(ptr);
 }
 

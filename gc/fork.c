@@ -15,8 +15,8 @@
 #include "span.h"
 #include "thread.h"
 
-/* All locks in order of rank, so that no structure is halfway in the child's copy, and no cycle runs. The child's thread is
- * the one that took them, and releases them. */
+/* All locks in order of rank, so that no structure is halfway in the child's copy, and no cycle runs. The child's
+ * thread is the one that took them, and releases them. */
 static void prepare(void) {
   init_lock_acquire();
   collect_lock_acquire();

@@ -37,9 +37,7 @@ static struct span *attempt(const struct request *request, bool grow) {
   return span;
 }
 
-static bool may_grow(const struct request *request) {
-  return pace_may_take(request->pages * config.page_bytes);
-}
+static bool may_grow(const struct request *request) { return pace_may_take(request->pages * config.page_bytes); }
 
 /* The order: free runs within the goal; sweep for more; collect, if enough was allocated since the last time to make it
  * pay; grow. The hard limit collects whatever it costs before it refuses. */

@@ -11,7 +11,8 @@ static uint64_t swept_objects COLLECTOR_DATA, swept_bytes COLLECTOR_DATA;
 
 static void issue(struct span *span) {
   void *ptr = (void *)span->base;
-  /* The address first, the commit second, as for small objects (N01); the pages lock keeps the sweeper away meanwhile. */
+  /* The address first, the commit second, as for small objects (N01); the pages lock keeps the sweeper away meanwhile.
+   */
   OPAQUE(ptr);
   store_relaxed(&span->bits[0].free, 0);
   span_list_push(&swept, span);
@@ -42,7 +43,8 @@ void *large_allocate(enum kind kind, size_t size, size_t alignment) {
 bool large_free(struct span *span, void *ptr) {
   struct cache *cache = cache_ensure();
   lock_acquire(&heap_lock);
-  bool live = span_of((uintptr_t)ptr) == span && span->class_index == SPAN_CLASS_LARGE && !load_relaxed(&span->bits[0].free);
+  bool live =
+      span_of((uintptr_t)ptr) == span && span->class_index == SPAN_CLASS_LARGE && !load_relaxed(&span->bits[0].free);
   size_t bytes = live ? (size_t)span->pages * config.page_bytes : 0;
   if (live) {
     span_list_remove(span_state(span) == SPAN_UNSWEPT ? &unswept : &swept, span);

@@ -15,7 +15,7 @@
 
 /* An entry and the chunk that holds it: release by registration under the roots lock, acquire by layout_of. */
 static _Atomic(_Atomic(const struct layout *) *) chunks[CHUNKS] COLLECTOR_DATA;
-static uint32_t count COLLECTOR_DATA;                   /* roots lock */
+static uint32_t count COLLECTOR_DATA;                       /* roots lock */
 static char *room COLLECTOR_DATA, *room_end COLLECTOR_DATA; /* roots lock: where the next layout goes */
 
 static unsigned chunk_of(uint32_t index, uint32_t *within) {

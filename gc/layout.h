@@ -8,7 +8,7 @@
 #include "vgc.h"
 
 struct layout {
-  size_t words;    /* of one element */
+  size_t words; /* of one element */
   const char *name;
   uint64_t bits[]; /* bit w of word w/64: word w may be a pointer */
 };

@@ -1,6 +1,6 @@
 /* Ranked locks. A thread may take a lock only if it holds none of the same or a higher rank (central locks: in order of
- * index); check level 2 checks it. Built on pthread_mutex so that sanitizers see the edges and, under ThreadSanitizer, a
- * thread that waits still answers a stop.
+ * index); check level 2 checks it. Built on pthread_mutex so that sanitizers see the edges and, under ThreadSanitizer,
+ * a thread that waits still answers a stop.
  *
  * No lock is ever taken with the world stopped: collect.c takes all that a cycle needs before the stop. The loader's
  * own lock ranks before all of these (collect.c). */
@@ -27,7 +27,8 @@ struct lock {
   struct lock *below;  /* holder: the lock that it took before this one; only while checking is on */
 };
 
-#define LOCK_INITIALIZER(rank_, index_) {PTHREAD_MUTEX_INITIALIZER, rank_, index_, NULL}
+#define LOCK_INITIALIZER(rank_, index_)                                                                                \
+  { PTHREAD_MUTEX_INITIALIZER, rank_, index_, NULL }
 
 void lock_init(struct lock *, enum lock_rank, unsigned index);
 void lock_acquire(struct lock *);

@@ -1,5 +1,5 @@
-/* Marking: from the roots, depth first, with two prefetch queues: one for a span's line of bits, one for the object. All
- * of it in a stopped world.
+/* Marking: from the roots, depth first, with two prefetch queues: one for a span's line of bits, one for the object.
+ * All of it in a stopped world.
  *
  * The stack grows; when it cannot, the object stays marked, its span is noted, and the heap's noted spans are scanned
  * again until nothing is noted (B09, N26). */

@@ -1,9 +1,9 @@
 /* When to collect. The pace counts pages in spans, not allocations: what a program frees explicitly it reuses without a
  * cycle, pointer-free memory counts like any other (N06), and there are no per-thread deltas to drift (V30, N35).
  *
- * Goal after a cycle: marked bytes plus growth percent, at least the minimum heap, at most the soft limit. Fragmentation
- * may leave more than that in use; then a cycle runs only once slots worth half the growth have been issued since the
- * last, so that the cost stays proportional to allocation (P05). */
+ * Goal after a cycle: marked bytes plus growth percent, at least the minimum heap, at most the soft limit.
+ * Fragmentation may leave more than that in use; then a cycle runs only once slots worth half the growth have been
+ * issued since the last, so that the cost stays proportional to allocation (P05). */
 #ifndef VGC_PACE_H
 #define VGC_PACE_H
 

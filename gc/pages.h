@@ -1,5 +1,6 @@
-/* Page runs: best fit from bins, split, coalesced with both neighbours, reused at every size (N29). All functions: pages
- * lock, but pages_taken_bytes. Accounting for pace and limits is done here, in pages, so that every kind of allocation counts (N06). */
+/* Page runs: best fit from bins, split, coalesced with both neighbours, reused at every size (N29). All functions:
+ * pages lock, but pages_taken_bytes. Accounting for pace and limits is done here, in pages, so that every kind of
+ * allocation counts (N06). */
 #ifndef VGC_PAGES_H
 #define VGC_PAGES_H
 
@@ -13,7 +14,7 @@ enum run_state { RUN_NONE, RUN_FREE };
 
 /* One a page; only those of the first and last page of a free run mean anything (boundary tags, Knuth 2.5). */
 struct run_tag {
-  uint32_t length; /* pages of the run */
+  uint32_t length;         /* pages of the run */
   uint32_t next, previous; /* page + 1 of its neighbours in the bin, same arena; 0 ends the list */
   uint8_t state;           /* enum run_state */
   uint8_t zero;            /* every byte of the run is zero */

@@ -1,7 +1,7 @@
 /* Everything that vgc asks of the system, the compiler and the sanitizers. No other file of gc/ may test for a system,
  * an architecture or a sanitizer. Implementations: platform_linux.c (memory, clock, text), platform_linux_thread.c
- * (suspension, stacks), platform_linux_modules.c (loaded objects, thread-local storage), platform_sanitizer.c (sanitizers
- * met at run time), arch_*.h (registers).
+ * (suspension, stacks), platform_linux_modules.c (loaded objects, thread-local storage), platform_sanitizer.c
+ * (sanitizers met at run time), arch_*.h (registers).
  *
  * Unless said otherwise a function allocates nothing from libc, takes no foreign lock and may be called with the world
  * stopped. */
@@ -24,13 +24,13 @@
 #endif
 
 /* Two lines, because adjacent lines are fetched in pairs on x86-64 (N42). */
-#define PLATFORM_CACHE_LINE 64
+#define PLATFORM_CACHE_LINE    64
 #define PLATFORM_FALSE_SHARING 128
 
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define NOINLINE __attribute__((noinline))
-#define COLD __attribute__((noinline, cold))
+#define LIKELY(x)     __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)   __builtin_expect(!!(x), 0)
+#define NOINLINE      __attribute__((noinline))
+#define COLD          __attribute__((noinline, cold))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* Makes a value opaque to the optimizer: it is computed before this point and held in a register or on the stack, where
@@ -50,17 +50,18 @@
 /* VGC_SANITIZE_ADDRESS is set by the asan preset for the library's own build. */
 #if defined(VGC_SANITIZE_ADDRESS)
 #include <sanitizer/asan_interface.h>
-#define platform_poison(start, size) __asan_poison_memory_region(start, size)
+#define platform_poison(start, size)   __asan_poison_memory_region(start, size)
 #define platform_unpoison(start, size) __asan_unpoison_memory_region(start, size)
 #else
-#define platform_poison(start, size) ((void)(start), (void)(size))
+#define platform_poison(start, size)   ((void)(start), (void)(size))
 #define platform_unpoison(start, size) ((void)(start), (void)(size))
 #endif
 
 /* On variables that other files of gc/ use: no indirection through the global offset table. */
 #define INTERNAL __attribute__((visibility("hidden")))
 
-/* Every mutable static of gc/ carries this: one section, which root scanning leaves out (N23), bounded by the linker. */
+/* Every mutable static of gc/ carries this: one section, which root scanning leaves out (N23), bounded by the linker.
+ */
 #define COLLECTOR_DATA __attribute__((section("vgc_data")))
 extern char __start_vgc_data[] __attribute__((visibility("hidden")));
 extern char __stop_vgc_data[] __attribute__((visibility("hidden")));
@@ -87,16 +88,17 @@ _Noreturn void platform_abort(void);
 
 /* ---- Waiting ---- */
 
-/* Sleeps while *word == value (may wake early). Async-signal-safe. timeout_ns 0: none. For use inside the suspend handler
- * and by the stopping thread only: elsewhere use lock.h, which sanitizers see. */
+/* Sleeps while *word == value (may wake early). Async-signal-safe. timeout_ns 0: none. For use inside the suspend
+ * handler and by the stopping thread only: elsewhere use lock.h, which sanitizers see. */
 void platform_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns);
 void platform_futex_wake_all(_Atomic uint32_t *word);
 void platform_pause(void); /* one spin-wait hint */
 
 /* ---- Registers and stacks ---- */
 
-/* Calls body(arg, registers) after spilling every callee-saved register to the stack, by explicit stores (setjmp mangles
- * some, N18). registers points at the lowest spilled word: the whole stack from there up holds what the caller holds. */
+/* Calls body(arg, registers) after spilling every callee-saved register to the stack, by explicit stores (setjmp
+ * mangles some, N18). registers points at the lowest spilled word: the whole stack from there up holds what the caller
+ * holds. */
 void platform_with_registers(void (*body)(void *arg, uintptr_t *registers), void *arg);
 #define PLATFORM_SAVED_REGISTERS ARCH_SAVED_REGISTERS
 /* The stack pointer that the caller of an entry defined below has after it returns. */
@@ -113,8 +115,8 @@ struct platform_position {
 };
 /* Fills in the calling thread's position; low and high bound its own stack. Async-signal-safe. */
 void platform_position_take(struct platform_position *, uintptr_t sp, uintptr_t low, uintptr_t high);
-/* Bounds of the calling thread's own stack, the high one exclusive; for the main thread to the end of its mapping. Calls
- * libc and takes its locks: never with the world stopped. False if the system does not tell. */
+/* Bounds of the calling thread's own stack, the high one exclusive; for the main thread to the end of its mapping.
+ * Calls libc and takes its locks: never with the world stopped. False if the system does not tell. */
 bool platform_stack_bounds(uintptr_t *low, uintptr_t *high);
 /* The mapping that holds the address and may be read, or false. */
 bool platform_mapping(uintptr_t address, uintptr_t *low, uintptr_t *high);
@@ -147,8 +149,8 @@ bool platform_modules_with(void (*body)(void *), void *arg);
 void platform_modules_segments(platform_range *, void *context);
 /* Learns how this libc keeps pthread_setspecific values. Once, by any thread, before the first storage scan. */
 void platform_storage_learn(void);
-/* Thread-local storage and pthread_setspecific values of the thread with that thread pointer, as far as they lie outside
- * [low, high), its stack. Inside platform_modules_with. */
+/* Thread-local storage and pthread_setspecific values of the thread with that thread pointer, as far as they lie
+ * outside [low, high), its stack. Inside platform_modules_with. */
 void platform_storage(uintptr_t thread_pointer, uintptr_t low, uintptr_t high, platform_range *, void *context);
 
 /* ---- Sanitizers, met at run time also by a release build ---- */

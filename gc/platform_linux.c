@@ -31,8 +31,8 @@ void *platform_reserve(size_t size, size_t alignment) {
   char *start = (char *)(((uintptr_t)map + extra) & ~(uintptr_t)(alignment > 4096 ? alignment - 1 : 4095));
   if (start > map) munmap(map, (size_t)(start - map));
   if (map + extra > start) munmap(start + size, (size_t)(map + extra - start));
-  /* A name of its own also keeps the kernel from merging it with a neighbour, such as a coroutine's stack that is scanned
-   * to the end of its mapping. Older kernels refuse: no harm. */
+  /* A name of its own also keeps the kernel from merging it with a neighbour, such as a coroutine's stack that is
+   * scanned to the end of its mapping. Older kernels refuse: no harm. */
   prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, "vgc");
   errno = saved;
   return start;
@@ -94,10 +94,14 @@ static void text_unsigned(struct text *text, const char **format, va_list *argum
   bool size = *f == 'z';
   if (size) f++;
   unsigned long long value;
-  if (size) value = va_arg(*arguments, size_t);
-  else if (longs == 2) value = va_arg(*arguments, unsigned long long);
-  else if (longs == 1) value = va_arg(*arguments, unsigned long);
-  else value = va_arg(*arguments, unsigned);
+  if (size)
+    value = va_arg(*arguments, size_t);
+  else if (longs == 2)
+    value = va_arg(*arguments, unsigned long long);
+  else if (longs == 1)
+    value = va_arg(*arguments, unsigned long);
+  else
+    value = va_arg(*arguments, unsigned);
   text_number(text, value, *f == 'x' ? 16 : 10);
   *format = f;
 }
@@ -109,8 +113,12 @@ static void text_format(struct text *text, const char *format, va_list *argument
       continue;
     }
     switch (*++f) {
-    case 's': text_string(text, va_arg(*arguments, const char *)); break;
-    case 'd': text_signed(text, va_arg(*arguments, int)); break;
+    case 's':
+      text_string(text, va_arg(*arguments, const char *));
+      break;
+    case 'd':
+      text_signed(text, va_arg(*arguments, int));
+      break;
     case 'p':
       text_string(text, "0x");
       text_number(text, (uintptr_t)va_arg(*arguments, void *), 16);
@@ -118,9 +126,14 @@ static void text_format(struct text *text, const char *format, va_list *argument
     case 'u':
     case 'x':
     case 'z':
-    case 'l': text_unsigned(text, &f, arguments); break;
-    case '%': text_char(text, '%'); break;
-    default: return; /* the format attribute lets no caller get here, except at a '%' that ends the string */
+    case 'l':
+      text_unsigned(text, &f, arguments);
+      break;
+    case '%':
+      text_char(text, '%');
+      break;
+    default:
+      return; /* the format attribute lets no caller get here, except at a '%' that ends the string */
     }
   }
 }

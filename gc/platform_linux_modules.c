@@ -3,12 +3,12 @@
  * A thread's storage is found from its thread pointer (tp):
  *   static block   below tp (x86-64) or above it (aarch64), one piece for all objects loaded at start. A thread that
  *                  pthread_create made has it inside its stack mapping; the main thread's stands alone.
- *   dynamic blocks one malloc block for each object loaded later, as far as the thread has used it: entry `module id` of
- *                  the DTV, the vector that the word at tp+8 (x86-64) or tp (aarch64) points to. Entry -1 holds the
- *                  number of entries, 0 the generation; an entry is a pointer and what to free.
- *   pthread keys   values of the first 32 keys lie in the thread's structure, beside tp; those of each further 32 in a
- *                  calloc block that an array in the structure points to. The array's place differs between versions:
- *                  platform_storage_learn finds it by setting a key and looking where the value went. */
+ *   dynamic blocks one malloc block for each object loaded later, as far as the thread has used it: entry `module id`
+ * of the DTV, the vector that the word at tp+8 (x86-64) or tp (aarch64) points to. Entry -1 holds the number of
+ * entries, 0 the generation; an entry is a pointer and what to free. pthread keys   values of the first 32 keys lie in
+ * the thread's structure, beside tp; those of each further 32 in a calloc block that an array in the structure points
+ * to. The array's place differs between versions: platform_storage_learn finds it by setting a key and looking where
+ * the value went. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
@@ -60,8 +60,8 @@ static bool add_segment(uintptr_t low, uintptr_t high) {
   low = (low + 7) & ~(uintptr_t)7;
   high &= ~(uintptr_t)7;
   if (low >= high) return true;
-  struct segment *table = room(modules.segments, first_segments, sizeof *table, modules.segment_count,
-                               &modules.segment_capacity);
+  struct segment *table =
+      room(modules.segments, first_segments, sizeof *table, modules.segment_count, &modules.segment_capacity);
   if (!table) return false;
   modules.segments = table;
   table[modules.segment_count++] = (struct segment){low, high};
@@ -102,8 +102,8 @@ struct call {
   void *arg;
 };
 
-/* Runs inside the first object's callback: the loader's lock is recursive, so the whole list can be walked from here, and
- * the lock is still held when body runs. */
+/* Runs inside the first object's callback: the loader's lock is recursive, so the whole list can be walked from here,
+ * and the lock is still held when body runs. */
 static int enumerate_and_call(struct dl_phdr_info *info, size_t size, void *arg) {
   (void)info, (void)size;
   const struct call *call = arg;
@@ -121,8 +121,7 @@ bool platform_modules_with(void (*body)(void *), void *arg) {
 }
 
 void platform_modules_segments(platform_range *range, void *context) {
-  for (size_t i = 0; i < modules.segment_count; i++)
-    range(context, modules.segments[i].low, modules.segments[i].high);
+  for (size_t i = 0; i < modules.segment_count; i++) range(context, modules.segments[i].low, modules.segments[i].high);
 }
 
 /* ---- Storage of threads ---- */
@@ -133,8 +132,8 @@ void platform_modules_segments(platform_range *range, void *context) {
 
 static struct {
   bool learnt;
-  intptr_t key_blocks;   /* the array of pointers to blocks of keys, relative to the thread pointer */
-  size_t static_size;    /* upper bound of the static block */
+  intptr_t key_blocks; /* the array of pointers to blocks of keys, relative to the thread pointer */
+  size_t static_size;  /* upper bound of the static block */
 } storage COLLECTOR_DATA;
 
 struct key_value {
@@ -185,8 +184,9 @@ void platform_storage_learn(void) {
   }
   learn_key_blocks();
   if (!storage.learnt)
-    platform_print("vgc: cannot tell how this libc keeps pthread_setspecific values: those of keys from number 32 on are "
-                   "not roots; add them with vgc_root_add_callback\n");
+    platform_print(
+        "vgc: cannot tell how this libc keeps pthread_setspecific values: those of keys from number 32 on are "
+        "not roots; add them with vgc_root_add_callback\n");
   errno = saved;
 }
 
@@ -208,8 +208,10 @@ static void walk_range(const struct storage_walk *walk, uintptr_t low, size_t si
 /* The static block and the thread's structure, page by page as far as they are mapped. */
 static void walk_static(const struct storage_walk *walk, uintptr_t tp) {
   uintptr_t low = tp - STRUCT_WINDOW, high = tp + STRUCT_WINDOW;
-  if (ARCH_STRUCT_ABOVE_POINTER) low = tp - storage.static_size;
-  else high = tp + storage.static_size;
+  if (ARCH_STRUCT_ABOVE_POINTER)
+    low = tp - storage.static_size;
+  else
+    high = tp + storage.static_size;
   low &= ~(uintptr_t)7;
   if (tp >= walk->low && tp < walk->high) return;
   while (low < tp && !platform_readable(low, tp - low)) low = (low | 4095) + 1;

@@ -10,8 +10,8 @@
 
 ARCH_DEFINE_WITH_REGISTERS;
 
-/* How to run under a debugger: gdb reads this section when it loads the program. The default signal only: another one is
- * the user's choice and the user's handle command. */
+/* How to run under a debugger: gdb reads this section when it loads the program. The default signal only: another one
+ * is the user's choice and the user's handle command. */
 __asm__(".pushsection .debug_gdb_scripts, \"MS\", %progbits, 1\n"
         ".byte 4\n"
         ".ascii \"gdb.inlined-vgc\\n\"\n"
@@ -208,7 +208,8 @@ static void task_path(char *path, int tid, const char *name) {
   for (unsigned value = (unsigned)tid; count == 0 || value; value /= 10) digits[count++] = (char)('0' + value % 10);
   while (count) *p++ = digits[--count];
   *p++ = '/';
-  while ((*p++ = *name++)) {}
+  while ((*p++ = *name++)) {
+  }
 }
 
 static const char *task_text(int tid, const char *name, char *text, size_t size) {

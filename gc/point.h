@@ -6,10 +6,10 @@
 #if defined(VGC_POINTS)
 /* Set before threads start, by the test. The hook may block; it runs in the middle of whatever passes the point. */
 extern void (*_Atomic vgc_point_hook)(const char *name);
-#define POINT(name)                                         \
-  do {                                                      \
-    void (*hook_)(const char *) = atomic_load_explicit(&vgc_point_hook, memory_order_acquire); \
-    if (hook_) hook_(#name);                                \
+#define POINT(name)                                                                                                    \
+  do {                                                                                                                 \
+    void (*hook_)(const char *) = atomic_load_explicit(&vgc_point_hook, memory_order_acquire);                         \
+    if (hook_) hook_(#name);                                                                                           \
   } while (0)
 #else
 #define POINT(name) ((void)0)

@@ -12,9 +12,10 @@ struct thread;
  * the range belongs to, or NULL. Bounds are aligned to words, every word is readable. */
 typedef void roots_range(void *context, const void *low, const void *high, struct thread *thread);
 
-/* Enumerates the loaded objects while it holds the loader's lock, and calls body(arg) with that lock still held, so that
- * no dlclose can unmap a segment between enumeration and scan (N22, B12). Before any lock of vgc's: a thread that holds
- * the loader's lock may allocate, and then waits for ours. False if there was no memory for the list of objects: then body has not been called. */
+/* Enumerates the loaded objects while it holds the loader's lock, and calls body(arg) with that lock still held, so
+ * that no dlclose can unmap a segment between enumeration and scan (N22, B12). Before any lock of vgc's: a thread that
+ * holds the loader's lock may allocate, and then waits for ours. False if there was no memory for the list of objects:
+ * then body has not been called. */
 bool roots_with_modules(void (*body)(void *), void *arg);
 
 /* All roots. World stopped, inside roots_with_modules; the caller holds the roots lock. */

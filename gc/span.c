@@ -109,8 +109,8 @@ uint64_t span_fold(struct span *span, uint32_t word) {
     store_relaxed(&span->bits[word].free, free | (returned & ~available));
     signal_order();
     POINT(span_fold_between);
-    /* Acquire above pairs with the release in the remote free: its last use of the object happens before the slot's next
-     * issue. */
+    /* Acquire above pairs with the release in the remote free: its last use of the object happens before the slot's
+     * next issue. */
     fetch_and_relaxed(remote, ~returned);
     folded |= returned;
   }

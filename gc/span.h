@@ -7,8 +7,8 @@
  *              collector while a cache held the span. The owner folds returned slots into free.
  *
  * Single-writer rule: while a span has an owner, only the owner writes `avail`, `avail_base`, `active` and bits[].free,
- * with plain moves; everybody else, the collector in a stopped world too, speaks through remote[]. While it has none, the
- * lock of its class (large: the pages lock) stands for the owner.
+ * with plain moves; everybody else, the collector in a stopped world too, speaks through remote[]. While it has none,
+ * the lock of its class (large: the pages lock) stands for the owner.
  *
  * States, and who moves a span from one to the next:
  *   NONE      descriptor unused                                         pages lock
@@ -61,7 +61,7 @@ static ALWAYS_INLINE unsigned span_cache_index(enum kind kind, unsigned class_in
   return (unsigned)kind * SIZECLASS_COUNT + class_index;
 }
 
-#define SPAN_NO_WORD  0xffffu
+#define SPAN_NO_WORD     0xffffu
 #define SPAN_CLASS_LARGE 0xffu
 
 struct span_bits {
@@ -71,30 +71,30 @@ struct span_bits {
 
 struct span {
   /* The owner's line: written at every allocation. */
-  _Atomic uint64_t avail;      /* slots of the active word that may be issued; see span_claim and span_refill */
-  uintptr_t avail_base;        /* owner: address of slot 0 of the active word */
-  _Atomic uint32_t active;     /* owner: count of refills << 16 | word index, or SPAN_NO_WORD */
-  _Atomic uint32_t state;      /* enum span_state; written by the owner or under the lock that stands for it */
+  _Atomic uint64_t avail;       /* slots of the active word that may be issued; see span_claim and span_refill */
+  uintptr_t avail_base;         /* owner: address of slot 0 of the active word */
+  _Atomic uint32_t active;      /* owner: count of refills << 16 | word index, or SPAN_NO_WORD */
+  _Atomic uint32_t state;       /* enum span_state; written by the owner or under the lock that stands for it */
   struct span *next, *previous; /* in a list of the owner's or of central; same rule */
-  struct span *remote_next;    /* whoever set `notified` */
-  _Atomic uint32_t notified;   /* 1: in a list of returned spans, or about to be */
-  uint32_t pages;              /* immutable */
-  bool zeroed;                 /* owner: no slot was ever used */
-  uint8_t pinned;              /* collector: its owner's stack points into it (cache_surrender) */
-  uint8_t overflowed;          /* collector: holds a marked object whose scan was put off */
+  struct span *remote_next;     /* whoever set `notified` */
+  _Atomic uint32_t notified;    /* 1: in a list of returned spans, or about to be */
+  uint32_t pages;               /* immutable */
+  bool zeroed;                  /* owner: no slot was ever used */
+  uint8_t pinned;               /* collector: its owner's stack points into it (cache_surrender) */
+  uint8_t overflowed;           /* collector: holds a marked object whose scan was put off */
 
   /* Read by every free and by the marker; the bits of the first words share the line. */
   uintptr_t base __attribute__((aligned(PLATFORM_CACHE_LINE))); /* immutable */
-  uint32_t reciprocal;            /* immutable; 0 for a large object: every offset is in slot 0 */
-  uint32_t size;                  /* immutable: bytes of a slot; 0 for a large object */
-  _Atomic(struct cache *) owner;  /* set by the new owner under the class lock; cleared by the owner (exit) under the class
-                                     lock or by the collector in a stopped world */
-  uint16_t slots;                 /* immutable */
-  uint8_t words;                  /* immutable */
-  uint8_t class_index;            /* immutable */
-  uint8_t kind;                   /* immutable, enum kind */
-  uint16_t cache_index;           /* immutable: span_cache_index(kind, class), 0 for a large object */
-  struct span_bits bits[];        /* words entries, then, from the next line on, the remote words */
+  uint32_t reciprocal;           /* immutable; 0 for a large object: every offset is in slot 0 */
+  uint32_t size;                 /* immutable: bytes of a slot; 0 for a large object */
+  _Atomic(struct cache *) owner; /* set by the new owner under the class lock; cleared by the owner (exit) under the
+                                    class lock or by the collector in a stopped world */
+  uint16_t slots;                /* immutable */
+  uint8_t words;                 /* immutable */
+  uint8_t class_index;           /* immutable */
+  uint8_t kind;                  /* immutable, enum kind */
+  uint16_t cache_index;          /* immutable: span_cache_index(kind, class), 0 for a large object */
+  struct span_bits bits[];       /* words entries, then, from the next line on, the remote words */
 };
 
 /* Descriptor lines for a bitmap of that many words. */
@@ -140,8 +140,8 @@ bool span_fold_all(struct span *);
 void span_park(struct span *);
 /* Free slots; exact for whoever holds the span. */
 uint32_t span_free_count(struct span *);
-/* Bits of word `word` that are neither free, nor available, nor returned. Exact in a stopped world or for the holder; for
- * others right for every slot whose state does not change meanwhile. */
+/* Bits of word `word` that are neither free, nor available, nor returned. Exact in a stopped world or for the holder;
+ * for others right for every slot whose state does not change meanwhile. */
 uint64_t span_issued(struct span *, uint32_t word);
 
 /* Calls visit for each span of the heap in order of address. Pages lock. */

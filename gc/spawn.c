@@ -37,7 +37,9 @@ typedef void *start_function(void *);
 /* In a -static program libc's functions have these names beside the public ones, which are now ours. A tentative
  * definition, unlike a weak reference, makes the linker take the archive member that defines the name; where there is
  * none, in a dynamic program, eight zero bytes remain. */
-#define STATIC_NAME(symbol) extern char symbol[8]; char symbol[8] __attribute__((common, visibility("hidden")))
+#define STATIC_NAME(symbol)                                                                                            \
+  extern char symbol[8];                                                                                               \
+  char symbol[8] __attribute__((common, visibility("hidden")))
 STATIC_NAME(__pthread_create);
 STATIC_NAME(__pthread_exit);
 STATIC_NAME(___pthread_join);
@@ -107,8 +109,10 @@ static void *find_next(const char *name, char *interceptor, char *other, char *i
 #define FIND_FRONT(to, name, own)                                                                                      \
   do {                                                                                                                 \
     void *found_ = behind_sanitizer ? find_default(name) : NULL;                                                       \
-    if (found_) memcpy(&(to), &found_, sizeof(to));                                                                    \
-    else (to) = own;                                                                                                   \
+    if (found_)                                                                                                        \
+      memcpy(&(to), &found_, sizeof(to));                                                                              \
+    else                                                                                                               \
+      (to) = own;                                                                                                      \
   } while (0)
 
 static void *probe_start(void *arg) { return arg; }
@@ -173,7 +177,8 @@ __attribute__((constructor(101))) static void begin(void) {
 static void *child(void *arg) {
   struct thread *self = arg;
   if (!thread_arrive(self)) {
-    platform_print("vgc: no memory to learn the bounds of a new thread's stack; start fewer threads or raise the limit\n");
+    platform_print(
+        "vgc: no memory to learn the bounds of a new thread's stack; start fewer threads or raise the limit\n");
     platform_abort();
   }
   start_function *start = self->start;
@@ -219,8 +224,10 @@ static int create(pthread_t *thread, const pthread_attr_t *attributes, start_fun
   int rc = next.create(thread, attributes, child, born);
   creating = false;
   POINT(spawn_after_create);
-  if (rc != 0) thread_stillborn(born);
-  else thread_set_handle(born, birth, *thread);
+  if (rc != 0)
+    thread_stillborn(born);
+  else
+    thread_set_handle(born, birth, *thread);
   return rc;
 }
 
@@ -265,9 +272,7 @@ static int joined(struct thread *thread, uint64_t birth, void *value, void **res
 
 VGC_API int pthread_join(pthread_t thread, void **result) { JOIN(thread, result, next.join(thread, &value)); }
 
-VGC_API int pthread_tryjoin_np(pthread_t thread, void **result) {
-  JOIN(thread, result, next.tryjoin(thread, &value));
-}
+VGC_API int pthread_tryjoin_np(pthread_t thread, void **result) { JOIN(thread, result, next.tryjoin(thread, &value)); }
 
 VGC_API int pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec *deadline) {
   JOIN(thread, result, next.timedjoin(thread, &value, deadline));
@@ -290,11 +295,16 @@ VGC_API int pthread_detach(pthread_t thread) {
 
 static int thrd_status(int rc) {
   switch (rc) {
-  case 0: return thrd_success;
-  case ENOMEM: return thrd_nomem;
-  case ETIMEDOUT: return thrd_timedout;
-  case EBUSY: return thrd_busy;
-  default: return thrd_error;
+  case 0:
+    return thrd_success;
+  case ENOMEM:
+    return thrd_nomem;
+  case ETIMEDOUT:
+    return thrd_timedout;
+  case EBUSY:
+    return thrd_busy;
+  default:
+    return thrd_error;
   }
 }
 

@@ -39,9 +39,15 @@ static _Thread_local unsigned exit_round __attribute__((tls_model("initial-exec"
 
 void thread_registry_lock(void) { lock_acquire(&registry_lock); }
 void thread_registry_unlock(void) { lock_release(&registry_lock); }
-struct lock *thread_registry_lock_object(void) { return &registry_lock; }
-struct thread *thread_first(void) { return registry.used; }
-struct thread *thread_self(void) { return current; }
+struct lock *thread_registry_lock_object(void) {
+  return &registry_lock;
+}
+struct thread *thread_first(void) {
+  return registry.used;
+}
+struct thread *thread_self(void) {
+  return current;
+}
 size_t thread_count(void) { return load_relaxed(&registry.running); }
 
 unsigned thread_signal(void) { return load_relaxed(&registry.signal); }
@@ -96,8 +102,10 @@ static struct thread *record_take(enum thread_state state) {
 }
 
 static void record_free(struct thread *thread) {
-  if (thread->previous) thread->previous->next = thread->next;
-  else registry.used = thread->next;
+  if (thread->previous)
+    thread->previous->next = thread->next;
+  else
+    registry.used = thread->next;
   if (thread->next) thread->next->previous = thread->previous;
   registry.records--;
   store_relaxed(&thread->state, THREAD_FREE);
@@ -113,8 +121,10 @@ static void forget_stale_handle(const struct thread *owner) {
   for (struct thread *thread = registry.used, *next; thread; thread = next) {
     next = thread->next;
     if (thread == owner || !thread->handle_known || !pthread_equal(thread->handle, owner->handle)) continue;
-    if (load_relaxed(&thread->state) == THREAD_EXITED) record_free(thread);
-    else thread->handle_known = false;
+    if (load_relaxed(&thread->state) == THREAD_EXITED)
+      record_free(thread);
+    else
+      thread->handle_known = false;
   }
 }
 
@@ -226,9 +236,7 @@ static void become_running(struct thread *self, const struct bounds *stack) {
 static void leave_on_exit(void *self);
 
 /* True if the key's destructor will see this thread off. */
-static bool arm(struct thread *self) {
-  return registry.key_made && pthread_setspecific(registry.key, self) == 0;
-}
+static bool arm(struct thread *self) { return registry.key_made && pthread_setspecific(registry.key, self) == 0; }
 
 static void make_key(void) {
   if (!registry.key_made) registry.key_made = pthread_key_create(&registry.key, leave_on_exit) == 0;
@@ -303,8 +311,8 @@ void thread_leave(struct thread *self) {
   POINT(thread_exit_after_deregister);
 }
 
-/* Destructor of our key. Destructors of other keys may still allocate, in this round and in those to come, so the thread
- * stays registered until the last round. What allocates after that is registered again, watched, and reaped. */
+/* Destructor of our key. Destructors of other keys may still allocate, in this round and in those to come, so the
+ * thread stays registered until the last round. What allocates after that is registered again, watched, and reaped. */
 static void leave_on_exit(void *self) {
   if (++exit_round < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(registry.key, self) == 0) return;
   thread_leave(self);

@@ -35,14 +35,14 @@ struct thread {
   struct thread *next, *previous; /* in the list of used records; next alone in that of free ones */
   uint64_t birth;                 /* distinguishes the users of one record */
   void *(*start)(void *);
-  void *argument;                 /* root until the thread holds it on its own stack */
-  pthread_t handle;               /* valid if handle_known */
+  void *argument;   /* root until the thread holds it on its own stack */
+  pthread_t handle; /* valid if handle_known */
   bool handle_known;
-  bool detached;                  /* nobody will join: the record is free once the thread has left */
-  bool watched;                   /* holds `alive`, which tells its death */
-  bool wanted;                    /* stopper: signalled, not yet answered */
-  bool named;                     /* stopper: already told that it does not answer */
-  bool reaped;                    /* LOST, and somebody is giving its cache back */
+  bool detached; /* nobody will join: the record is free once the thread has left */
+  bool watched;  /* holds `alive`, which tells its death */
+  bool wanted;   /* stopper: signalled, not yet answered */
+  bool named;    /* stopper: already told that it does not answer */
+  bool reaped;   /* LOST, and somebody is giving its cache back */
 
   /* Owner under the registry lock; the collector in a stopped world: */
   void *result;        /* root from the return of the start function, or pthread_exit, until join or detach */
@@ -64,8 +64,8 @@ struct thread {
   /* Stopper and collector, stopped world: which of the two holds, or NULL if the thread has no stack to scan. */
   const struct platform_position *position;
 
-  /* Held by a foreign thread while it lives. The kernel marks it when the thread dies, before the thread's id can be given
-   * to another: so a dead thread is told from a living one, and a stranger is never waited for. */
+  /* Held by a foreign thread while it lives. The kernel marks it when the thread dies, before the thread's id can be
+   * given to another: so a dead thread is told from a living one, and a stranger is never waited for. */
   pthread_mutex_t alive;
 } __attribute__((aligned(PLATFORM_FALSE_SHARING)));
 
@@ -79,8 +79,9 @@ void thread_leave(struct thread *self);
 size_t thread_count(void);
 /* Records of any state but FREE. */
 size_t thread_records(void);
-/* Frees what threads left behind that ended without leaving (N44): those that vgc saw first in the last round of another
- * key's destructors, or that left by a raw system call. No locks held; the collector calls it before each cycle. */
+/* Frees what threads left behind that ended without leaving (N44): those that vgc saw first in the last round of
+ * another key's destructors, or that left by a raw system call. No locks held; the collector calls it before each
+ * cycle. */
 void thread_reap(void);
 /* Entries of the next table of records to be mapped. */
 void thread_table_size(size_t entries);

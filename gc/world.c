@@ -17,9 +17,10 @@
  * names the old phase, so no later stop counts it (N15, B04). D1 and D2 are a Dekker pair: either the stopper sees
  * BLOCKING, or the thread that leaves sees the stop.
  *
- * Everything the handler does is async-signal-safe: it reads one initial-exec thread-local pointer and its record, makes
- * the system calls futex and sigaltstack, and calls nothing of libc. It keeps errno. It does not run on the alternate
- * stack, so the kernel's frame with all registers, and the red zone above that frame, lie above its own (N16, N17). */
+ * Everything the handler does is async-signal-safe: it reads one initial-exec thread-local pointer and its record,
+ * makes the system calls futex and sigaltstack, and calls nothing of libc. It keeps errno. It does not run on the
+ * alternate stack, so the kernel's frame with all registers, and the red zone above that frame, lie above its own (N16,
+ * N17). */
 #include "world.h"
 
 #include <errno.h>
@@ -145,8 +146,9 @@ static bool tell(struct thread *thread) {
     if (rc == 0) return true;
     if (rc == ESRCH) return false;
     if (rc != EAGAIN) {
-      platform_print("vgc: cannot send signal %u to thread %d: errno %d; a sandbox must allow tgkill within the process\n",
-                     thread_signal(), thread->tid, rc);
+      platform_print(
+          "vgc: cannot send signal %u to thread %d: errno %d; a sandbox must allow tgkill within the process\n",
+          thread_signal(), thread->tid, rc);
       platform_abort();
     }
     /* The queue of real-time signals is full: the thread lives, and the queue drains (N13). */
@@ -160,7 +162,9 @@ static bool ask(struct thread *thread) {
   thread->wanted = thread->named = false;
   /* Seq_cst: D1, after the store to phase. */
   switch (load_seq_cst(&thread->state)) {
-  case THREAD_BLOCKING: thread->position = &thread->blocked; return false;
+  case THREAD_BLOCKING:
+    thread->position = &thread->blocked;
+    return false;
   case THREAD_RUNNING:
     if (thread_dead(thread) || !tell(thread)) {
       thread_lost(thread);
@@ -168,16 +172,21 @@ static bool ask(struct thread *thread) {
     }
     thread->wanted = true;
     return true;
-  default: return false;
+  default:
+    return false;
   }
 }
 
 static bool answered(struct thread *thread, uint32_t phase) {
   /* Acquire: pairs with park's release of stop_epoch, and with the release in the store of BLOCKING. */
-  if (load_acquire(&thread->stop_epoch) == phase) thread->position = &thread->stopped;
-  else if (load_acquire(&thread->state) == THREAD_BLOCKING) thread->position = &thread->blocked;
-  else if (thread_dead(thread)) thread_lost(thread);
-  else return false;
+  if (load_acquire(&thread->stop_epoch) == phase)
+    thread->position = &thread->stopped;
+  else if (load_acquire(&thread->state) == THREAD_BLOCKING)
+    thread->position = &thread->blocked;
+  else if (thread_dead(thread))
+    thread_lost(thread);
+  else
+    return false;
   thread->wanted = false;
   return true;
 }
@@ -206,8 +215,8 @@ static void name_silent(void) {
     }
 }
 
-/* ThreadSanitizer forgets a signal that arrived before it knew the thread, and old versions more than that. One more does
- * no harm: a handler that has acknowledged this stop returns at once. */
+/* ThreadSanitizer forgets a signal that arrived before it knew the thread, and old versions more than that. One more
+ * does no harm: a handler that has acknowledged this stop returns at once. */
 static void tell_again(void) {
   for (struct thread *thread = thread_first(); thread; thread = thread->next)
     if (thread->wanted && !tell(thread)) {

@@ -13,10 +13,10 @@ int world_install(unsigned signal);
 /* Takes the handler out again if it is still ours. */
 void world_uninstall(void);
 
-/* Suspends every RUNNING thread but the caller. On return all have acknowledged this epoch, or were BLOCKING. The caller
- * is registered and holds the registry lock. Returns the number of threads suspended or found blocking. Waits without
- * bound; a thread that does not answer within seconds is named on standard error, once, and waited for (N12). If the
- * program has replaced the handler, reports VGC_ERROR_SIGNAL and aborts. */
+/* Suspends every RUNNING thread but the caller. On return all have acknowledged this epoch, or were BLOCKING. The
+ * caller is registered and holds the registry lock. Returns the number of threads suspended or found blocking. Waits
+ * without bound; a thread that does not answer within seconds is named on standard error, once, and waited for (N12).
+ * If the program has replaced the handler, reports VGC_ERROR_SIGNAL and aborts. */
 unsigned world_stop(void);
 /* Lets them go. Registry lock. Does not wait for them to leave the handler (the epoch makes that safe, N15). */
 void world_resume(void);

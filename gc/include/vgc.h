@@ -28,21 +28,21 @@ extern "C" {
 
 /* Zero in any field means the default. Environment variables (VGC_HELP=1 prints them) override what is given here. */
 struct vgc_config {
-  size_t struct_size;          /* sizeof(struct vgc_config), set by vgc_config_default() */
-  size_t page_bytes;           /* power of two, 1 KiB to 64 KiB; default 8 KiB */
-  size_t arena_bytes;          /* address space reserved at a time, multiple of the page; default 64 GiB, halved if refused */
-  size_t thread_table;         /* threads in the first table; it grows; default 64 */
-  size_t mark_stack;           /* entries of the first mark stack; default 32768 */
-  size_t mark_stack_max;       /* entries that it may grow to, beyond which marking rescans the heap; default unlimited */
-  size_t minimum_heap;         /* bytes allocated before the first collection; default 4 MiB */
-  size_t soft_limit;           /* bytes that the heap tries not to exceed by collecting earlier; default none */
-  size_t hard_limit;           /* bytes of heap beyond which allocation fails; default none */
-  unsigned growth_percent;     /* heap growth over the live bytes between collections; default 100 */
-  unsigned check_level;        /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
-  unsigned mark_workers;       /* threads that mark; default 1 */
-  unsigned suspend_signal;     /* default SIGPWR */
-  unsigned collect_every;      /* stress: collect at every Nth allocation; default 0 (off) */
-  unsigned log;                /* 1: one line on stderr for each cycle */
+  size_t struct_size;    /* sizeof(struct vgc_config), set by vgc_config_default() */
+  size_t page_bytes;     /* power of two, 1 KiB to 64 KiB; default 8 KiB */
+  size_t arena_bytes;    /* address space reserved at a time, multiple of the page; default 64 GiB, halved if refused */
+  size_t thread_table;   /* threads in the first table; it grows; default 64 */
+  size_t mark_stack;     /* entries of the first mark stack; default 32768 */
+  size_t mark_stack_max; /* entries that it may grow to, beyond which marking rescans the heap; default unlimited */
+  size_t minimum_heap;   /* bytes allocated before the first collection; default 4 MiB */
+  size_t soft_limit;     /* bytes that the heap tries not to exceed by collecting earlier; default none */
+  size_t hard_limit;     /* bytes of heap beyond which allocation fails; default none */
+  unsigned growth_percent; /* heap growth over the live bytes between collections; default 100 */
+  unsigned check_level;    /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
+  unsigned mark_workers;   /* threads that mark; default 1 */
+  unsigned suspend_signal; /* default SIGPWR */
+  unsigned collect_every;  /* stress: collect at every Nth allocation; default 0 (off) */
+  unsigned log;            /* 1: one line on stderr for each cycle */
 };
 
 /* Fills *config with the defaults (all zero but struct_size). */
@@ -73,7 +73,8 @@ VGC_API __attribute__((warn_unused_result, alloc_size(2))) void *vgc_realloc(voi
  * interior, stale, foreign. */
 VGC_API void vgc_free(void *ptr);
 /* Zeroed and scanned, aligned to a power of two. NULL with EINVAL if it is none. */
-VGC_API __attribute__((malloc, warn_unused_result, alloc_size(2))) void *vgc_aligned_alloc(size_t alignment, size_t size);
+VGC_API __attribute__((malloc, warn_unused_result, alloc_size(2))) void *vgc_aligned_alloc(size_t alignment,
+                                                                                           size_t size);
 /* Zeroed, scanned, and a root until vgc_free: never collected. */
 VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1))) void *vgc_malloc_uncollectable(size_t size);
 /* Scanned copy of size bytes. */
@@ -101,8 +102,8 @@ VGC_API void *vgc_base_of(const void *ptr);
 
 /* ---- Collection ---- */
 
-/* Collects now. 0, or -1 with errno EBUSY (collection is disabled) or ENOMEM. A collection that another thread begins after the
- * call counts. */
+/* Collects now. 0, or -1 with errno EBUSY (collection is disabled) or ENOMEM. A collection that another thread begins
+ * after the call counts. */
 VGC_API int vgc_collect(void);
 /* While the count of vgc_disable exceeds that of vgc_enable, no collection starts, whatever thread asks. One that runs
  * is waited for. vgc_enable without a vgc_disable is an error. */
@@ -117,8 +118,8 @@ VGC_API size_t vgc_trim(void);
 VGC_API int vgc_root_add(const void *start, size_t size);
 /* Removes a range added with the same start and size. 0, or -1 with errno ENOENT. */
 VGC_API int vgc_root_remove(const void *start, size_t size);
-/* Called with the world stopped for each collection, possibly several times: gives ranges to push. It must not allocate,
- * lock, or call into libc. */
+/* Called with the world stopped for each collection, possibly several times: gives ranges to push. It must not
+ * allocate, lock, or call into libc. */
 typedef void vgc_root_push(void *sink, const void *start, size_t size);
 typedef void vgc_root_callback(void *arg, vgc_root_push *push, void *sink);
 VGC_API int vgc_root_add_callback(vgc_root_callback *callback, void *arg);
@@ -151,16 +152,16 @@ struct vgc_stats {
   uint64_t bytes_allocated;   /* in slots, which may exceed what was asked for */
   uint64_t bytes_freed;
   uint64_t bytes_swept;
-  uint64_t live_objects;      /* allocated - freed - swept */
+  uint64_t live_objects; /* allocated - freed - swept */
   uint64_t live_bytes;
-  uint64_t marked_bytes;      /* found live by the last collection */
-  uint64_t heap_bytes;        /* pages in spans */
-  uint64_t free_bytes;        /* pages kept for reuse */
+  uint64_t marked_bytes; /* found live by the last collection */
+  uint64_t heap_bytes;   /* pages in spans */
+  uint64_t free_bytes;   /* pages kept for reuse */
   uint64_t peak_heap_bytes;
-  uint64_t metadata_bytes;    /* resident for descriptors, maps and tables, at most */
+  uint64_t metadata_bytes; /* resident for descriptors, maps and tables, at most */
   uint64_t arenas;
-  uint64_t threads;           /* registered now */
-  uint64_t trigger_bytes;     /* live bytes at which the next collection starts */
+  uint64_t threads;       /* registered now */
+  uint64_t trigger_bytes; /* live bytes at which the next collection starts */
   uint64_t pause_ns_last;
   uint64_t pause_ns_max;
   uint64_t pause_ns_total;
@@ -171,22 +172,22 @@ VGC_API int vgc_get_stats(struct vgc_stats *stats);
 
 enum vgc_error {
   VGC_ERROR_NONE = 0,
-  VGC_ERROR_DOUBLE_FREE,    /* the slot is free already */
-  VGC_ERROR_FREE_INTERIOR,  /* points into an object, not at its start */
-  VGC_ERROR_FREE_STALE,     /* inside the heap, but no object is there (its pages were given back or never used) */
-  VGC_ERROR_FREE_FOREIGN,   /* outside the heap: stack, global, unmapped, null page, another allocator */
-  VGC_ERROR_UNBALANCED,     /* enable without disable, blocking leave without enter, nested enter */
-  VGC_ERROR_SIGNAL,         /* the suspend signal's handler was replaced */
-  VGC_ERROR_CORRUPT,        /* a check found the heap damaged: always fatal after the hook */
-  VGC_ERROR_LIMIT,          /* a bound was reached; the call failed cleanly */
+  VGC_ERROR_DOUBLE_FREE,   /* the slot is free already */
+  VGC_ERROR_FREE_INTERIOR, /* points into an object, not at its start */
+  VGC_ERROR_FREE_STALE,    /* inside the heap, but no object is there (its pages were given back or never used) */
+  VGC_ERROR_FREE_FOREIGN,  /* outside the heap: stack, global, unmapped, null page, another allocator */
+  VGC_ERROR_UNBALANCED,    /* enable without disable, blocking leave without enter, nested enter */
+  VGC_ERROR_SIGNAL,        /* the suspend signal's handler was replaced */
+  VGC_ERROR_CORRUPT,       /* a check found the heap damaged: always fatal after the hook */
+  VGC_ERROR_LIMIT,         /* a bound was reached; the call failed cleanly */
 };
 
 struct vgc_hooks {
   size_t struct_size;
-  void *arg;                                                /* first argument of each */
-  void (*cycle_start)(void *arg);                           /* before the stop, on the collecting thread; may not allocate */
-  void (*cycle_end)(void *arg, const struct vgc_stats *);   /* after the world runs again */
-  void *(*out_of_memory)(void *arg, size_t size);           /* its result is returned for the failed allocation */
+  void *arg;                      /* first argument of each */
+  void (*cycle_start)(void *arg); /* before the stop, on the collecting thread; may not allocate */
+  void (*cycle_end)(void *arg, const struct vgc_stats *); /* after the world runs again */
+  void *(*out_of_memory)(void *arg, size_t size);         /* its result is returned for the failed allocation */
   void (*error)(void *arg, enum vgc_error, const void *ptr, const char *message);
 };
 /* Replaces all hooks (NULL: none) and copies them; the old ones go to *old if it is not NULL. */
