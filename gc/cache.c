@@ -150,6 +150,7 @@ void cache_notify(struct span *span) {
 }
 
 static void make_usable(struct cache *cache, struct span *span) {
+  POINT(cache_usable_before_list);
   unsigned slot = span->cache_index;
   span_list_remove(&cache->full[slot], span);
   store_relaxed(&span->state, SPAN_USABLE);
@@ -162,6 +163,7 @@ void cache_take_returned(struct cache *cache) {
     exchange_acq_rel(&span->notified, 0); /* see cache_notify */
     if (load_relaxed(&span->owner) == cache) {
       if (span_state(span) == SPAN_FULL && span_fold_all(span)) make_usable(cache, span);
+      POINT(cache_returned_folded);
     } else if (span_anything_returned(span)) {
       cache_notify(span); /* changed hands since it was pushed */
     }
@@ -180,6 +182,7 @@ static bool next_span(struct cache *cache, enum kind kind, unsigned class_index)
       busy_set(cache, 0);
       return true;
     }
+    POINT(cache_refill_failed);
     /* Full before the returned spans are looked at: a slot returned from here on finds it so. */
     store_relaxed(&cache->current[slot], &span_none);
     store_relaxed(&span->state, SPAN_FULL);

@@ -86,6 +86,7 @@ void central_give(struct span *span) {
     /* File, then disown: a slot returned before this is folded above or notified to the old owner, who passes it on;
      * one returned after it is notified to central. */
     file(class, span, room ? SPAN_PARTIAL : SPAN_EXHAUSTED);
+    POINT(central_give_before_disown);
     store_relaxed(&span->owner, NULL);
   }
   lock_release(&class->lock);

@@ -138,7 +138,9 @@ static void activate(struct span *span, uint32_t word, uint64_t bits) {
   uint32_t refill = (load_relaxed(&span->active) & ~SPAN_NO_WORD) + 0x10000;
   store_relaxed(&span->active, refill | SPAN_NO_WORD);
   signal_order();
+  POINT(span_refill_inactive);
   span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
+  POINT(span_refill_based);
   store_relaxed(&span->active, refill | word);
   signal_order();
   POINT(span_refill_before_avail);
