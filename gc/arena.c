@@ -50,6 +50,7 @@ static bool reserve(struct arena *arena, size_t bytes) {
   arena->descriptor_lines = 1;
   arena->used_pages = 0;
   arena->base = (uintptr_t)platform_reserve(bytes, config.page_bytes < 4096 ? 4096 : config.page_bytes);
+  POINT(arena_half_made);
   arena->map = platform_reserve(arena->map_bytes, 4096);
   arena->tags = platform_reserve(arena->tag_bytes, 4096);
   arena->descriptors = platform_reserve(arena->descriptor_bytes, 4096);

@@ -37,6 +37,7 @@ static struct cache *cache_make(void) {
   size_t bytes = (sizeof(struct cache) + 4095) / 4096 * 4096;
   struct cache *cache = platform_reserve(bytes, 4096);
   if (!cache) return NULL;
+  POINT(cache_half_made);
   for (unsigned i = 0; i < CACHE_SLOTS; i++) store_relaxed(&cache->current[i], &span_none);
   cache->next = load_relaxed(&caches);
   store_release(&caches, cache);
@@ -161,6 +162,7 @@ void cache_take_returned(struct cache *cache) {
   for (struct span *span = exchange_acquire(&cache->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
     exchange_acq_rel(&span->notified, 0); /* see cache_notify */
+    POINT(cache_returned_cleared);
     if (load_relaxed(&span->owner) == cache) {
       if (span_state(span) == SPAN_FULL && span_fold_all(span)) make_usable(cache, span);
       POINT(cache_returned_folded);

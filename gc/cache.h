@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "platform.h"
+#include "point.h"
 #include "sizeclass.h"
 #include "span.h"
 
@@ -46,7 +47,9 @@ extern INTERNAL _Thread_local struct cache *cache_current __attribute__((tls_mod
 extern INTERNAL struct cache cache_none;
 
 static ALWAYS_INLINE void cache_count(_Atomic uint64_t *counter, uint64_t amount) {
-  store_relaxed(counter, load_relaxed(counter) + amount); /* one writer */
+  uint64_t before = load_relaxed(counter);
+  POINT(count_between);
+  store_relaxed(counter, before + amount); /* one writer */
 }
 
 /* The slow sides of fast.h. */

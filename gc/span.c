@@ -48,6 +48,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   if (!span) return NULL;
   /* `notified` keeps its value: the descriptor may still be in a list of returned spans from its last life, and whoever
    * pops it there routes it anew. */
+  POINT(span_half_made);
   span->base = run.arena->base + (run.page << run.arena->page_shift);
   span->pages = (uint32_t)run.pages;
   span->reciprocal = large ? 0 : entry->reciprocal;

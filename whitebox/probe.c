@@ -1,0 +1,47 @@
+#include "probe.h"
+
+#include <pthread.h>
+
+#include "door.h"
+#include "objects.h"
+#include "test.h"
+
+bool probe_alive(uintptr_t hidden) {
+  stats_now(); /* sweeps what is left to sweep */
+  return vgc_base_of(reveal(hidden)) == reveal(hidden);
+}
+
+struct run {
+  void (*step)(void *);
+  void *arg;
+};
+
+static void *run_main(void *arg) {
+  const struct run *run = arg;
+  run->step(run->arg);
+  return NULL;
+}
+
+void probe_in_thread(void (*step)(void *), void *arg) {
+  struct run run = {step, arg};
+  pthread_t thread;
+  must(pthread_create(&thread, NULL, run_main, &run) == 0);
+  must(pthread_join(thread, NULL) == 0);
+}
+
+static void count_span(struct span *span, void *arg) {
+  struct probe_count *count = arg;
+  uint64_t issued = 0;
+  for (uint32_t word = 0; word < span->words; word++) issued += bitmap_count(span_issued(span, word));
+  count->objects += issued;
+  count->bytes += issued * span_slot_bytes(span);
+}
+
+struct probe_count probe_recount(void) {
+  struct probe_count count = {0, 0};
+  stats_now();
+  lock_acquire(&heap_lock);
+  span_each(count_span, &count);
+  lock_release(&heap_lock);
+  return count;
+}

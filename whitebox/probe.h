@@ -1,0 +1,20 @@
+/* Slow, independent looks at the heap, and threads that leave nothing behind. */
+#ifndef WHITEBOX_PROBE_H
+#define WHITEBOX_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whether an object begins at reveal(hidden) after all that the last collection found dead has been swept. */
+bool probe_alive(uintptr_t hidden);
+
+/* Runs step(arg) in a thread of its own, to its end: its stack and registers are no roots afterwards. */
+void probe_in_thread(void (*step)(void *), void *arg);
+
+struct probe_count {
+  uint64_t objects, bytes; /* of slots in use */
+};
+/* Counts slot by slot, past all counters. No other thread may allocate or free meanwhile. */
+struct probe_count probe_recount(void);
+
+#endif
