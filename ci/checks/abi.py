@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The binary interface of libvgc.so: its exported symbols with their versions, and (abigail) the types that they use."""
+"""The binary interface of libvgc.so: its exported symbols with their versions, and (abigail) the types they use."""
 
 import argparse
 import shutil

@@ -11,8 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CC = "aarch64-linux-gnu-gcc"
-FLAGS = ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Wundef", "-Wshadow", "-Wconversion", "-Wstrict-prototypes", "-Werror",
-         "-D_GNU_SOURCE", "-fPIC", "-fvisibility=hidden", "-ftls-model=initial-exec", f"-I{ROOT}/gc/include"]
+FLAGS = ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Wundef", "-Wshadow", "-Wconversion", "-Wstrict-prototypes",
+         "-Werror", "-D_GNU_SOURCE", "-fPIC", "-fvisibility=hidden", "-ftls-model=initial-exec", f"-I{ROOT}/gc/include"]
 
 if not shutil.which(CC):
     print(f"not applicable: {CC} is not installed (package gcc-aarch64-linux-gnu)")
@@ -28,8 +28,8 @@ with tempfile.TemporaryDirectory() as work:
         results = list(pool.map(compile_one, zip(sources, objects)))
     failed = [result.stderr for result in results if result.returncode]
     if not failed:
-        link = subprocess.run([CC, "-shared", "-Wl,-z,defs", f"-Wl,--version-script={ROOT}/gc/libvgc.map", *objects, "-o",
-                               f"{work}/libvgc.so", "-pthread", "-ldl"], capture_output=True, text=True)
+        link = subprocess.run([CC, "-shared", "-Wl,-z,defs", f"-Wl,--version-script={ROOT}/gc/libvgc.map", *objects,
+                               "-o", f"{work}/libvgc.so", "-pthread", "-ldl"], capture_output=True, text=True)
         failed = [link.stderr] if link.returncode else []
 for text in failed:
     print(text)

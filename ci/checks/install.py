@@ -46,7 +46,8 @@ def check_files(prefix, build):
 
 def check_cmake(prefix, work, cc):
     build = work / "cmake"
-    run("cmake", "-G", "Ninja", "-S", CONSUMER, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}", f"-DCMAKE_C_COMPILER={cc}")
+    run("cmake", "-G", "Ninja", "-S", CONSUMER, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}",
+        f"-DCMAKE_C_COMPILER={cc}")
     run("cmake", "--build", build)
     for name in ("consumer_shared", "consumer_static"):
         expect("consumer: ok" in run(build / name), f"{name} printed something else")

@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CASES = [
     ("an unknown system", ["-U__linux__", "-D__FreeBSD__"], "this system has no thread suspension backend"),
-    ("an unknown processor", ["-U__x86_64__", "-U__aarch64__", "-D__riscv"], "this architecture has no register capture"),
+    ("an unknown processor", ["-U__x86_64__", "-U__aarch64__", "-D__riscv"],
+     "this architecture has no register capture"),
 ]
 
 parser = argparse.ArgumentParser(description=__doc__)

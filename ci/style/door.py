@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""whitebox/door.h is the one way in: it includes every internal header, and no test reaches gc/ past it or includes a .c
-file."""
+"""whitebox/door.h is the one way in: it includes every internal header, and no test reaches gc/ past it or includes a
+source file."""
 
 import re
 

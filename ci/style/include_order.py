@@ -26,7 +26,7 @@ for path in paths:
             continue
         other = match.group(1).rpartition("/")[2].removesuffix(".h")
         if other not in order:
-            problems.append(f"{name(path)}:{number}: includes '{match.group(1)}', which the include order does not list")
+            problems.append(f"{name(path)}:{number}: includes '{match.group(1)}', which the order does not list")
         elif other != stem and order[other] >= order[stem]:
             problems.append(f"{name(path)}:{number}: includes '{match.group(1)}', which lies above '{stem}'")
 problems += [f"HACKING.md: include order names '{stem}', which is no file of gc/" for stem in order if stem not in seen]

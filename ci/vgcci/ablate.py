@@ -125,7 +125,8 @@ class Runner:
         for preset in presets_for(every):
             built = tree.build(preset, targets_for(preset, every), self.ninja_jobs)
             if not built.ok:
-                row.status, row.detail, row.output = "error", "does not build: " + first_error(built.output), built.output
+                row.status, row.output = "error", built.output
+                row.detail = "does not build: " + first_error(built.output)
                 return row
         row.build_seconds = time.monotonic() - started
         smoked = smoke(tree)

@@ -17,7 +17,8 @@ class Case:
     output: str
 
 
-def run_tests(build, junit, progress, include=None, exclude=None, match=None, jobs=2, prefix=(), env=None, timeout=None):
+def run_tests(build, junit, progress, include=None, exclude=None, match=None, jobs=2, prefix=(), env=None,
+              timeout=None):
     """(cases, output). prefix is a command that runs ctest, such as setarch -R."""
     command = [*prefix, "ctest", "--test-dir", build, "-j", str(jobs), "--output-on-failure", "--output-junit", junit,
                "--no-tests=error"]

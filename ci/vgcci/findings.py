@@ -8,8 +8,8 @@ FRAME = re.compile(r"^\s*#\d+ (?:0x[0-9a-f]+ in )?(\S+)(?: ([^\s(][^\s]*?):(\d+)
 REPORT = re.compile(r"(?:WARNING: (ThreadSanitizer): ([a-z -]+)|(?:==\d+==)?ERROR: (AddressSanitizer|LeakSanitizer): "
                     r"([a-z-]+(?: memory leaks)?)|FATAL: (ThreadSanitizer): ([^\n]+))")
 UNDEFINED = re.compile(r"^(\S+?):(\d+):\d+: runtime error: (.+)$", re.MULTILINE)
-ASSERTION = re.compile(r"^(?:\[   LINE   \] --- )?(\S+\.[ch]):(\d+): (?:error: Failure!|failed assertion: (.*)|smoke: (.*))$",
-                       re.MULTILINE)
+ASSERTION = re.compile(r"^(?:\[   LINE   \] --- )?(\S+\.[ch]):(\d+): "
+                       r"(?:error: Failure!|failed assertion: (.*)|smoke: (.*))$", re.MULTILINE)
 LIBRARY = re.compile(r"^vgc: (.+)$", re.MULTILINE)
 # Frames of runtimes and of the start of a thread say nothing about whose bug it is.
 BORING = re.compile(r"^(__interceptor_|__tsan|__asan|__sanitizer|_start$|__libc_start|start_thread$|clone|main$|"
@@ -71,8 +71,8 @@ def _sanitizer_findings(output, stage, command):
         names = sorted(" < ".join(function for function, _, _ in frames[:4]) for frames in pair)
         file, line = next((place for place in map(_place, pair) if place[0]), ("", 0))
         tops = " | ".join(frames[0][0] for frames in pair if frames)
-        yield Finding(kind.strip(), f"{tool}: {kind.strip()}: {tops or 'no stack'}", _fingerprint(kind, *names), command,
-                      stage, file, line, excerpt=report[:4000])
+        yield Finding(kind.strip(), f"{tool}: {kind.strip()}: {tops or 'no stack'}", _fingerprint(kind, *names),
+                      command, stage, file, line, excerpt=report[:4000])
 
 
 def from_output(output, stage, command, test):
@@ -91,12 +91,12 @@ def from_output(output, stage, command, test):
             what = match.group(3) or match.group(4) or "assertion"
             before = output[: match.start()].rstrip().rsplit("\n", 1)[-1]
             detail = before.replace("[  ERROR   ] --- ", "") if "[  ERROR   ]" in before else what
-            found.append(Finding("assertion", f"{test}: {detail}", _fingerprint("assertion", test, file, what), command,
-                                 stage, file, line, excerpt=output[-4000:]))
+            found.append(Finding("assertion", f"{test}: {detail}", _fingerprint("assertion", test, file, what),
+                                 command, stage, file, line, excerpt=output[-4000:]))
         elif library:
             what = re.sub(r"0x[0-9a-f]+|\b\d+\b", "N", library.group(1))
-            found.append(Finding("check", f"{test}: vgc: {library.group(1)}", _fingerprint("check", what), command, stage,
-                                 excerpt=output[-4000:]))
+            found.append(Finding("check", f"{test}: vgc: {library.group(1)}", _fingerprint("check", what), command,
+                                 stage, excerpt=output[-4000:]))
     if not found:
         lines = [line for line in output.splitlines() if line.strip()]
         last = lines[-1] if lines else "no output"

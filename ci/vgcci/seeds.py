@@ -17,8 +17,8 @@ def is_dirty(root=ROOT):
 
 
 def derive(base, *parts, shard=None):
-    """A 32-bit seed for one use: derive(base, "stress_churn", 3). Shard (i, n) draws only seeds that are i-1 modulo n, so
-    that machines share the seed space without coordination."""
+    """A 32-bit seed for one use: derive(base, "stress_churn", 3). Shard (i, n) draws only seeds that are i-1 modulo n,
+    so that machines share the seed space without coordination."""
     text = "/".join([str(base), *map(str, parts)])
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
     if shard:

@@ -41,13 +41,14 @@ def _canaries(gate, preset):
             gate.canaries[preset] = "no canary ran: " + (output.strip().splitlines() or ["no output"])[-1]
         else:
             silent = [case.name for case in cases if case.status != "passed"]
-            gate.canaries[preset] = f"{', '.join(silent)} unreported in the {preset} build: that sanitizer is not alive here" if silent else None
+            gate.canaries[preset] = silent and (f"{', '.join(silent)} unreported in the {preset} build: that sanitizer "
+                                                "is not alive here")
         for case in cases or []:
             if gate.current.name == "canaries":
                 command = f"ctest --test-dir {relative(folder)} -R '^{case.name}$' --output-on-failure"
-                gate.current.items.append(Item(f"{preset}: {case.name}", PASSED if case.status == "passed" else NOT_RUN,
-                                               case.seconds, command, "" if case.status == "passed" else "unreported",
-                                               case.output if case.status != "passed" else ""))
+                alive = case.status == "passed"
+                gate.current.items.append(Item(f"{preset}: {case.name}", PASSED if alive else NOT_RUN, case.seconds,
+                                               command, "" if alive else "unreported", "" if alive else case.output))
     if gate.canaries[preset]:
         raise NotRun(gate.canaries[preset])
 
@@ -188,11 +189,12 @@ def coverage(gate, stage):
     totals = json.loads((gate.out / "coverage.json").read_text())
     for name, floor in (("line", 95.0), ("branch", 85.0)):
         percent = totals[f"{name}_percent"]
-        gate.add(Item(f"{name} coverage {percent} %", PASSED if percent >= floor else FAILED, command=(
-            "ci/gate --only coverage"), detail=f"at least {floor:g} %", output=f"{name} coverage of gc/ is {percent} %, "
-            f"below {floor:g} %; {relative(report)} lists what is uncovered"))
+        gate.add(Item(f"{name} coverage {percent} %", PASSED if percent >= floor else FAILED,
+                      command="ci/gate --only coverage", detail=f"at least {floor:g} %",
+                      output=f"{name} coverage of gc/ is {percent} %, below {floor:g} %; {relative(report)} lists what "
+                      "is uncovered"))
 
 
-STAGES = [("set-up", set_up), ("build", build), ("canaries", canaries), ("whitebox", whitebox), ("stress", plain_stress),
-          ("tsan", tsan), ("asan", asan), ("ablations", ablations), ("fuzz", fuzz)]
+STAGES = [("set-up", set_up), ("build", build), ("canaries", canaries), ("whitebox", whitebox),
+          ("stress", plain_stress), ("tsan", tsan), ("asan", asan), ("ablations", ablations), ("fuzz", fuzz)]
 FULL_ONLY = [("coverage", coverage)]

@@ -1,5 +1,5 @@
-"""Copies of the source tree in which edits are built. A copy keeps its build folders between runs, so that an edit costs
-a few compilations; a lock file keeps two commands out of one copy."""
+"""Copies of the source tree in which edits are built. A copy keeps its build folders between runs, so that an edit
+costs a few compilations; a lock file keeps two commands out of one copy."""
 
 import fcntl
 import os
