@@ -172,14 +172,16 @@ static void learn_key_blocks(void) {
 void platform_storage_learn(void) {
   if (storage.static_size) return;
   int saved = errno;
-  /* glibc tells how large a stack it needs: a page, the static block and some more; so this is a bound of the block. */
+  /* glibc tells how large a stack it needs: a page, the static block with the structure, and PTHREAD_STACK_MIN of old. What
+   * is left is no more than its block: the memory below may be another thread's stack, dead frames included. */
   size_t (*least)(const pthread_attr_t *) = NULL;
   void *symbol = dlsym ? dlsym(RTLD_DEFAULT, "__pthread_get_minstack") : NULL;
   memcpy(&least, &symbol, sizeof least);
   pthread_attr_t attributes;
   storage.static_size = 16384;
   if (least && pthread_attr_init(&attributes) == 0) {
-    storage.static_size = least(&attributes);
+    size_t rest = (size_t)sysconf(_SC_PAGESIZE) + 16384;
+    storage.static_size = least(&attributes) > rest ? least(&attributes) - rest : least(&attributes);
     pthread_attr_destroy(&attributes);
   }
   learn_key_blocks();
