@@ -18,6 +18,7 @@
 /* All locks in order of rank, so that no structure is halfway in the child's copy, and no cycle runs. The child's
  * thread is the one that took them, and releases them. */
 static void prepare(void) {
+  POINT(fork_prepare);
   init_lock_acquire();
   collect_lock_acquire();
   thread_registry_lock();

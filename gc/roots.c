@@ -125,7 +125,10 @@ void roots_clear(void) {
   lock_release(&lock);
 }
 
-bool roots_with_modules(void (*body)(void *), void *arg) { return platform_modules_with(body, arg); }
+bool roots_with_modules(void (*body)(void *), void *arg) {
+  POINT(roots_before_modules);
+  return platform_modules_with(body, arg);
+}
 
 /* ---- The scan; world stopped ---- */
 

@@ -273,6 +273,7 @@ static struct thread *register_self(bool first) {
     return NULL;
   }
   platform_signal_unblock(thread_signal());
+  POINT(thread_before_register);
   thread_registry_lock();
   make_key();
   struct thread *self = revive_or_take();
@@ -303,6 +304,7 @@ void thread_leave(struct thread *self) {
   unwatch(self);
   fetch_sub_relaxed(&registry.running, 1);
   store_relaxed(&self->state, THREAD_EXITED);
+  POINT(thread_exit_between);
   self->handle_known = self->handle_known && !self->detached;
   if (self->detached) record_free(self);
   /* Under the lock: a late signal meets either a registered thread or one that is none of ours. */

@@ -68,6 +68,7 @@ static void park(void *arg, uintptr_t *registers) {
   /* Seq_cst with the stopper's nap(): either it sees this count, or this thread sees that it sleeps. */
   atomic_fetch_add_explicit(&world.acks, 1, memory_order_seq_cst);
   if (load_seq_cst(&world.sleeping)) platform_futex_wake_all(&world.acks);
+  POINT(world_handler_acknowledged);
   /* Acquire: pairs with world_resume's release, so that what the collector did is seen. */
   while (load_acquire(&world.phase) == phase) platform_futex_wait(&world.phase, phase, 0);
   platform_edge_acquire(&world.phase);
@@ -233,6 +234,7 @@ static void await(uint32_t phase) {
   uint64_t start = platform_now_ns();
   uint64_t retold = start;
   while (count_wanted(phase) != 0) {
+    POINT(world_waits);
     nap(phase);
     uint64_t now = platform_now_ns();
     if (now - start > SILENCE_NS) name_silent();

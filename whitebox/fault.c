@@ -1,5 +1,6 @@
 #include "fault.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -84,6 +85,12 @@ void WRAP(lock_acquire)(struct lock *lock);
 void WRAP(lock_acquire)(struct lock *lock) {
   fault_due(FAULT_LOCK);
   REAL(lock_acquire)(lock);
+}
+
+int REAL(platform_thread_signal)(int tid, unsigned signal);
+int WRAP(platform_thread_signal)(int tid, unsigned signal);
+int WRAP(platform_thread_signal)(int tid, unsigned signal) {
+  return fault_due(FAULT_SIGNAL) ? EAGAIN : REAL(platform_thread_signal)(tid, signal);
 }
 
 void REAL(platform_print)(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -11,6 +11,7 @@ enum fault_call {
   FAULT_RELEASE, /* platform_release: counted only */
   FAULT_DISCARD, /* platform_discard: counted only */
   FAULT_LOCK,    /* lock_acquire: counted only */
+  FAULT_SIGNAL,  /* platform_thread_signal: fails with EAGAIN */
   FAULT_CALLS
 };
 

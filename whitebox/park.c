@@ -19,6 +19,7 @@ struct park {
   const char *point;
   pthread_t thread;
   bool only_thread;    /* this thread, else any but this */
+  bool each;           /* act at every passage */
   void (*act)(void *); /* NULL: park */
   void *arg;
   int arrived, released; /* eventfds */
@@ -65,6 +66,12 @@ static void park_hook(const char *point) {
     if (state == PARK_FREE || strcmp(park->point, point) != 0) continue;
     atomic_fetch_add_explicit(&park->passages, 1, memory_order_relaxed);
     if (state != PARK_ARMED || !park_concerns_me(park)) continue;
+    if (park->each) {
+      int saved = errno;
+      park->act(park->arg);
+      errno = saved;
+      continue;
+    }
     unsigned skip = atomic_load_explicit(&park->skip, memory_order_relaxed);
     while (skip && !atomic_compare_exchange_weak_explicit(&park->skip, &skip, skip - 1, memory_order_relaxed,
                                                           memory_order_relaxed)) {
@@ -83,7 +90,7 @@ static struct park *park_claim(const char *point) {
     if (atomic_load_explicit(&park->state, memory_order_acquire) != PARK_FREE) continue;
     park->point = point;
     park->thread = pthread_self();
-    park->only_thread = false;
+    park->only_thread = park->each = false;
     park->act = NULL;
     park->arrived = eventfd(0, EFD_CLOEXEC);
     park->released = eventfd(0, EFD_CLOEXEC);
@@ -124,6 +131,14 @@ struct park *park_arm_call(const char *point, void (*act)(void *), void *arg) {
   struct park *park = park_claim(point);
   park->act = act;
   park->arg = arg;
+  return park_publish(park);
+}
+
+struct park *park_arm_each(const char *point, void (*act)(void *), void *arg) {
+  struct park *park = park_claim(point);
+  park->act = act;
+  park->arg = arg;
+  park->each = true;
   return park_publish(park);
 }
 

@@ -27,6 +27,8 @@ struct park *park_arm_thread(const char *point, pthread_t thread);
 /* Instead of parking, the next thread to pass, any thread, calls act(arg) there once. act may be run in the middle of
  * whatever gc/ is doing there. */
 struct park *park_arm_call(const char *point, void (*act)(void *), void *arg);
+/* As park_arm_call, but each passage, by any thread, calls act(arg), until the reset. */
+struct park *park_arm_each(const char *point, void (*act)(void *), void *arg);
 
 /* Blocks until a thread is parked here (or has finished act). */
 void park_await(struct park *park);

@@ -1,0 +1,87 @@
+#include "hidden.h"
+
+#include <pthread.h>
+
+#include "door.h"
+#include "test.h"
+
+enum { CONTROL_BYTES = 96 };
+
+/* Small numbers, which no scan takes for an address. */
+static uint64_t pattern(size_t word) { return (word + 1) * 0x9e3779b1u; }
+
+struct order {
+  size_t size;
+  uintptr_t *hidden;
+  size_t count;
+};
+
+static void *make(void *arg) {
+  const struct order *order = arg;
+  for (size_t i = 0; i < order->count; i++) {
+    uint64_t *object = vgc_malloc_noscan(order->size);
+    must(object);
+    for (size_t word = 0; word < order->size / sizeof *object; word++) object[word] = pattern(word);
+    order->hidden[i] = ~(uintptr_t)object;
+  }
+  return NULL;
+}
+
+static void make_all(struct order *order) {
+  /* A size of its own: no later thread of the test is given this stack with what was left in it. */
+  pthread_attr_t attributes;
+  pthread_t maker;
+  must(pthread_attr_init(&attributes) == 0);
+  must(pthread_attr_setstacksize(&attributes, 256 * 1024) == 0);
+  must(pthread_create(&maker, &attributes, make, order) == 0);
+  must(pthread_join(maker, NULL) == 0);
+  pthread_attr_destroy(&attributes);
+}
+
+uintptr_t hidden_make(size_t size) {
+  uintptr_t hidden = 0;
+  struct order order = {size, &hidden, 1};
+  make_all(&order);
+  return hidden;
+}
+
+#if defined(__x86_64__)
+__asm__(".pushsection .text\n"
+        ".globl hidden_reveal\n"
+        ".type hidden_reveal, @function\n"
+        "hidden_reveal:\n"
+        "notq %rdi\n"
+        "movq %rdi, (%rsi)\n"
+        "xorl %edi, %edi\n"
+        "retq\n"
+        ".size hidden_reveal, . - hidden_reveal\n"
+        ".popsection\n");
+#else
+#error "write hidden_reveal for this architecture"
+#endif
+
+bool hidden_alive(uintptr_t hidden, size_t size) {
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  must(vgc_get_stats(&stats) == 0); /* finishes the sweep */
+  const uint64_t *object = (const uint64_t *)~hidden;
+  if (vgc_base_of(object) != object) return false;
+  for (size_t word = 0; word < size / sizeof *object; word++)
+    if (object[word] != pattern(word)) return false;
+  return true;
+}
+
+void hidden_control_make(struct hidden_control *control) {
+  struct order order = {CONTROL_BYTES, control->objects, sizeof control->objects / sizeof *control->objects};
+  make_all(&order);
+}
+
+bool hidden_control_died(const struct hidden_control *control) {
+  unsigned dead = 0, count = sizeof control->objects / sizeof *control->objects;
+  for (unsigned i = 0; i < count; i++) dead += !hidden_alive(control->objects[i], CONTROL_BYTES);
+  return dead > count / 2;
+}
+
+__attribute__((noinline)) void hidden_scrub(void) {
+  volatile char stack[32 * 1024];
+  for (size_t i = 0; i < sizeof stack; i++) stack[i] = 0;
+}

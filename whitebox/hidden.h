@@ -1,0 +1,27 @@
+/* Objects whose address the test holds in disguise only, so that nothing but what the test sets up keeps them alive. */
+#ifndef WHITEBOX_HIDDEN_H
+#define WHITEBOX_HIDDEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The complement of the address of a new pointer-free object with known contents. A thread that is gone has made it, so
+ * no stack or register holds the address. Not from a thread that holds locks. */
+uintptr_t hidden_make(size_t size);
+/* *slot = ~hidden, without a copy in any other register or stack word. */
+void hidden_reveal(uintptr_t hidden, void *slot);
+/* After a collection: whether the object is still there, with its contents. Sweeps first. */
+bool hidden_alive(uintptr_t hidden, size_t size);
+
+/* Objects that nothing refers to: a collection that leaves most of them proves nothing about the others. */
+struct hidden_control {
+  uintptr_t objects[16];
+};
+void hidden_control_make(struct hidden_control *control);
+bool hidden_control_died(const struct hidden_control *control);
+
+/* Overwrites the stack below the caller, which earlier calls have left behind. */
+void hidden_scrub(void);
+
+#endif
