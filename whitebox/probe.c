@@ -11,21 +11,21 @@ bool probe_alive(uintptr_t hidden) {
   return vgc_base_of(reveal(hidden)) == reveal(hidden);
 }
 
-struct run {
+struct thread_call {
   void (*step)(void *);
   void *arg;
 };
 
-static void *run_main(void *arg) {
-  const struct run *run = arg;
-  run->step(run->arg);
+static void *thread_main(void *arg) {
+  const struct thread_call *call = arg;
+  call->step(call->arg);
   return NULL;
 }
 
 void probe_in_thread(void (*step)(void *), void *arg) {
-  struct run run = {step, arg};
+  struct thread_call call = {step, arg};
   pthread_t thread;
-  must(pthread_create(&thread, NULL, run_main, &run) == 0);
+  must(pthread_create(&thread, NULL, thread_main, &call) == 0);
   must(pthread_join(thread, NULL) == 0);
 }
 
