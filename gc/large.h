@@ -12,7 +12,7 @@
  * memory. */
 void *large_allocate(enum kind, size_t size, size_t alignment);
 /* Frees the object; false if it is free already. */
-bool large_free(struct span *, void *ptr);
+bool large_free(struct span *, void *ptr) __attribute__((nonnull));
 void large_finish_sweep(void);
 /* World stopped, pages lock held: all are unswept now. */
 void large_flip(void);

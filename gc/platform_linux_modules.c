@@ -209,11 +209,9 @@ static void walk_range(const struct storage_walk *walk, uintptr_t low, size_t si
 
 /* The static block and the thread's structure, page by page as far as they are mapped. */
 static void walk_static(const struct storage_walk *walk, uintptr_t tp) {
-  uintptr_t low = tp - STRUCT_WINDOW, high = tp + STRUCT_WINDOW;
-  if (ARCH_STRUCT_ABOVE_POINTER)
-    low = tp - storage.static_size;
-  else
-    high = tp + storage.static_size;
+  uintptr_t below = ARCH_STRUCT_ABOVE_POINTER ? storage.static_size : STRUCT_WINDOW;
+  uintptr_t above = ARCH_STRUCT_ABOVE_POINTER ? STRUCT_WINDOW : storage.static_size;
+  uintptr_t low = tp - below, high = tp + above;
   low &= ~(uintptr_t)7;
   if (tp >= walk->low && tp < walk->high) return;
   while (low < tp && !platform_readable(low, tp - low)) low = (low | 4095) + 1;

@@ -231,12 +231,14 @@ static const char *task_status(int tid, const char *name, char *text, size_t siz
   struct proc_file file;
   if (!proc_open(&file, path)) return "?";
   const char *value = "?";
-  size_t length = strlen(name);
-  while (value[0] == '?' && proc_line(&file, text, size))
-    if (strncmp(text, name, length) == 0 && text[length] == ':') {
-      value = text + length + 1;
-      while (*value == '\t' || *value == ' ') value++;
-    }
+  while (value[0] == '?' && proc_line(&file, text, size)) {
+    char *colon = strchr(text, ':');
+    if (!colon) continue;
+    *colon = 0;
+    if (strcmp(text, name) != 0) continue;
+    value = colon + 1;
+    while (*value == '\t' || *value == ' ') value++;
+  }
   proc_close(&file);
   return value;
 }
