@@ -6,6 +6,11 @@
 #include "objects.h"
 #include "test.h"
 
+void start_quiet(void) {
+  const struct vgc_config quiet = config_quiet();
+  must(vgc_init(&quiet) == 0);
+}
+
 bool probe_alive(uintptr_t hidden) {
   stats_now(); /* sweeps what is left to sweep */
   return vgc_base_of(reveal(hidden)) == reveal(hidden);

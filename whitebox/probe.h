@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Initialises the library with config_quiet(); fails the process if it does not come up. */
+void start_quiet(void);
+
 /* Whether an object begins at reveal(hidden) after all that the last collection found dead has been swept. */
 bool probe_alive(uintptr_t hidden);
 
