@@ -1,10 +1,8 @@
 #include "point.h"
 
-#if defined(VGC_POINTS)
-#include <stddef.h>
-
 #include "platform.h"
 
+#if defined(VGC_POINTS)
 void (*_Atomic vgc_point_hook)(const char *name) COLLECTOR_DATA;
 #else
 /* A translation unit is not empty. */

@@ -46,7 +46,9 @@ def update(library):
     head = [line for line in SYMBOLS.read_text().splitlines() if line.startswith("#")] if SYMBOLS.exists() else []
     SYMBOLS.write_text("\n".join(head + symbols(library)) + "\n")
     subprocess.run(["abidw", "--no-corpus-path", "--no-comp-dir-path", "--no-show-locs", "--drop-private-types",
-                    "--headers-dir", HEADERS, "--out-file", TYPES, library], check=True)
+                    "--exported-interfaces-only", "--headers-dir", HEADERS, "--out-file", TYPES, library], check=True)
+    # Where the sources lay is no part of the interface.
+    TYPES.write_text(TYPES.read_text().replace(f"{ROOT}/", ""))
 
 
 def main():

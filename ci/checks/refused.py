@@ -3,8 +3,10 @@
 (V23)."""
 
 import argparse
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,15 +20,21 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--cc", required=True)
 arguments = parser.parse_args()
 sources = sorted((ROOT / "gc").glob("*.c"))
-users = [path for path in sources if path.stem.startswith("platform_linux")] or sys.exit("no platform sources")
 problems = []
-for what, flags, message in CASES:
-    for path in users:
-        result = subprocess.run([arguments.cc, "-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}/gc/include", "-fsyntax-only",
-                                 *flags, path], capture_output=True, text=True)
-        if result.returncode == 0 or message not in result.stderr:
-            problems.append(f"{path.name} for {what}: expected the error '{message}', got status {result.returncode}")
+with tempfile.TemporaryDirectory() as stubs:
+    # This host's own headers would stumble over the pretence first: empty ones take their place.
+    for path in [*sources, *(ROOT / "gc").glob("*.h"), ROOT / "gc/include/vgc.h"]:
+        for header in re.findall(r"^\s*#\s*include\s+<([^>]+)>", path.read_text(), re.MULTILINE):
+            stub = Path(stubs, header)
+            stub.parent.mkdir(parents=True, exist_ok=True)
+            stub.touch()
+    for what, flags, message in CASES:
+        for path in sources:
+            result = subprocess.run([arguments.cc, "-E", "-nostdinc", f"-I{stubs}", f"-I{ROOT}/gc/include", *flags, path],
+                                    capture_output=True, text=True)
+            if result.returncode == 0 or message not in result.stderr:
+                problems.append(f"{path.name} for {what}: expected the error '{message}', got {result.returncode}")
 for problem in problems:
     print(problem)
-print(f"{len(CASES) * len(users)} compilations, {len(problems)} not refused")
-sys.exit(1 if problems else 0)
+print(f"{len(CASES) * len(sources)} compilations, {len(problems)} not refused")
+sys.exit(1 if problems or not sources else 0)
