@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* What a program may hold at once; a request beyond it is skipped. */
-enum { LIVE_BYTES_MAX = 32 << 20, CALLOC_COUNT_MAX = 64, ALIGNMENT_LOG2_MAX = 20 };
+enum { LIVE_BYTES_MAX = 8 << 20, CALLOC_COUNT_MAX = 64, ALIGNMENT_LOG2_MAX = 20 };
 
 static bool scanned(enum kind kind) { return kind != KIND_NOSCAN; }
 

@@ -42,7 +42,7 @@
 /* Functions that read memory of suspended threads word by word. Reading a red zone or a racing word is their purpose;
  * whitebox/sanitizer_exempt_test.c shows that the list hides nothing else. */
 #if defined(__clang__)
-#define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
+#define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined", "coverage")))
 #else
 #define NO_SANITIZE __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined))
 #endif
