@@ -12,6 +12,7 @@
 #include "child.h"
 #include "door.h"
 #include "fault.h"
+#include "objects.h"
 #include "park.h"
 #include "test.h"
 #include "worker.h"
