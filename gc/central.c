@@ -9,6 +9,13 @@
 
 struct central central[SIZECLASS_COUNT] COLLECTOR_DATA;
 
+static struct {
+  struct lock lock;
+} __attribute__((aligned(PLATFORM_FALSE_SHARING))) locks[CENTRAL_LOCKS] COLLECTOR_DATA;
+
+void central_lock(unsigned class_index) { lock_acquire(&locks[class_index % CENTRAL_LOCKS].lock); }
+void central_unlock(unsigned class_index) { lock_release(&locks[class_index % CENTRAL_LOCKS].lock); }
+
 void central_initialize(void) {
   for (unsigned i = 0; i < SIZECLASS_COUNT; i++) {
     struct central *class = &central[i];
@@ -16,8 +23,8 @@ void central_initialize(void) {
       class->partial[kind] = class->exhausted[kind] = class->unswept[kind] = (struct span_list){0};
     class->swept_objects = 0;
     store_relaxed(&class->returned, NULL);
-    lock_init(&class->lock, LOCK_CENTRAL, i);
   }
+  for (unsigned i = 0; i < CENTRAL_LOCKS; i++) lock_init(&locks[i].lock, LOCK_CENTRAL, i);
 }
 
 static void file(struct central *class, struct span *span, enum span_state state) {
@@ -59,7 +66,7 @@ static struct span *hand_out(struct span *span, struct cache *cache) {
 
 struct span *central_take(unsigned class_index, enum kind kind, struct cache *cache) {
   struct central *class = &central[class_index];
-  lock_acquire(&class->lock);
+  central_lock(class_index);
   take_returned(class);
   struct span *span = span_list_pop(&class->partial[kind]);
   while (!span && (span = span_list_pop(&class->unswept[kind]))) {
@@ -70,13 +77,14 @@ struct span *central_take(unsigned class_index, enum kind kind, struct cache *ca
   }
   if (span) hand_out(span, cache);
   POINT(central_take_before_unlock);
-  lock_release(&class->lock);
+  central_unlock(class_index);
   return span;
 }
 
 void central_give(struct span *span) {
-  struct central *class = &central[span->class_index];
-  lock_acquire(&class->lock);
+  unsigned class_index = span->class_index; /* the span may be gone by the end */
+  struct central *class = &central[class_index];
+  central_lock(class_index);
   span_park(span);
   bool room = span_fold_all(span);
   if (span_free_count(span) == span->slots) {
@@ -89,13 +97,14 @@ void central_give(struct span *span) {
     POINT(central_give_before_disown);
     store_relaxed(&span->owner, NULL);
   }
-  lock_release(&class->lock);
+  central_unlock(class_index);
 }
 
 /* Sweeps unswept spans of one class until `pages` pages came free. Returns the pages. */
-static size_t sweep_class(struct central *class, size_t pages) {
+static size_t sweep_class(unsigned class_index, size_t pages) {
+  struct central *class = &central[class_index];
   size_t freed = 0;
-  lock_acquire(&class->lock);
+  central_lock(class_index);
   take_returned(class);
   for (unsigned kind = 0; kind < KIND_COUNT; kind++)
     for (struct span *span; freed < pages && (span = span_list_pop(&class->unswept[kind]));) {
@@ -108,17 +117,17 @@ static size_t sweep_class(struct central *class, size_t pages) {
         file(class, span, free ? SPAN_PARTIAL : SPAN_EXHAUSTED);
       }
     }
-  lock_release(&class->lock);
+  central_unlock(class_index);
   return freed;
 }
 
 void central_finish_sweep(void) {
-  for (unsigned i = 0; i < SIZECLASS_COUNT; i++) sweep_class(&central[i], SIZE_MAX);
+  for (unsigned i = 0; i < SIZECLASS_COUNT; i++) sweep_class(i, SIZE_MAX);
 }
 
 size_t central_sweep_some(size_t pages) {
   size_t freed = 0;
-  for (unsigned i = 0; i < SIZECLASS_COUNT && freed < pages; i++) freed += sweep_class(&central[i], pages - freed);
+  for (unsigned i = 0; i < SIZECLASS_COUNT && freed < pages; i++) freed += sweep_class(i, pages - freed);
   return freed;
 }
 
@@ -141,11 +150,11 @@ void central_flip(void) {
 }
 
 void central_lock_all(void) {
-  for (unsigned i = 0; i < SIZECLASS_COUNT; i++) lock_acquire(&central[i].lock);
+  for (unsigned i = 0; i < CENTRAL_LOCKS; i++) lock_acquire(&locks[i].lock);
 }
 
 void central_unlock_all(void) {
-  for (unsigned i = SIZECLASS_COUNT; i-- > 0;) lock_release(&central[i].lock);
+  for (unsigned i = CENTRAL_LOCKS; i-- > 0;) lock_release(&locks[i].lock);
 }
 
 void central_file(struct span *span) {

@@ -13,8 +13,11 @@
 #include "platform.h"
 #include "span.h"
 
+/* Classes share locks: a cycle takes all of them, and ThreadSanitizer's deadlock detector follows no more than 64 held at a
+ * time, the program's own among them. */
+#define CENTRAL_LOCKS 32u
+
 struct central {
-  struct lock lock;
   /* Class lock: */
   struct span_list partial[KIND_COUNT];   /* SPAN_PARTIAL */
   struct span_list exhausted[KIND_COUNT]; /* SPAN_EXHAUSTED */
@@ -39,6 +42,9 @@ size_t central_sweep_some(size_t pages);
 void central_flip(void);
 /* As above, for a span just taken from its owner. */
 void central_add_unswept(struct span *);
+/* The class lock. */
+void central_lock(unsigned class_index);
+void central_unlock(unsigned class_index);
 void central_lock_all(void);
 void central_unlock_all(void);
 /* Files a span without owner by its free slots. Class lock. */

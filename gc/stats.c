@@ -34,10 +34,10 @@ static void add_cache(struct vgc_stats *stats, struct cache *cache) {
 
 static void add_central(struct vgc_stats *stats) {
   for (unsigned i = 0; i < SIZECLASS_COUNT; i++) {
-    lock_acquire(&central[i].lock);
+    central_lock(i);
     stats->objects_swept += central[i].swept_objects;
     stats->bytes_swept += central[i].swept_objects * sizeclass_table[i].size;
-    lock_release(&central[i].lock);
+    central_unlock(i);
   }
 }
 
