@@ -1,0 +1,104 @@
+/* N40: fork while other threads hold locks and are at work.
+ *
+ * The child has one thread. It must find no lock held by a thread that it does not have, drop the others' records, and
+ * be able to allocate, free and collect. */
+#include "bug.h"
+#include "hidden.h"
+
+enum { SIZE = 208, DEADLINE_S = 5 };
+
+static void *kept[200];
+
+static void use_heap(void *unused) {
+  (void)unused;
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  must(thread_records() == 1);
+  for (unsigned round = 0; round < 3; round++) {
+    for (unsigned i = 0; i < 200; i++) must((kept[i] = vgc_malloc(SIZE)));
+    must((kept[0] = vgc_malloc(100000)));
+    must(vgc_collect() == 0);
+    for (unsigned i = 0; i < 200; i += 2) {
+      vgc_free(kept[i]);
+      kept[i] = NULL;
+    }
+  }
+  must(vgc_get_stats(&stats) == 0);
+  must(stats.threads == 1 && stats.cycles >= 3);
+}
+
+/* Takes a lock by what allocating needs. */
+static void allocate_small(void *unused) {
+  (void)unused;
+  must(vgc_malloc(SIZE));
+}
+
+static void allocate_large(void *unused) {
+  (void)unused;
+  must(vgc_malloc(300000));
+}
+
+static void *nothing(void *arg) { return arg; }
+
+static void start_thread(void *unused) {
+  (void)unused;
+  pthread_t thread;
+  must(pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0);
+}
+
+static void release(void *park) { park_release(park); }
+
+/* A thread stands at the point, within a lock; fork begins, and lets it go on as soon as it would wait for that lock.
+ */
+static void forked_while_at(const char *point, void (*step)(void *)) {
+  struct worker worker;
+  struct child_result result;
+  worker_start(&worker);
+  worker_do(&worker, allocate_large, NULL); /* a cache, so that the next step takes nothing else */
+  struct park *within = park_arm(point);
+  worker_begin(&worker, step, NULL);
+  park_await(within);
+  park_arm_call("fork_prepare", release, within);
+  child_run(use_heap, NULL, DEADLINE_S, &result);
+  if (result.timed_out || result.exit_code != 0)
+    fail_msg("the child of a fork with a thread at %s %s: exit %d, signal %d\n%s", point,
+             result.timed_out ? "hung" : "failed", result.exit_code, result.signal, result.text);
+  worker_stop(&worker);
+  park_reset(NULL);
+}
+
+static void class_lock(void **state) {
+  (void)state;
+  forked_while_at("central_take_before_unlock", allocate_small);
+}
+
+static void pages_lock(void **state) {
+  (void)state;
+  forked_while_at("span_before_publish", allocate_large);
+}
+
+static void registry_lock(void **state) {
+  (void)state;
+  forked_while_at("thread_before_running", start_thread);
+}
+
+/* The others' objects go with them, the forking thread's stay. */
+static void dead_peers(void **state) {
+  (void)state;
+  struct worker workers[3];
+  struct child_result result;
+  for (unsigned i = 0; i < 3; i++) {
+    worker_start(&workers[i]);
+    worker_do(&workers[i], allocate_small, NULL);
+  }
+  child_run(use_heap, NULL, DEADLINE_S, &result);
+  if (result.timed_out || result.exit_code != 0) fail_msg("%s", result.text);
+  for (unsigned i = 0; i < 3; i++) worker_stop(&workers[i]);
+}
+
+BUG(N40) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(class_lock, fault_reset, park_reset),
+                                     cmocka_unit_test_setup_teardown(pages_lock, fault_reset, park_reset),
+                                     cmocka_unit_test_setup_teardown(registry_lock, fault_reset, park_reset),
+                                     cmocka_unit_test_setup_teardown(dead_peers, fault_reset, park_reset)};
+  return cmocka_run_group_tests_name("N40", tests, NULL, NULL);
+}
