@@ -18,7 +18,8 @@ static size_t growth_over(size_t live) {
 }
 
 static void set_goal(size_t live) {
-  size_t wish = live + growth_over(live);
+  size_t wish;
+  if (__builtin_add_overflow(live, growth_over(live), &wish)) wish = SIZE_MAX;
   if (wish < config.minimum_heap) wish = config.minimum_heap;
   if (wish > config.soft_limit) wish = config.soft_limit;
   store_relaxed(&goal, wish);
