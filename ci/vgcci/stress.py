@@ -4,7 +4,7 @@ import os
 import re
 
 # The same programs on other subjects are controls of the oracle; stress_stacks prints a hung program's threads.
-NOT_OURS = re.compile(r"_(libgc|malloc)$|^stress_stacks$|\.[a-z]+$")
+NOT_OURS = re.compile(r"_(libgc|malloc|server)$|^stress_stacks$|\.(?!py$)\w+$")
 
 
 def programs(build):
