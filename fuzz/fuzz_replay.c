@@ -9,10 +9,12 @@
 
 #include "execute.h"
 #include "forked.h"
+#include "generate.h"
 #include "program_text.h"
 
 static const char usage[] =
     "usage: fuzz_replay [options] FILE|DIR...\n"
+    "       fuzz_replay --random N [--seed S] [options]\n"
     "\n"
     "Runs each input (bytes, or text if its name ends in .txt) on the library against a shadow heap; a directory is\n"
     "read one level deep. The last line is 'N passed, N failed'. A failing input is printed as a program, with an "
@@ -22,6 +24,9 @@ static const char usage[] =
     "  --check-level N     instead of the programs' own choice\n"
     "  --collect-every N   instead of the programs' own choice\n"
     "  --seconds N         limit for one input (default 60)\n"
+    "  --random N          run N programs made from the seeds S, S + 1, ... instead of inputs\n"
+    "  --seed S            the first of them (default 1)\n"
+    "  --save DIR          write failing programs of --random there\n"
     "  --no-fork           run in this process, as a debugger likes it: the first failure aborts\n"
     "  --verbose           a line for each input\n"
     "  --print             print the inputs as text and run nothing\n"
@@ -38,7 +43,9 @@ struct options {
   struct overrides overrides;
   unsigned seconds;
   bool no_fork, verbose, print;
-  const char *minimise, *assemble;
+  const char *minimise, *assemble, *save;
+  unsigned random;
+  uint64_t seed;
 };
 
 static struct program program;
@@ -78,7 +85,14 @@ static bool write_program(const char *path) {
 
 /* ---- Running ---- */
 
-static void run_one(const struct options *options, const char *path) {
+static void print_failure(const char *path, const struct outcome *outcome) {
+  printf("FAILED  %s, operation %zu: %s\n", path, outcome->at, outcome->message);
+  program_print(stdout, &program, outcome->at);
+  printf("run it again: fuzz_replay %s\n", path);
+  fflush(stdout);
+}
+
+static bool run_one(const struct options *options, const char *path) {
   struct outcome outcome;
   bool good = options->no_fork ? execute(&program, &options->overrides, &outcome)
                                : execute_forked(&program, &options->overrides, options->seconds, false, &outcome);
@@ -87,13 +101,22 @@ static void run_one(const struct options *options, const char *path) {
     if (options->verbose) printf("ok      %s (%zu operations)\n", path, program.count);
   } else {
     failed++;
-    printf("FAILED  %s, operation %zu: %s\n", path, outcome.at, outcome.message);
-    program_print(stdout, &program, outcome.at);
-    printf("run it again: fuzz_replay %s\n", path);
-    fflush(stdout);
+    print_failure(path, &outcome);
     if (options->no_fork) abort();
   }
   if (!execute_account(&outcome)) failed++;
+  return good;
+}
+
+static void run_random(const struct options *options) {
+  for (uint64_t seed = options->seed; seed < options->seed + options->random; seed++) {
+    char name[4096];
+    snprintf(name, sizeof name, "--random 1 --seed %llu", (unsigned long long)seed);
+    program_generate(&program, seed);
+    bool good = run_one(options, name);
+    snprintf(name, sizeof name, "%s/random-%llu", options->save ? options->save : "", (unsigned long long)seed);
+    if (!good && options->save) unread += !write_program(name);
+  }
 }
 
 static void one_file(const struct options *options, const char *path) {
@@ -136,7 +159,7 @@ static void one_directory(const struct options *options, const char *path) {
 static unsigned number(const char *name, const char *text) {
   char *end;
   unsigned long value = strtoul(text, &end, 10);
-  if (*text && !*end && value <= 1000000) return (unsigned)value;
+  if (*text && !*end && value <= 100000000) return (unsigned)value;
   fprintf(stderr, "fuzz_replay: --%s: expected a number, found '%s'\n", name, text);
   exit(2);
 }
@@ -146,13 +169,16 @@ static struct options parse_options(int argc, char **argv) {
                                         {"collect-every", required_argument, NULL, 'e'},
                                         {"seconds", required_argument, NULL, 's'},
                                         {"no-fork", no_argument, NULL, 'f'},
+                                        {"random", required_argument, NULL, 'r'},
+                                        {"seed", required_argument, NULL, 'S'},
+                                        {"save", required_argument, NULL, 'o'},
                                         {"verbose", no_argument, NULL, 'v'},
                                         {"print", no_argument, NULL, 'p'},
                                         {"minimise", required_argument, NULL, 'm'},
                                         {"assemble", required_argument, NULL, 'a'},
                                         {"help", no_argument, NULL, 'h'},
                                         {NULL, 0, NULL, 0}};
-  struct options options = {.seconds = 60};
+  struct options options = {.seconds = 60, .seed = 1};
   for (int which; (which = getopt_long(argc, argv, "", table, NULL)) != -1;) {
     switch (which) {
     case 'l':
@@ -163,6 +189,15 @@ static struct options parse_options(int argc, char **argv) {
       break;
     case 's':
       options.seconds = number("seconds", optarg);
+      break;
+    case 'r':
+      options.random = number("random", optarg);
+      break;
+    case 'S':
+      options.seed = number("seed", optarg);
+      break;
+    case 'o':
+      options.save = optarg;
       break;
     case 'f':
       options.no_fork = true;
@@ -187,8 +222,9 @@ static struct options parse_options(int argc, char **argv) {
       exit(2);
     }
   }
-  if (optind == argc || ((options.minimise || options.assemble) && argc - optind != 1)) {
-    fputs("fuzz_replay: expected input files or directories (one file for --minimise and --assemble); see --help\n",
+  if ((optind == argc) != (options.random != 0) || ((options.minimise || options.assemble) && argc - optind != 1)) {
+    fputs("fuzz_replay: expected input files or directories (one file for --minimise and --assemble), or --random; see "
+          "--help\n",
           stderr);
     exit(2);
   }
@@ -197,6 +233,7 @@ static struct options parse_options(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   struct options options = parse_options(argc, argv);
+  if (options.random) run_random(&options);
   for (int i = optind; i < argc; i++) {
     struct stat status;
     if (stat(argv[i], &status) == 0 && S_ISDIR(status.st_mode)) {

@@ -16,7 +16,7 @@ const struct program_field program_fields[PROGRAM_HEADER] = {
     {"minimum_heap", 5, {0, 1, 4096, 65536, 1 << 20}},
     {"limit", 5, {0, 0, 0, 1 << 20, 8 << 20}},
     {"growth_percent", 4, {0, 1, 50, 1000}},
-    {"check_level", 4, {1, 2, 3, 3}},
+    {"check_level", 4, {1, 1, 2, 3}},
     {"collect_every", 6, {0, 0, 1, 3, 7, 50}},
 };
 
