@@ -99,21 +99,41 @@ def load(id):
         raise AblationError(f"{relative(path)}: {error.strerror}") from None
 
 
+def occurrences(part, text):
+    """Offsets of part in text, overlapping ones too."""
+    found, at = [], text.find(part)
+    while at >= 0:
+        found.append(at)
+        at = text.find(part, at + 1)
+    return found
+
+
 def apply(ablation, root):
     """{file: new contents}; changes nothing on disk."""
-    contents = {}
+    originals, edits = {}, {}
     for file, old, new in ablation.blocks:
-        if file not in contents:
+        if file not in originals:
             try:
-                contents[file] = (root / file).read_text()
+                originals[file] = (root / file).read_text()
             except OSError as error:
                 raise AblationError(f"no longer applies: {file}: {error.strerror}") from None
-        count = contents[file].count(old)
-        if count != 1:
+        found = occurrences(old, originals[file])
+        if len(found) != 1:
             first = old.strip().splitlines()[0].strip()
-            raise AblationError(f"no longer applies: old text occurs {count} times in {file}, expected once: '{first}'")
-        contents[file] = contents[file].replace(old, new)
-    return contents
+            raise AblationError(f"no longer applies: old text occurs {len(found)} times in {file}, expected once: "
+                                f"'{first}'")
+        edits.setdefault(file, []).append((found[0], old, new))
+    return {file: _edited(originals[file], sorted(edits[file]), file) for file in originals}
+
+
+def _edited(text, edits, file):
+    parts, done = [], 0
+    for at, old, new in edits:
+        if at < done:
+            raise AblationError(f"{file}: two blocks overlap at '{old.strip().splitlines()[0].strip()}'")
+        parts += [text[done:at], new]
+        done = at + len(old)
+    return "".join([*parts, text[done:]])
 
 
 def write(ablation):
@@ -130,6 +150,43 @@ def write(ablation):
     return "".join(lines)
 
 
+class _Diff:
+    """Two texts as lines, and for a range of old lines the new ones in its place."""
+
+    def __init__(self, before, after):
+        self.before = before
+        self.old, self.new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+        self.codes = difflib.SequenceMatcher(None, self.old, self.new, autojunk=False).get_opcodes()
+
+    def changes(self):
+        return [(i1, i2) for tag, i1, i2, _, _ in self.codes if tag != "equal"]
+
+    def snap(self, low, high):
+        """The range, grown to whole changes."""
+        for tag, i1, i2, _, _ in self.codes:
+            if tag != "equal" and i1 < high and low < i2:
+                low, high = min(low, i1), max(high, i2)
+        return low, high
+
+    def widen(self, low, high):
+        """The smallest range around it whose old text occurs once."""
+        while high == low or len(occurrences("".join(self.old[low:high]), self.before)) != 1:
+            if low == 0 and high == len(self.old):
+                return low, high
+            low, high = self.snap(max(0, low - 1), min(len(self.old), high + 1))
+        return low, high
+
+    def replacement(self, low, high):
+        begin = end = None
+        for tag, i1, i2, j1, j2 in self.codes:
+            inside = tag == "equal"
+            if begin is None and (i1 == i2 == low or i1 <= low < i2):
+                begin = j1 + (low - i1 if inside else 0)
+            if i1 == i2 == high or i1 < high <= i2:
+                end = j1 + (high - i1) if inside else j2
+        return "".join(self.new[begin:end])
+
+
 def from_contents(id, title, before, after):
     """An ablation that turns the files of before into those of after ({file: text}), each block widened until its old
     text is unique."""
@@ -137,35 +194,15 @@ def from_contents(id, title, before, after):
     for file in sorted(after):
         if before.get(file) == after[file]:
             continue
-        if file not in before or not after[file]:
+        if not before.get(file) or not after[file]:
             raise AblationError(f"{file} is created or deleted; an ablation can only edit")
-        old, new = (text.splitlines(keepends=True) for text in (before[file], after[file]))
-        done = 0  # old lines below this are in a block already
-        spans = []
-        for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-            if tag == "equal":
-                continue
-            while before[file].count("".join(old[i1:i2])) != 1 or i1 == i2:
-                if i1 > done:
-                    i1, j1 = i1 - 1, j1 - 1
-                elif i2 < len(old):
-                    i2, j2 = i2 + 1, j2 + 1
-                else:
-                    raise AblationError(f"{file}: no unique text around line {i1 + 1}")
-            spans.append((i1, i2, j1, j2))
-            done = i2
-        ablation.blocks += [(file, "".join(old[a:b]), "".join(new[c:d])) for a, b, c, d in _merge(spans)]
+        diff = _Diff(before[file], after[file])
+        ranges = []
+        for low, high in sorted(diff.widen(*change) for change in diff.changes()):
+            if ranges and low <= ranges[-1][1]:  # grew into its neighbour
+                low, high = ranges[-1][0], max(high, ranges.pop()[1])
+            ranges.append((low, high))
+        ablation.blocks += [(file, "".join(diff.old[low:high]), diff.replacement(low, high)) for low, high in ranges]
     if not ablation.blocks:
         raise AblationError("changes nothing in gc/")
     return ablation
-
-
-def _merge(spans):
-    """Blocks that grew into their neighbour become one."""
-    merged = []
-    for span in spans:
-        if merged and (span[0] < merged[-1][1] or span[2] < merged[-1][3]):
-            first = merged.pop()
-            span = (min(first[0], span[0]), max(first[1], span[1]), min(first[2], span[2]), max(first[3], span[3]))
-        merged.append(span)
-    return merged

@@ -56,15 +56,18 @@ class Mode:
     stress: int           # plain build, once as it is and once with more spinning threads than processors
     sanitized: int        # stress in a sanitizer build
     rounds: int           # seeds for each stress program
+    requests: int         # made of the HTTP server; a quarter in a sanitizer build
     fuzz: int             # seconds of new inputs after the corpus
     ablations: int        # size of the sample; 0: all
     reruns: int
     matrix: bool
 
 
-QUICK = Mode("quick", stress=2, sanitized=3, rounds=1, fuzz=5, ablations=8, reruns=1, matrix=False)
-DEFAULT = Mode("default", stress=5, sanitized=8, rounds=1, fuzz=60, ablations=0, reruns=1, matrix=False)
-FULL = Mode("full", stress=60, sanitized=60, rounds=5, fuzz=600, ablations=0, reruns=20, matrix=True)
+QUICK = Mode("quick", stress=2, sanitized=3, rounds=1, requests=4_000, fuzz=5, ablations=8, reruns=1, matrix=False)
+DEFAULT = Mode("default", stress=5, sanitized=8, rounds=1, requests=40_000, fuzz=60, ablations=0, reruns=1,
+               matrix=False)
+FULL = Mode("full", stress=60, sanitized=60, rounds=5, requests=1_000_000, fuzz=600, ablations=0, reruns=20,
+            matrix=True)
 
 
 class Gate:

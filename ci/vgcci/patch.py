@@ -12,6 +12,7 @@ from .process import run
 from .seeds import commit, derive
 
 STRESS_SECONDS = 10
+STRESS_REQUESTS = 20_000
 
 
 class PatchError(Exception):
@@ -93,8 +94,9 @@ def _stress(tree, name, jobs):
     preset = detectors.PRESETS[name]
     _built(tree, preset, jobs)
     seed = derive(commit(), "patch")
-    for program in (path.name for path in stress.programs(tree.root / "build" / preset)):
-        arguments = ["--seed", str(seed), "--seconds", str(STRESS_SECONDS)]
+    for path in stress.programs(tree.root / "build" / preset):
+        program = path.name
+        arguments = stress.arguments(program, seed, STRESS_SECONDS, STRESS_REQUESTS)
         detector = detectors.Detector(name, program, arguments)
         verdict = detectors.detect(detector, tree, STRESS_SECONDS * 6)
         yield f"{program} ({name})", verdict.outcome, verdict.seconds, verdict.output, str(detector)

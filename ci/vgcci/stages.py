@@ -76,12 +76,13 @@ def run_stress(gate, preset, seconds, spinners=0, prefix=()):
     for program in programs:
         for round in range(gate.settings.rounds):
             seed = seeds.derive(gate.seed, program.name, preset, spinners, round, shard=gate.shard_parts)
-            arguments = ["--seed", str(seed), "--seconds", str(seconds)]
+            requests = gate.settings.requests // (4 if preset in SANITIZED else 1)
+            arguments = stress.arguments(program, seed, seconds, requests)
             if spinners:
                 arguments += ["--spinners", str(spinners)]
             line = shlex.join([program.name, *arguments])
             gate.progress.now(f"{preset}: {line}")
-            result = run([*prefix, program, *arguments], cwd=ROOT, timeout=seconds * 5 + 90)
+            result = run([*prefix, program, *arguments], cwd=ROOT, timeout=seconds * 5 + 90 + gate.settings.requests / 200)
             command = f"ci/repro {'' if preset == 'dev' else f'--preset {preset} '}{shlex.quote(line)}"
             name = f"{preset}: {program.name}" + (" oversubscribed" if spinners else "") + f" seed {seed}"
             status = PASSED if result.ok else NOT_RUN if result.status == 77 else FAILED

@@ -11,3 +11,9 @@ def programs(build):
     """Paths of the programs that run on vgc, sorted."""
     return sorted(path for path in (build / "stress").glob("stress_*")
                   if path.is_file() and os.access(path, os.X_OK) and not NOT_OURS.search(path.name))
+
+
+def arguments(program, seed, seconds, requests):
+    """The HTTP server is driven for a number of requests, the others for a time."""
+    size = ["--requests", str(requests)] if program.suffix == ".py" else ["--seconds", str(seconds)]
+    return ["--seed", str(seed), *size]

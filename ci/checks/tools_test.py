@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""The tools tell good from bad: ablation files, findings, seeds, verdicts."""
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from vgcci import ablation, detectors, errors, findings, gate, seeds  # noqa: E402
+
+FILE = """title: A title
+detector: whitebox
+file: gc/a.c
+<<<<<<<
+  two();
+=======
+  zwei();
+>>>>>>>
+"""
+RACE = """WARNING: ThreadSanitizer: data race (pid={pid})
+  Write of size 4 at {address} by thread T1:
+    #0 {first} /somewhere/gc/cache.c:{line} (bugs+{address})
+    #1 start_thread /build/nptl.c:1 (libc.so.6+0x1)
+
+  Previous read of size 4 at {address} by main thread:
+    #0 {second} /somewhere/gc/sweep.c:20 (bugs+{address})
+    #1 main /somewhere/whitebox/bugs/main.c:1 (bugs+0x2)
+"""
+
+
+class Tree:
+    """A folder with one file."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __truediv__(self, name):
+        return self
+
+    def read_text(self):
+        return self.text
+
+
+class AblationTest(unittest.TestCase):
+    def parse(self, text):
+        return ablation.parse(text, Path("X01.ablation"), "X01")
+
+    def test_round_trip(self):
+        edit = self.parse(FILE)
+        self.assertEqual(ablation.write(edit), FILE)
+        self.assertEqual(ablation.apply(edit, Tree("one();\n  two();\n")), {"gc/a.c": "one();\n  zwei();\n"})
+
+    def test_text_must_occur_once(self):
+        for text in ("one();\n", "  two();\n  two();\n"):
+            with self.assertRaisesRegex(ablation.AblationError, "no longer applies"):
+                ablation.apply(self.parse(FILE), Tree(text))
+
+    def test_malformed(self):
+        for text, why in ((FILE.replace("gc/a.c", "whitebox/a.c"), "not a file of gc/"),
+                          (FILE.replace("zwei", "two"), "the same"),
+                          (FILE.replace(">>>>>>>\n", ""), "not closed"),
+                          (FILE.replace("file: gc/a.c\n", ""), "before any 'file:'"),
+                          (FILE.replace("whitebox", "sight"), "detector 'sight'"),
+                          (FILE.replace("title: A title\n", ""), "has no 'title:'"),
+                          ("title: A title\n", "holds no block"),
+                          ("hello\n" + FILE, "'hello' is none of")):
+            with self.assertRaisesRegex(ablation.AblationError, why):
+                self.parse(text)
+
+    def test_from_contents_finds_unique_text(self):
+        before = "a();\nx();\nb();\nx();\nc();\n"
+        after = "a();\nx();\nb();\ny();\nc();\n"
+        edit = ablation.from_contents("X01", "t", {"gc/a.c": before}, {"gc/a.c": after})
+        self.assertEqual(ablation.apply(edit, Tree(before)), {"gc/a.c": after})
+        self.assertEqual(ablation.apply(self.parse(ablation.write(edit)), Tree(before)), {"gc/a.c": after})
+
+    def test_from_contents_of_insertions_and_neighbours(self):
+        before = "".join(f"{n % 3}();\n" for n in range(12))
+        lines = before.splitlines(keepends=True)
+        after = "".join(["new();\n", *lines[:4], "more();\n", *lines[6:], "end();\n"])
+        edit = ablation.from_contents("X01", "t", {"gc/a.c": before}, {"gc/a.c": after})
+        self.assertEqual(ablation.apply(edit, Tree(before)), {"gc/a.c": after})
+
+
+class FindingTest(unittest.TestCase):
+    def race(self, first, second, pid=1, line=10):
+        text = RACE.format(pid=pid, address=hex(4096 * pid), first=first, second=second, line=line)
+        return findings.from_output(text, "tsan", "command", "test")[0]
+
+    def test_both_stacks_whatever_their_order(self):
+        one, other = self.race("claim", "sweep", pid=1), self.race("sweep", "claim", pid=7, line=99)
+        self.assertEqual(one.fingerprint, other.fingerprint)
+        self.assertNotEqual(one.fingerprint, self.race("claim", "refill").fingerprint)
+        self.assertEqual((one.file, one.line, one.kind), ("gc/cache.c", 10, "data race"))
+        self.assertEqual([f.count for f in findings.merge([one, other])], [2])
+
+    def test_every_failure_is_a_finding(self):
+        for text in ("", "\n", "something\n", "vgc: double free of 0x10\n", "a.c:1: failed assertion: x\n"):
+            self.assertEqual(len(findings.from_output(text, "s", "c", "t")), 1, text)
+
+    def test_build_errors_of_two_builds_are_one(self):
+        one = findings.from_build("/a/gc/x.c:3:5: error: no ‘y’", "build", "c", "dev")
+        other = findings.from_build("../../gc/x.c:3:5: error: no 'y'", "build", "c", "tsan")
+        self.assertEqual(one.fingerprint, other.fingerprint)
+        self.assertEqual((one.file, one.line), ("gc/x.c", 3))
+
+    def test_first_error(self):
+        self.assertIn("no ‘y’", errors.first_error("a\n/x.c:3:5: error: no ‘y’\nninja: stopped\n"))
+
+
+class DetectorTest(unittest.TestCase):
+    def test_only_evidence_kills(self):
+        edit = ablation.Ablation("X01")
+        for outcome, killed in (("assertion", True), ("sanitizer report", True), ("deadline", False), ("crash", False),
+                                ("clean", False), ("error", False), ("not applicable", False)):
+            self.assertEqual(detectors.Verdict(outcome, 1, "", "").kills(edit), killed, outcome)
+        edit.kill = "deadlock"
+        self.assertTrue(detectors.Verdict("deadline", 1, "", "").kills(edit))
+
+    def test_parse(self):
+        self.assertEqual(str(detectors.parse("stress churn --ops 5", "X01")), "stress stress_churn --ops 5")
+        self.assertEqual(detectors.parse("tsan", "X01").arguments, ["X01"])
+
+
+class SeedTest(unittest.TestCase):
+    def test_shards_share_the_space(self):
+        drawn = [{seeds.derive("c", n, shard=(i, 3)) for n in range(200)} for i in (1, 2, 3)]
+        self.assertFalse(drawn[0] & drawn[1] or drawn[1] & drawn[2] or drawn[0] & drawn[2])
+        for i in range(3):
+            self.assertEqual({seed % 3 for seed in drawn[i]}, {i})
+
+    def test_same_commit_same_seed(self):
+        self.assertEqual(seeds.derive("c", "a"), seeds.derive("c", "a"))
+        self.assertNotEqual(seeds.derive("c", "a"), seeds.derive("d", "a"))
+
+
+class VerdictTest(unittest.TestCase):
+    def verdict(self, *statuses):
+        run = gate.Gate.__new__(gate.Gate)
+        run.stages = [gate.Stage("s", status) for status in statuses]
+        return run.verdict, run.exit_code
+
+    def test_not_run_is_never_passed(self):
+        self.assertEqual(self.verdict(gate.PASSED, gate.NOT_ASKED), ("passed", 0))
+        self.assertEqual(self.verdict(gate.PASSED, gate.NOT_RUN), ("incomplete", 2))
+        self.assertEqual(self.verdict(gate.FAILED, gate.NOT_RUN), ("failed", 1))
+        self.assertEqual(self.verdict(gate.NOT_ASKED), ("incomplete", 2))
+        self.assertEqual(self.verdict(), ("incomplete", 2))
+
+    def test_a_stage_without_items_did_not_run(self):
+        self.assertEqual(gate.Gate._judge(gate.Stage("s")), gate.NOT_RUN)
+        stage = gate.Stage("s", items=[gate.Item("a", gate.NOT_RUN)])
+        self.assertEqual(gate.Gate._judge(stage), gate.NOT_RUN)
+
+
+if __name__ == "__main__":
+    unittest.main()
