@@ -12,7 +12,7 @@ extern void __asan_init(void) WEAK;
 extern void __tsan_init(void) WEAK;
 extern void __tsan_acquire(void *address) WEAK;
 extern void __tsan_release(void *address) WEAK;
-extern int __tsan_atomic32_load(const volatile int *address, int order) WEAK;
+extern unsigned __tsan_atomic32_load(const volatile void *address, int order) WEAK;
 
 void platform_leak_root(void *start, size_t size) {
   if (__lsan_register_root_region) __lsan_register_root_region(start, size);
