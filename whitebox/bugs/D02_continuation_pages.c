@@ -22,7 +22,7 @@ static void held_by_its_end(void **state) {
   assert_int_equal(vgc_init(&wanted), 0);
   /* Within a page, over pages, just large, over many pages, larger than an arena; then again beside neighbours. */
   static size_t sizes[] = {100, 24000, 32768, 32769, 40960, 100000, 300000, 1 << 20};
-  struct worker worker;
+  static struct worker worker;
   worker_start(&worker);
   for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     worker_do(&worker, make, &sizes[i]);

@@ -20,25 +20,27 @@ static void begin(void *arg) {
 static void take(void *arg) { *(void **)arg = allocate(size); }
 
 static void suspended_at(const char *point) {
-  struct worker worker;
-  worker_start(&worker);
-  worker_do(&worker, begin, NULL);
-  struct park *window = park_arm_thread(point, worker.thread);
-  worker_begin(&worker, take, &objects[BEFORE]);
+  static struct worker workers[8];
+  static unsigned used;
+  struct worker *worker = &workers[used++];
+  worker_start(worker);
+  worker_do(worker, begin, NULL);
+  struct park *window = park_arm_thread(point, worker->thread);
+  worker_begin(worker, take, &objects[BEFORE]);
   park_await(window);
   assert_int_equal(vgc_collect(), 0);
   assert_int_equal(vgc_collect(), 0);
   park_release(window);
-  worker_finish(&worker);
+  worker_finish(worker);
   struct batch rest = {allocate, size, AFTER, &objects[BEFORE + 1]};
-  worker_do(&worker, batch_allocate, &rest);
+  worker_do(worker, batch_allocate, &rest);
   assert_true(all_distinct(objects, BEFORE + 1 + AFTER));
   for (unsigned i = 0; i < BEFORE + 1 + AFTER; i++) assert_ptr_equal(vgc_base_of(objects[i]), objects[i]);
   assert_int_equal(vgc_collect(), 0);
   assert_int_equal(stats_now().objects_swept, 0);
   for (unsigned i = 0; i < BEFORE + 1 + AFTER; i++) vgc_free(objects[i]);
   memset(objects, 0, sizeof objects);
-  worker_stop(&worker);
+  worker_stop(worker);
   assert_int_equal(errors_count(), 0);
 }
 

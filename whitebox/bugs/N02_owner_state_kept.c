@@ -13,7 +13,7 @@ static void take(void *arg) { *(void **)arg = vgc_malloc(SIZE); }
 static void current_span_stays(void **state) {
   (void)state;
   errors_record();
-  struct worker worker;
+  static struct worker worker;
   worker_start(&worker);
   struct batch first = {vgc_malloc, SIZE, 1, theirs};
   worker_do(&worker, batch_allocate, &first);

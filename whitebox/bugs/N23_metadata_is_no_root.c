@@ -28,7 +28,7 @@ static void first_object_dies(void **state) {
   (void)state;
   struct vgc_config wanted = config_quiet();
   assert_int_equal(vgc_init(&wanted), 0);
-  struct worker worker;
+  static struct worker worker;
   worker_start(&worker);
   worker_do(&worker, make_chain, NULL);
   worker_stop(&worker);

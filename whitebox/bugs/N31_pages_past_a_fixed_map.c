@@ -23,7 +23,7 @@ static void held_far_from_its_start(void **state) {
   wanted.page_bytes = PAGE;
   wanted.arena_bytes = 16 * MIB;
   assert_int_equal(vgc_init(&wanted), 0);
-  struct worker worker;
+  static struct worker worker;
   worker_start(&worker);
   worker_do(&worker, make, NULL);
   assert_int_equal(vgc_collect(), 0);
