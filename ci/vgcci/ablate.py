@@ -96,7 +96,8 @@ class Runner:
                     continue
                 ids = sorted({d.arguments[0] for d in every if d.program == "bugs" and d.name == detector.name})
                 self.note("clean tree", f"bugs, {detector.preset} build")
-                result = run([tree.program(detector.preset, "bugs"), *ids], timeout=60 + 10 * len(ids), cwd=tree.root)
+                result = run([*detectors.prefix(detector.name), tree.program(detector.preset, "bugs"), *ids],
+                             timeout=60 + 10 * len(ids), cwd=tree.root)
                 ran.add(detector.name)
                 if result.status not in (0, 77):
                     failures.append((f"bugs ({detector.preset} build)", result.output))

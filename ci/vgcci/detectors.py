@@ -1,10 +1,12 @@
 """What can see a bug: the white-box test, the sanitizers' builds of it, a stress program. Each runs one command in a
 copy of the tree and judges how it ended."""
 
+import functools
 import re
 import shlex
 from dataclasses import dataclass
 
+from . import host
 from .process import run
 
 PRESETS = {"whitebox": "dev", "stress": "dev", "tsan": "tsan", "asan": "asan"}
@@ -73,6 +75,12 @@ def _program_outcome(result):
     return "crash" if result.status < 0 or result.status > 128 else "error"
 
 
+@functools.cache
+def prefix(name):
+    """What the programs of a sanitizer's build are started with on this host."""
+    return host.sanitizer_prefix()[0] if name in ("tsan", "asan") else ()
+
+
 def detect(detector, tree, deadline):
     program = tree.program(detector.preset, detector.program)
     if not program:
@@ -80,6 +88,6 @@ def detect(detector, tree, deadline):
     arguments = detector.arguments
     if detector.program == "bugs":
         arguments = ["--deadline", str(deadline), *arguments]
-    result = run([program, *arguments], timeout=deadline + 3, cwd=tree.root)
+    result = run([*prefix(detector.name), program, *arguments], timeout=deadline + 3, cwd=tree.root)
     outcome = _bugs_outcome(result) if detector.program == "bugs" else _program_outcome(result)
     return Verdict(outcome, result.seconds, result.output, shlex.join([detector.program, *detector.arguments]))

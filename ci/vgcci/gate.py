@@ -107,7 +107,7 @@ class Gate:
 
     def _build(self, preset, stage):
         command = ["cmake", "--preset", preset]
-        self.progress.now(f"{preset}: configure")
+        self.progress.step(f"{preset}: build")
         began = time.monotonic()
         result = run(command, cwd=ROOT, timeout=300)
         if result.ok:

@@ -84,7 +84,8 @@ def _bugs(tree, name, jobs):
     if not ids:
         return
     started = time.monotonic()
-    result = run([tree.program(detector.preset, "bugs"), "--deadline", DEADLINE], timeout=30 + DEADLINE * len(ids))
+    result = run([*detectors.prefix(name), tree.program(detector.preset, "bugs"), "--deadline", DEADLINE],
+                 timeout=30 + DEADLINE * len(ids))
     seen = re.findall(r"^([A-Z]\d+) failed \(", result.output, re.MULTILINE)
     outcome = "clean" if result.status in (0, 77) else "failed " + " ".join(seen[:5])
     yield f"bugs ({name})", outcome, time.monotonic() - started, result.output, name

@@ -34,6 +34,13 @@ class Progress:
             self.stream.write(f"\r\033[K{self._clock()}  {text[:width]}")
             self.stream.flush()
 
+    def step(self, text):
+        """One of many: a line of its own only where there is no live one."""
+        if self.live:
+            self.now(text)
+        else:
+            self.event(text)
+
     def done(self):
         if self.live:
             with self.lock:

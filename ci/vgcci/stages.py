@@ -81,7 +81,7 @@ def run_stress(gate, preset, seconds, spinners=0, prefix=()):
             if spinners:
                 arguments += ["--spinners", str(spinners)]
             line = shlex.join([program.name, *arguments])
-            gate.progress.now(f"{preset}: {line}")
+            gate.progress.step(f"{preset}: {line}")
             result = run([*prefix, program, *arguments], cwd=ROOT, timeout=seconds * 5 + 90 + gate.settings.requests / 200)
             command = f"ci/repro {'' if preset == 'dev' else f'--preset {preset} '}{shlex.quote(line)}"
             name = f"{preset}: {program.name}" + (" oversubscribed" if spinners else "") + f" seed {seed}"
@@ -127,7 +127,7 @@ def ablations(gate, stage):
         command += ["--matrix"]
     if gate.shard_parts:
         command += ["--shard", gate.shard]
-    result = run([*gate.prefix, *command], cwd=ROOT, on_line=lambda line: gate.progress.now(line.strip()))
+    result = run([*gate.prefix, *command], cwd=ROOT, on_line=lambda line: gate.progress.step(line.strip()))
     if not path.exists():
         raise NotRun("ci/ablate: " + (result.output.strip().splitlines() or ["no output"])[-1])
     data = json.loads(path.read_text())
