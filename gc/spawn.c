@@ -15,6 +15,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <mqueue.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,19 +35,28 @@ typedef void *start_function(void *);
 /* Absent from a -static program. */
 #pragma weak dlsym
 
-/* In a -static program libc's functions have these names beside the public ones, which are now ours. A tentative
- * definition, unlike a weak reference, makes the linker take the archive member that defines the name; where there is
- * none, in a dynamic program, eight zero bytes remain. */
-#define STATIC_NAME(symbol)                                                                                            \
-  extern char symbol[8];                                                                                               \
-  char symbol[8] __attribute__((common, visibility("hidden")))
-STATIC_NAME(__pthread_create);
-STATIC_NAME(__pthread_exit);
-STATIC_NAME(___pthread_join);
-STATIC_NAME(__pthread_tryjoin_np);
-STATIC_NAME(___pthread_timedjoin_np64);
-STATIC_NAME(___pthread_clockjoin_np64);
-STATIC_NAME(__pthread_detach);
+/* In a -static program libc's functions have these names beside the public ones, which are now ours. A weak reference does
+ * not make the linker take an archive member: mq_notify and thrd_exit, which use them, do, and pthread_clockjoin_np, which
+ * is not ours in the archive, stands for all ways to join. */
+extern __typeof__(pthread_create) __pthread_create __attribute__((weak));
+extern __typeof__(pthread_exit) __pthread_exit __attribute__((weak));
+extern __typeof__(pthread_detach) __pthread_detach __attribute__((weak));
+__attribute__((used)) static int (*const pull_create)(mqd_t, const struct sigevent *) = mq_notify;
+__attribute__((used)) static void (*const pull_exit)(int) = thrd_exit;
+
+static int static_join(pthread_t thread, void **result) {
+  return pthread_clockjoin_np(thread, result, CLOCK_MONOTONIC, NULL);
+}
+
+static int static_tryjoin(pthread_t thread, void **result) {
+  static const struct timespec past;
+  int rc = pthread_clockjoin_np(thread, result, CLOCK_MONOTONIC, &past);
+  return rc == ETIMEDOUT ? EBUSY : rc;
+}
+
+static int static_timedjoin(pthread_t thread, void **result, const struct timespec *deadline) {
+  return pthread_clockjoin_np(thread, result, CLOCK_REALTIME, deadline);
+}
 
 #define INTERCEPTOR(name)                                                                                              \
   extern char __interceptor_##name[] __attribute__((weak));                                                            \
@@ -56,7 +66,6 @@ INTERCEPTOR(pthread_exit);
 INTERCEPTOR(pthread_join);
 INTERCEPTOR(pthread_tryjoin_np);
 INTERCEPTOR(pthread_timedjoin_np);
-INTERCEPTOR(pthread_clockjoin_np);
 INTERCEPTOR(pthread_detach);
 
 /* Immutable once spawn_start has returned. */
@@ -66,7 +75,6 @@ static struct {
   int (*join)(pthread_t, void **);
   int (*tryjoin)(pthread_t, void **);
   int (*timedjoin)(pthread_t, void **, const struct timespec *);
-  int (*clockjoin)(pthread_t, void **, clockid_t, const struct timespec *);
   int (*detach)(pthread_t);
 } next COLLECTOR_DATA;
 
@@ -75,7 +83,6 @@ static struct {
   int (*create)(pthread_t *, const pthread_attr_t *, start_function *, void *);
   int (*join)(pthread_t, void **);
   int (*detach)(pthread_t);
-  void (*exit)(void *);
 } front COLLECTOR_DATA;
 
 static bool behind_sanitizer COLLECTOR_DATA;
@@ -88,32 +95,31 @@ static _Thread_local bool creating __attribute__((tls_model("initial-exec")));
 
 static void *find_default(const char *name) { return dlsym ? dlsym(RTLD_DEFAULT, name) : NULL; }
 
-static void *find_next(const char *name, char *interceptor, char *other, char *in_static) {
+static void *find_next(const char *name, char *interceptor, char *other) {
   if (!behind_sanitizer && interceptor) return interceptor;
   if (!behind_sanitizer && other) return other;
-  void *found = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
-  if (found) return found;
-  static const char none[8];
-  OPAQUE(in_static); /* a tentative definition may turn out to be code */
-  if (memcmp(in_static, none, sizeof none) != 0) return in_static;
-  platform_print("vgc: no %s behind vgc's own: link libc after vgc, or use the shared libvgc\n", name);
-  platform_abort();
+  return dlsym ? dlsym(RTLD_NEXT, name) : NULL;
 }
 
 /* A function pointer from an object pointer, which ISO C does not convert. */
 #define FIND_NEXT(to, name, in_static)                                                                                 \
   do {                                                                                                                 \
-    void *found_ = find_next(#name, ___interceptor_##name, __interceptor_##name, in_static);                           \
-    memcpy(&(to), &found_, sizeof(to));                                                                                \
+    void *found_ = find_next(#name, ___interceptor_##name, __interceptor_##name);                                      \
+    if (found_) memcpy(&(to), &found_, sizeof(to));                                                                    \
+    else (to) = in_static;                                                                                             \
+    if (!(to)) missing(#name);                                                                                         \
   } while (0)
 #define FIND_FRONT(to, name, own)                                                                                      \
   do {                                                                                                                 \
     void *found_ = behind_sanitizer ? find_default(name) : NULL;                                                       \
-    if (found_)                                                                                                        \
-      memcpy(&(to), &found_, sizeof(to));                                                                              \
-    else                                                                                                               \
-      (to) = own;                                                                                                      \
+    if (found_) memcpy(&(to), &found_, sizeof(to));                                                                    \
+    else (to) = own;                                                                                                   \
   } while (0)
+
+static _Noreturn void missing(const char *name) {
+  platform_print("vgc: no %s behind vgc's own: link libc after vgc, or use the shared libvgc\n", name);
+  platform_abort();
+}
 
 static void *probe_start(void *arg) { return arg; }
 
@@ -124,7 +130,10 @@ static void ask_order(void *first) {
   memcpy(&create, &first, sizeof create);
   pthread_t thread;
   if (pthread_attr_init(&probe) != 0) return;
-  if (create(&thread, &probe, probe_start, NULL) == 0) {
+  creating = true; /* the sanitizer may start a service thread first */
+  int rc = create(&thread, &probe, probe_start, NULL);
+  creating = false;
+  if (rc == 0) {
     int (*join)(pthread_t, void **);
     void *found = find_default("pthread_join");
     memcpy(&join, &found, sizeof join);
@@ -138,26 +147,25 @@ static void ask_order(void *first) {
 OWN(pthread_create, nothrow);
 OWN(pthread_join);
 OWN(pthread_detach, nothrow, leaf);
-OWN(pthread_exit, noreturn);
 
 static void find_all(void) {
   FIND_NEXT(next.create, pthread_create, __pthread_create);
   FIND_NEXT(next.exit, pthread_exit, __pthread_exit);
-  FIND_NEXT(next.join, pthread_join, ___pthread_join);
-  FIND_NEXT(next.tryjoin, pthread_tryjoin_np, __pthread_tryjoin_np);
-  FIND_NEXT(next.timedjoin, pthread_timedjoin_np, ___pthread_timedjoin_np64);
-  FIND_NEXT(next.clockjoin, pthread_clockjoin_np, ___pthread_clockjoin_np64);
+  FIND_NEXT(next.join, pthread_join, static_join);
+  FIND_NEXT(next.tryjoin, pthread_tryjoin_np, static_tryjoin);
+  FIND_NEXT(next.timedjoin, pthread_timedjoin_np, static_timedjoin);
   FIND_NEXT(next.detach, pthread_detach, __pthread_detach);
   FIND_FRONT(front.create, "pthread_create", own_pthread_create);
   FIND_FRONT(front.join, "pthread_join", own_pthread_join);
   FIND_FRONT(front.detach, "pthread_detach", own_pthread_detach);
-  FIND_FRONT(front.exit, "pthread_exit", own_pthread_exit);
 }
 
 static void start_once(void) {
   void *first = platform_sanitizer_runtime() ? find_default("pthread_create") : NULL;
   start_function *none = NULL;
   int (*own)(pthread_t *, const pthread_attr_t *, start_function *, void *) = own_pthread_create;
+  void *after = dlsym ? dlsym(RTLD_NEXT, "pthread_create") : NULL;
+  memcpy(&next.create, &after, sizeof after);
   if (first && memcmp(&first, &own, sizeof first) != 0) ask_order(first);
   behind_sanitizer = sanitizer_start != none;
   find_all();
@@ -237,9 +245,10 @@ VGC_API int pthread_create(pthread_t *restrict thread, const pthread_attr_t *res
     sanitizer_start = start;
     return EAGAIN;
   }
+  if (creating) return next.create(thread, attributes, start, arg);
   spawn_start();
-  bool pass_on = creating || (behind_sanitizer && start != sanitizer_start);
-  return pass_on ? next.create(thread, attributes, start, arg) : create(thread, attributes, start, arg);
+  bool service = behind_sanitizer && start != sanitizer_start;
+  return service ? next.create(thread, attributes, start, arg) : create(thread, attributes, start, arg);
 }
 
 /* ---- Results ---- */
@@ -251,35 +260,19 @@ VGC_API _Noreturn void pthread_exit(void *result) {
   __builtin_unreachable();
 }
 
-/* After a successful join; the result is on the joiner's stack and where the joiner wants it. */
-static int joined(struct thread *thread, uint64_t birth, void *value, void **result) {
+int spawn_joined(struct thread *thread, uint64_t birth, void *value, void **result) {
   if (result) *result = value;
   if (thread) thread_forget(thread, birth);
   thread_reap();
   return 0;
 }
 
-/* The record is looked up before the join: after it, the handle may already be another thread's. */
-#define JOIN(handle, result, call)                                                                                     \
-  do {                                                                                                                 \
-    spawn_start();                                                                                                     \
-    uint64_t birth = 0;                                                                                                \
-    struct thread *record = thread_find(handle, &birth);                                                               \
-    void *value = NULL;                                                                                                \
-    int rc = call;                                                                                                     \
-    return rc ? rc : joined(record, birth, value, result);                                                             \
-  } while (0)
+VGC_API int pthread_join(pthread_t thread, void **result) { SPAWN_JOIN(thread, result, next.join(thread, &value)); }
 
-VGC_API int pthread_join(pthread_t thread, void **result) { JOIN(thread, result, next.join(thread, &value)); }
-
-VGC_API int pthread_tryjoin_np(pthread_t thread, void **result) { JOIN(thread, result, next.tryjoin(thread, &value)); }
+VGC_API int pthread_tryjoin_np(pthread_t thread, void **result) { SPAWN_JOIN(thread, result, next.tryjoin(thread, &value)); }
 
 VGC_API int pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec *deadline) {
-  JOIN(thread, result, next.timedjoin(thread, &value, deadline));
-}
-
-VGC_API int pthread_clockjoin_np(pthread_t thread, void **result, clockid_t clock, const struct timespec *deadline) {
-  JOIN(thread, result, next.clockjoin(thread, &value, clock, deadline));
+  SPAWN_JOIN(thread, result, next.timedjoin(thread, &value, deadline));
 }
 
 VGC_API int pthread_detach(pthread_t thread) {
@@ -291,7 +284,7 @@ VGC_API int pthread_detach(pthread_t thread) {
   return rc;
 }
 
-/* ---- C11 threads, over the above: sanitizers know nothing of them ---- */
+/* ---- C11 threads, over the above: sanitizers know nothing of them. thrd_exit gives no pointer and stays libc's. ---- */
 
 static int thrd_status(int rc) {
   switch (rc) {
@@ -327,10 +320,4 @@ VGC_API int thrd_join(thrd_t thread, int *result) {
 VGC_API int thrd_detach(thrd_t thread) {
   spawn_start();
   return thrd_status(front.detach(thread));
-}
-
-VGC_API _Noreturn void thrd_exit(int result) {
-  spawn_start();
-  front.exit((void *)(intptr_t)result);
-  __builtin_unreachable();
 }

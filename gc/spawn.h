@@ -3,8 +3,27 @@
 #ifndef VGC_SPAWN_H
 #define VGC_SPAWN_H
 
-/* Finds the functions behind ours; any thread, any number of times. A constructor calls it, and so does world_install:
- * that keeps this file in every program that links the archive, so that its definitions prevail over libc's. */
+#include <stdint.h>
+
+struct thread;
+
+/* Finds the functions behind ours; any thread, any number of times. A constructor calls it, and so does world_install: that
+ * keeps this file in every program that links the archive, so that its definitions prevail over libc's. */
 void spawn_start(void);
+
+/* After a successful join: the result goes to the joiner and ceases to be a root. 0. */
+int spawn_joined(struct thread *, uint64_t birth, void *value, void **result);
+
+/* Body of a function that joins; call writes the result to &value. The record is looked up before the join: after it, the
+ * handle may already be another thread's. */
+#define SPAWN_JOIN(handle, result, call)                                                                               \
+  do {                                                                                                                 \
+    spawn_start();                                                                                                     \
+    uint64_t birth = 0;                                                                                                \
+    struct thread *record = thread_find(handle, &birth);                                                               \
+    void *value = NULL;                                                                                                \
+    int rc = call;                                                                                                     \
+    return rc ? rc : spawn_joined(record, birth, value, result);                                                       \
+  } while (0)
 
 #endif
