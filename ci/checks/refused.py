@@ -30,8 +30,8 @@ with tempfile.TemporaryDirectory() as stubs:
             stub.touch()
     for what, flags, message in CASES:
         for path in sources:
-            result = subprocess.run([arguments.cc, "-E", "-nostdinc", f"-I{stubs}", f"-I{ROOT}/gc/include", *flags, path],
-                                    capture_output=True, text=True)
+            command = [arguments.cc, "-E", "-nostdinc", f"-I{stubs}", f"-I{ROOT}/gc/include", *flags, path]
+            result = subprocess.run(command, capture_output=True, text=True)
             if result.returncode == 0 or message not in result.stderr:
                 problems.append(f"{path.name} for {what}: expected the error '{message}', got {result.returncode}")
 for problem in problems:

@@ -82,7 +82,8 @@ def run_stress(gate, preset, seconds, spinners=0, prefix=()):
                 arguments += ["--spinners", str(spinners)]
             line = shlex.join([program.name, *arguments])
             gate.progress.step(f"{preset}: {line}")
-            result = run([*prefix, program, *arguments], cwd=ROOT, timeout=seconds * 5 + 90 + gate.settings.requests / 200)
+            result = run([*prefix, program, *arguments], cwd=ROOT,
+                         timeout=seconds * 5 + 90 + gate.settings.requests / 200)
             command = f"ci/repro {'' if preset == 'dev' else f'--preset {preset} '}{shlex.quote(line)}"
             name = f"{preset}: {program.name}" + (" oversubscribed" if spinners else "") + f" seed {seed}"
             status = PASSED if result.ok else NOT_RUN if result.status == 77 else FAILED
