@@ -172,7 +172,7 @@ int platform_handler_install(unsigned signal, void (*handler)(int)) {
   /* Not SA_ONSTACK: the scan begins at the handler's own frame, so that frame must be on the interrupted stack. */
   action.sa_flags = SA_RESTART;
   /* Every bit: sigfillset leaves out the signal by which libc cancels a thread, and a cancelled thread would unwind out
-   * of the handler, run its destructors in the stopped world, and keep the suspend signal blocked (X10). */
+   * of the handler, run its destructors in the stopped world, and keep the suspend signal blocked (X20). */
   memset(&action.sa_mask, 0xff, sizeof action.sa_mask);
   return sigaction((int)signal, &action, NULL) == 0 ? 0 : EINVAL;
 }

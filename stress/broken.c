@@ -23,7 +23,7 @@ static void *misclassify(enum subject_kind kind, size_t size, size_t alignment, 
   if ((kind != KIND_SCANNED && kind != KIND_TYPED) || alignment > 8 || !every(OFTEN))
     return subject_real.allocate(kind, size, alignment, way);
   void *object = subject_real.allocate(KIND_NOSCAN, size, alignment, way);
-  return object ? memset(object, 0, size) : NULL;
+  return object ? memset(object, 0, subject_real.usable(object)) : NULL;
 }
 
 static void *keep(enum subject_kind kind, size_t size, size_t alignment, unsigned way) {

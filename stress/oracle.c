@@ -100,7 +100,7 @@ static void check_sum(const struct worker *worker, const struct reference *refer
 
 static void check_place(const struct worker *worker, const struct reference *reference) {
   size_t usable = subject.usable(oracle_start(reference));
-  harness_check(usable >= reference->size, "thread %u: object at %p has %zu usable bytes, %u were asked for",
+  harness_check(usable >= reference->size, "thread %u: object at %p has %zu usable bytes, expected at least %u",
                 worker->index, (void *)oracle_start(reference), usable, reference->size);
   if (!(subject.can & CAN_INTERIOR)) return;
   void *base = subject.base(reference->at);
