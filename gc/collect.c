@@ -34,7 +34,7 @@ static _Atomic uint64_t begun COLLECTOR_DATA;
 struct cycle {
   enum collect_reason reason;
   uint64_t begun_before;
-  bool refused, done;
+  bool announced, refused, done;
   size_t marked;
   uint32_t surrendered;
   unsigned suspended;
@@ -54,6 +54,7 @@ static void sweep_if_owned(struct span *span, void *arg) {
 
 static void stopped(void *arg) {
   struct cycle *cycle = arg;
+  fetch_add_relaxed(&begun, 1);
   POINT(collect_stopped);
   cycle->marked = mark_all();
   if (config.check_level >= 3) check_heap();
@@ -86,44 +87,56 @@ static void count_pause(struct cycle *cycle) {
   totals.pause_last = cycle->pause;
   totals.pause_total += cycle->pause;
   if (cycle->pause > totals.pause_max) totals.pause_max = cycle->pause;
-  totals.suspensions += cycle->suspended;
+}
+
+/* With the world's locks. False, with the world running again, if the list of loaded objects does not hold. */
+static bool stop_and_collect(struct cycle *cycle) {
+  if (!roots_modules_listed()) return false;
+  uint64_t start = platform_now_ns();
+  unsigned suspended = world_stop();
+  bool hold = roots_modules_hold();
+  totals.stops++;
+  totals.suspensions += suspended;
+  if (hold) {
+    world_with_own_registers(thread_self(), stopped, cycle);
+    cycle->suspended = suspended;
+    cycle->pause = platform_now_ns() - start;
+    count_pause(cycle);
+  }
+  POINT(collect_before_resume);
+  world_resume();
+  POINT(collect_after_resume);
+  return hold;
 }
 
 /* Everything that a cycle needs is taken before the stop, in the order of ranks: no suspended thread holds it, so no
  * span is between central and a cache, no descriptor half made, no thread half registered. */
 static void run(struct cycle *cycle) {
   const struct vgc_hooks *hooks = hooks_get();
-  fetch_add_relaxed(&begun, 1);
-  if (hooks->cycle_start) hooks->cycle_start(hooks->arg);
+  if (hooks->cycle_start && !cycle->announced) hooks->cycle_start(hooks->arg);
+  cycle->announced = true;
   large_finish_sweep();
   central_finish_sweep();
   POINT(collect_before_locks);
   lock_world();
-  uint64_t start = platform_now_ns();
-  cycle->suspended = world_stop();
-  world_with_own_registers(thread_self(), stopped, cycle);
-  cycle->pause = platform_now_ns() - start;
-  count_pause(cycle);
-  POINT(collect_before_resume);
-  world_resume();
-  POINT(collect_after_resume);
+  cycle->done = stop_and_collect(cycle);
   unlock_world();
+  if (!cycle->done) return;
   lock_acquire(&heap_lock);
   pages_trim(false, pages_taken_bytes() / 4);
   lock_release(&heap_lock);
   event_record(EVENT_CYCLE, totals.cycles, cycle->marked);
   event_record(EVENT_SURRENDER, cycle->surrendered, cycle->suspended);
-  cycle->done = true;
 }
 
-/* With the loader's lock held (roots_with_modules). */
-static void collect_with_modules(void *arg) {
-  struct cycle *cycle = arg;
+/* False if the loaded objects must be listed first, which may not be done with a lock of ours held. */
+static bool attempt(struct cycle *cycle) {
   lock_acquire(&collect_lock);
   bool served = cycle->reason != COLLECT_STRESS && load_relaxed(&begun) != cycle->begun_before;
   cycle->refused = load_relaxed(&disabled) != 0;
   if (!cycle->refused && !served) run(cycle);
   lock_release(&collect_lock);
+  return cycle->refused || served || cycle->done;
 }
 
 static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) {
@@ -137,10 +150,12 @@ static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) 
 bool collect_now(enum collect_reason reason) {
   struct cycle cycle = {
       .reason = reason, .begun_before = load_relaxed(&begun), .refused = load_relaxed(&disabled) != 0};
-  if (!cycle.refused && !roots_with_modules(collect_with_modules, &cycle)) {
-    errno = ENOMEM;
-    return false;
-  }
+  if (!cycle.refused)
+    while (!attempt(&cycle))
+      if (!roots_list_modules()) {
+        errno = ENOMEM;
+        return false;
+      }
   const struct vgc_hooks *hooks = hooks_get();
   if (cycle.done && (config.log || hooks->cycle_end)) {
     struct vgc_stats stats = {.struct_size = sizeof stats};

@@ -18,7 +18,7 @@ void collect_disable(void);
 bool collect_enable(void);
 
 struct collect_totals {
-  uint64_t cycles, suspensions;
+  uint64_t cycles, stops, suspensions;
   uint64_t pause_last, pause_max, pause_total; /* ns */
 };
 /* Registered thread, no locks held. */

@@ -25,6 +25,7 @@ struct range {
 static struct marker {
   struct range *stack;
   size_t depth, capacity, bytes_reserved;
+  uintptr_t heap_low, heap_bytes; /* all arenas lie within: the filter for words, one subtract and compare */
   bool overflowed;
   uint32_t rescans;
   uint64_t objects;
@@ -164,8 +165,9 @@ static ALWAYS_INLINE void mark_address(uintptr_t address) {
 }
 
 static ALWAYS_INLINE void line_enqueue(uintptr_t address) {
+  if (LIKELY(address - marker.heap_low >= marker.heap_bytes)) return;
   struct arena *arena = arena_of(address);
-  if (LIKELY(!arena)) return;
+  if (UNLIKELY(!arena)) return;
   struct span *span = arena_span_at(arena, address - arena->base);
   if (!span) return;
   __builtin_prefetch(&span->base);
@@ -203,7 +205,8 @@ static void drain(void) {
 
 /* A word of a thread's own stack or registers that points into a span of its own pins the span: the thread may be
  * suspended inside vgc_free of that slot, past its test of ownership (cache_surrender). */
-static void pin(uintptr_t word, const struct thread *thread) {
+static ALWAYS_INLINE void pin(uintptr_t word, const struct thread *thread) {
+  if (LIKELY(word - marker.heap_low >= marker.heap_bytes)) return;
   struct span *span = span_of(word);
   if (span && thread->cache && load_relaxed(&span->owner) == thread->cache) span->pinned = 1;
 }
@@ -253,7 +256,19 @@ static void rescan(void) {
   }
 }
 
+static void bound_heap(void) {
+  uintptr_t low = UINTPTR_MAX, high = 0;
+  for (uint32_t i = 0; i < load_relaxed(&arenas_count); i++) {
+    uintptr_t end = arenas[i].base + (arenas[i].used_pages << arenas[i].page_shift);
+    if (arenas[i].base < low) low = arenas[i].base;
+    if (end > high) high = end;
+  }
+  marker.heap_low = low;
+  marker.heap_bytes = high > low ? high - low : 0;
+}
+
 size_t mark_all(void) {
+  bound_heap();
   marker.objects = 0;
   marker.bytes = 0;
   marker.rescans = 0;

@@ -1,6 +1,6 @@
 /* Everything that vgc asks of the system, the compiler and the sanitizers. No other file of gc/ may test for a system,
  * an architecture or a sanitizer. Implementations: platform_linux.c (memory, clock, text), platform_linux_thread.c
- * (suspension, stacks), platform_linux_modules.c (loaded objects, thread-local storage), platform_sanitizer.c
+ * (suspension, stacks), platform_linux_modules.c (loaded objects), platform_linux_storage.c (thread-local storage), platform_sanitizer.c
  * (sanitizers met at run time), arch_*.h (registers).
  *
  * Unless said otherwise a function allocates nothing from libc, takes no foreign lock and may be called with the world
@@ -142,16 +142,21 @@ void platform_thread_describe(int tid, unsigned signal);
 /* ---- Loaded objects and thread-local storage ---- */
 
 typedef void platform_range(void *context, uintptr_t low, uintptr_t high);
-/* Enumerates the loaded objects, then calls body(arg) while the loader's lock keeps them loaded. False, without having
- * called body, if there is no memory for the list. Not with the world stopped. */
-bool platform_modules_with(void (*body)(void *), void *arg);
-/* Writable segments; inside platform_modules_with. */
-void platform_modules_segments(platform_range *, void *context);
+struct platform_modules;
+/* Lists the loaded objects; NULL without memory. Takes the loader's lock: never with the world stopped, nor with a lock
+ * that a thread inside the loader may want. */
+struct platform_modules *platform_modules_list(void);
+void platform_modules_release(struct platform_modules *);
+/* Whether the list still holds. World stopped. */
+bool platform_modules_hold(const struct platform_modules *);
+/* Writable segments. */
+void platform_modules_segments(const struct platform_modules *, platform_range *, void *context);
 /* Learns how this libc keeps pthread_setspecific values. Once, by any thread, before the first storage scan. */
 void platform_storage_learn(void);
 /* Thread-local storage and pthread_setspecific values of the thread with that thread pointer, as far as they lie
- * outside [low, high), its stack. Inside platform_modules_with. */
-void platform_storage(uintptr_t thread_pointer, uintptr_t low, uintptr_t high, platform_range *, void *context);
+ * outside [low, high), its stack; of the objects listed. World stopped. */
+void platform_storage(const struct platform_modules *, uintptr_t thread_pointer, uintptr_t low, uintptr_t high,
+                      platform_range *, void *context);
 
 /* ---- Sanitizers, met at run time also by a release build ---- */
 

@@ -1,249 +1,147 @@
-/* Loaded objects and thread-local storage, as glibc and musl lay them out.
+/* Loaded objects: which memory of theirs holds data, and whether the list of them still holds.
  *
- * A thread's storage is found from its thread pointer (tp):
- *   static block   below tp (x86-64) or above it (aarch64), one piece for all objects loaded at start. A thread that
- *                  pthread_create made has it inside its stack mapping; the main thread's stands alone.
- *   dynamic blocks one malloc block for each object loaded later, as far as the thread has used it: entry `module id`
- * of the DTV, the vector that the word at tp+8 (x86-64) or tp (aarch64) points to. Entry -1 holds the number of
- * entries, 0 the generation; an entry is a pointer and what to free. pthread keys   values of the first 32 keys lie in
- * the thread's structure, beside tp; those of each further 32 in a calloc block that an array in the structure points
- * to. The array's place differs between versions: platform_storage_learn finds it by setting a key and looking where
- * the value went. */
+ * The list is made while the world runs, under the loader's lock, and kept. A stopped world must not take that lock,
+ * since a suspended thread may hold it (N22); and the lock must not be held over a stop, since a thread that waits for
+ * it inside libc does not answer under ThreadSanitizer. So the stopped world checks instead that nothing changed: it
+ * walks the loader's chain of link maps as a debugger does (SVR4 r_debug) and compares a fingerprint. A thread
+ * suspended in the middle of dlopen or dlclose shows as a state other than RT_CONSISTENT. On a difference the collector
+ * lets the world run, lists anew, and stops again (B12). */
 #include <dlfcn.h>
-#include <errno.h>
 #include <link.h>
-#include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "platform.h"
-
-/* Absent from a -static program, where it could find nothing. */
-#pragma weak dlsym
+#include "platform_linux.h"
+#include "point.h"
 
 struct segment {
   uintptr_t low, high;
 };
-struct tls_module {
-  size_t id, size;
+
+struct platform_modules {
+  size_t bytes; /* of this mapping */
+  uint64_t fingerprint;
+  size_t segment_count, tls_count;
+  struct platform_tls_module *tls;
+  struct segment segments[];
 };
 
-/* Written by the one thread that collects, before the stop; read in the same platform_modules_with. */
-static struct {
-  struct segment *segments;
-  size_t segment_count, segment_capacity;
-  struct tls_module *tls;
-  size_t tls_count, tls_capacity;
-  bool failed;
-} modules COLLECTOR_DATA;
+/* Absent from some -static programs, whose objects never change. */
+#pragma weak _r_debug
 
-#define FIRST_CAPACITY 256
-static struct segment first_segments[FIRST_CAPACITY] COLLECTOR_DATA;
-static struct tls_module first_tls[FIRST_CAPACITY] COLLECTOR_DATA;
+#define CHANGING 0u /* never the fingerprint of a list that holds */
 
-/* Room for one more item: the table, perhaps moved to one of twice the size; NULL if there is no memory. */
-static void *room(void *table, void *first, size_t item, size_t count, size_t *capacity) {
-  if (!table) {
-    *capacity = FIRST_CAPACITY;
-    return first;
-  }
-  if (count < *capacity) return table;
-  void *larger = platform_reserve(*capacity * 2 * item, 4096);
-  if (!larger) return NULL;
-  memcpy(larger, table, count * item);
-  if (table != first) platform_release(table, *capacity * item);
-  *capacity *= 2;
-  return larger;
+static uint64_t mix(uint64_t hash, uint64_t value) {
+  return (hash ^ value) * UINT64_C(0x9E3779B97F4A7C15) + (hash >> 29);
 }
 
-static bool add_segment(uintptr_t low, uintptr_t high) {
+/* Of one name space: every object's place and the head of its dynamic section, which differs between builds. */
+NO_SANITIZE static uint64_t mix_objects(uint64_t hash, const struct link_map *map) {
+  for (; map; map = map->l_next) {
+    hash = mix(mix(hash, (uintptr_t)map), map->l_addr);
+    hash = mix(hash, (uintptr_t)map->l_ld);
+    for (unsigned i = 0; map->l_ld && i < 8 && map->l_ld[i].d_tag != DT_NULL; i++)
+      hash = mix(hash, (uint64_t)map->l_ld[i].d_un.d_val);
+  }
+  return hash;
+}
+
+/* With the loader's lock held, or the world stopped. */
+NO_SANITIZE static uint64_t fingerprint(void) {
+  uint64_t hash = 1;
+  if (!&_r_debug || _r_debug.r_version == 0) return hash;
+  const struct r_debug *space = &_r_debug;
+  while (space) {
+    if (space->r_state != RT_CONSISTENT) return CHANGING;
+    hash = mix_objects(hash, space->r_map);
+#if __GLIBC_PREREQ(2, 35)
+    space = space->r_version >= 2 ? &((const struct r_debug_extended *)space)->r_next->base : NULL;
+#else
+    space = NULL;
+#endif
+  }
+  return hash == CHANGING ? 1 : hash;
+}
+
+/* ---- The list ---- */
+
+static void add_segment(struct platform_modules *list, uintptr_t low, uintptr_t high) {
   low = (low + 7) & ~(uintptr_t)7;
   high &= ~(uintptr_t)7;
-  if (low >= high) return true;
-  struct segment *table =
-      room(modules.segments, first_segments, sizeof *table, modules.segment_count, &modules.segment_capacity);
-  if (!table) return false;
-  modules.segments = table;
-  table[modules.segment_count++] = (struct segment){low, high};
-  return true;
-}
-
-static bool add_tls(size_t id, size_t size) {
-  struct tls_module *table = room(modules.tls, first_tls, sizeof *table, modules.tls_count, &modules.tls_capacity);
-  if (!table) return false;
-  modules.tls = table;
-  table[modules.tls_count++] = (struct tls_module){id, size};
-  return true;
+  if (low < high) list->segments[list->segment_count++] = (struct segment){low, high};
 }
 
 /* A writable segment less the collector's own data (N23). Its whole size in memory: .bss has no bytes in the file. */
-static bool add_writable(uintptr_t low, uintptr_t high) {
+static void add_writable(struct platform_modules *list, uintptr_t low, uintptr_t high) {
   uintptr_t own_low = (uintptr_t)__start_vgc_data, own_high = (uintptr_t)__stop_vgc_data;
-  if (own_high <= low || own_low >= high) return add_segment(low, high);
-  return add_segment(low, own_low) && add_segment(own_high, high);
+  if (own_high <= low || own_low >= high) {
+    add_segment(list, low, high);
+    return;
+  }
+  add_segment(list, low, own_low);
+  add_segment(list, own_high, high);
 }
 
-static int note_object(struct dl_phdr_info *info, size_t size, void *unused) {
-  (void)unused;
+static int note_object(struct dl_phdr_info *info, size_t size, void *arg) {
+  struct platform_modules *list = arg;
   for (unsigned i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-    if (header->p_type == PT_LOAD && (header->p_flags & PF_W) && (header->p_flags & PF_R)) {
-      uintptr_t low = (uintptr_t)info->dlpi_addr + header->p_vaddr;
-      if (!add_writable(low, low + header->p_memsz)) modules.failed = true;
-    }
+    uintptr_t low = (uintptr_t)info->dlpi_addr + header->p_vaddr;
+    if (header->p_type == PT_LOAD && (header->p_flags & PF_W) && (header->p_flags & PF_R))
+      add_writable(list, low, low + header->p_memsz);
     bool has_tls = size >= offsetof(struct dl_phdr_info, dlpi_tls_data) && info->dlpi_tls_modid != 0;
-    if (header->p_type == PT_TLS && has_tls && !add_tls(info->dlpi_tls_modid, header->p_memsz)) modules.failed = true;
-  }
-  return modules.failed;
-}
-
-struct call {
-  void (*body)(void *);
-  void *arg;
-};
-
-/* Runs inside the first object's callback: the loader's lock is recursive, so the whole list can be walked from here,
- * and the lock is still held when body runs. */
-static int enumerate_and_call(struct dl_phdr_info *info, size_t size, void *arg) {
-  (void)info, (void)size;
-  const struct call *call = arg;
-  modules.segment_count = modules.tls_count = 0;
-  modules.failed = false;
-  dl_iterate_phdr(note_object, NULL);
-  if (modules.failed) return -1;
-  call->body(call->arg);
-  return 1;
-}
-
-bool platform_modules_with(void (*body)(void *), void *arg) {
-  struct call call = {body, arg};
-  return dl_iterate_phdr(enumerate_and_call, &call) == 1;
-}
-
-void platform_modules_segments(platform_range *range, void *context) {
-  for (size_t i = 0; i < modules.segment_count; i++) range(context, modules.segments[i].low, modules.segments[i].high);
-}
-
-/* ---- Storage of threads ---- */
-
-#define KEYS_PER_BLOCK 32 /* glibc; a value is a sequence number and a pointer */
-#define KEY_BLOCKS     32
-#define STRUCT_WINDOW  4096 /* the array lies within that of the thread pointer */
-
-static struct {
-  bool learnt;
-  intptr_t key_blocks; /* the array of pointers to blocks of keys, relative to the thread pointer */
-  size_t static_size;  /* upper bound of the static block */
-} storage COLLECTOR_DATA;
-
-struct key_value {
-  uintptr_t sequence, value;
-};
-
-/* Where, relative to tp, a pointer to the block lies whose entry `index` holds `value`; 0 if nowhere. */
-static NO_SANITIZE intptr_t find_key_block(uintptr_t tp, unsigned index, uintptr_t value) {
-  uintptr_t low = ARCH_STRUCT_ABOVE_POINTER ? tp : tp - STRUCT_WINDOW;
-  for (uintptr_t at = low; at < low + STRUCT_WINDOW; at += sizeof(uintptr_t)) {
-    if (!platform_readable(at, sizeof(uintptr_t))) continue;
-    const struct key_value *block = *(const struct key_value **)at;
-    if (!block || (uintptr_t)block % sizeof(uintptr_t) != 0) continue;
-    if (!platform_readable((uintptr_t)block, KEYS_PER_BLOCK * sizeof *block)) continue;
-    if (block[index].value == value) return (intptr_t)(at - tp);
+    if (header->p_type == PT_TLS && has_tls)
+      list->tls[list->tls_count++] = (struct platform_tls_module){info->dlpi_tls_modid, header->p_memsz};
   }
   return 0;
 }
 
-static void learn_key_blocks(void) {
-  static const char probe; /* an address that no other key holds */
-  pthread_key_t keys[4 * KEYS_PER_BLOCK];
-  unsigned count = 0;
-  while (count < 4 * KEYS_PER_BLOCK && pthread_key_create(&keys[count], NULL) == 0)
-    if (keys[count++] >= KEYS_PER_BLOCK) break;
-  pthread_key_t key = count ? keys[count - 1] : 0;
-  if (key >= KEYS_PER_BLOCK && key < KEYS_PER_BLOCK * KEY_BLOCKS && pthread_setspecific(key, &probe) == 0) {
-    intptr_t at = find_key_block(arch_thread_pointer(), key % KEYS_PER_BLOCK, (uintptr_t)&probe);
-    storage.learnt = at != 0;
-    storage.key_blocks = at - (intptr_t)(key / KEYS_PER_BLOCK * sizeof(uintptr_t));
-    pthread_setspecific(key, NULL);
-  }
-  while (count) pthread_key_delete(keys[--count]);
+static int count_headers(struct dl_phdr_info *info, size_t size, void *count) {
+  (void)size;
+  *(size_t *)count += info->dlpi_phnum;
+  return 0;
 }
 
-void platform_storage_learn(void) {
-  if (storage.static_size) return;
-  int saved = errno;
-  /* glibc tells how large a stack it needs: a page, the static block with the structure, and PTHREAD_STACK_MIN of old. What
-   * is left is no more than its block: the memory below may be another thread's stack, dead frames included. */
-  size_t (*least)(const pthread_attr_t *) = NULL;
-  void *symbol = dlsym ? dlsym(RTLD_DEFAULT, "__pthread_get_minstack") : NULL;
-  memcpy(&least, &symbol, sizeof least);
-  pthread_attr_t attributes;
-  storage.static_size = 16384;
-  if (least && pthread_attr_init(&attributes) == 0) {
-    size_t rest = (size_t)sysconf(_SC_PAGESIZE) + 16384;
-    storage.static_size = least(&attributes) > rest ? least(&attributes) - rest : least(&attributes);
-    pthread_attr_destroy(&attributes);
-  }
-  learn_key_blocks();
-  if (!storage.learnt)
-    platform_print(
-        "vgc: cannot tell how this libc keeps pthread_setspecific values: those of keys from number 32 on are "
-        "not roots; add them with vgc_root_add_callback\n");
-  errno = saved;
+/* Runs inside the first object's callback: the loader's lock is recursive, so the list can be walked twice and the
+ * fingerprint taken without a change between. */
+static int list_all(struct dl_phdr_info *info, size_t size, void *arg) {
+  (void)info, (void)size;
+  struct platform_modules **result = arg;
+  size_t headers = 0;
+  dl_iterate_phdr(count_headers, &headers);
+  /* A header is a segment, which the collector's data may split, or storage. */
+  size_t bytes = sizeof **result + (headers + 1) * (sizeof(struct segment) + sizeof(struct platform_tls_module));
+  bytes = (bytes + 4095) & ~(size_t)4095;
+  struct platform_modules *list = platform_reserve(bytes, 4096);
+  if (!list) return 1;
+  list->bytes = bytes;
+  list->tls = (struct platform_tls_module *)(list->segments + headers + 1);
+  dl_iterate_phdr(note_object, list);
+  list->fingerprint = fingerprint();
+  *result = list;
+  return 1;
 }
 
-struct storage_walk {
-  uintptr_t low, high; /* what the stack scan covers */
-  platform_range *range;
-  void *context;
-};
-
-/* Gives a range unless the stack holds it or it cannot be read: a thread suspended inside the loader may show a stale
- * entry. */
-static void walk_range(const struct storage_walk *walk, uintptr_t low, size_t size) {
-  uintptr_t high = (low + size) & ~(uintptr_t)7;
-  low = (low + 7) & ~(uintptr_t)7;
-  if (low >= high || (low >= walk->low && high <= walk->high)) return;
-  if (platform_readable(low, high - low)) walk->range(walk->context, low, high);
+struct platform_modules *platform_modules_list(void) {
+  struct platform_modules *list = NULL;
+  POINT(modules_before_list);
+  dl_iterate_phdr(list_all, &list);
+  return list;
 }
 
-/* The static block and the thread's structure, page by page as far as they are mapped. */
-static void walk_static(const struct storage_walk *walk, uintptr_t tp) {
-  uintptr_t below = ARCH_STRUCT_ABOVE_POINTER ? storage.static_size : STRUCT_WINDOW;
-  uintptr_t above = ARCH_STRUCT_ABOVE_POINTER ? STRUCT_WINDOW : storage.static_size;
-  uintptr_t low = tp - below, high = tp + above;
-  low &= ~(uintptr_t)7;
-  if (tp >= walk->low && tp < walk->high) return;
-  while (low < tp && !platform_readable(low, tp - low)) low = (low | 4095) + 1;
-  while (high > tp && !platform_readable(tp, high - tp)) high = (high - 1) & ~(uintptr_t)4095;
-  walk_range(walk, low, high - low);
+void platform_modules_release(struct platform_modules *list) {
+  if (list) platform_release(list, list->bytes);
 }
 
-static NO_SANITIZE void walk_dynamic(const struct storage_walk *walk, uintptr_t tp) {
-  struct dtv_entry {
-    uintptr_t value, to_free;
-  };
-  const struct dtv_entry *dtv = *(struct dtv_entry **)(tp + ARCH_DTV_OFFSET);
-  if (!dtv || !platform_readable((uintptr_t)(dtv - 1), 2 * sizeof *dtv)) return;
-  size_t count = dtv[-1].value;
-  for (size_t i = 0; i < modules.tls_count; i++) {
-    const struct tls_module *module = &modules.tls[i];
-    if (module->id > count || !platform_readable((uintptr_t)(dtv + module->id), sizeof *dtv)) continue;
-    uintptr_t block = dtv[module->id].value;
-    if (block != 0 && block != UINTPTR_MAX) walk_range(walk, block, module->size);
-  }
+bool platform_modules_hold(const struct platform_modules *list) {
+  return list->fingerprint != CHANGING && list->fingerprint == fingerprint();
 }
 
-static NO_SANITIZE void walk_keys(const struct storage_walk *walk, uintptr_t tp) {
-  if (!storage.learnt) return;
-  const uintptr_t *blocks = (const uintptr_t *)(tp + (uintptr_t)storage.key_blocks);
-  for (unsigned i = 1; i < KEY_BLOCKS; i++)
-    if (blocks[i]) walk_range(walk, blocks[i], KEYS_PER_BLOCK * sizeof(struct key_value));
+void platform_modules_segments(const struct platform_modules *list, platform_range *range, void *context) {
+  for (size_t i = 0; i < list->segment_count; i++) range(context, list->segments[i].low, list->segments[i].high);
 }
 
-void platform_storage(uintptr_t thread_pointer, uintptr_t low, uintptr_t high, platform_range *range, void *context) {
-  struct storage_walk walk = {low, high, range, context};
-  walk_static(&walk, thread_pointer);
-  walk_dynamic(&walk, thread_pointer);
-  walk_keys(&walk, thread_pointer);
+const struct platform_tls_module *platform_modules_storage(const struct platform_modules *list, size_t *count) {
+  *count = list->tls_count;
+  return list->tls;
 }

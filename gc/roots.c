@@ -125,10 +125,24 @@ void roots_clear(void) {
   lock_release(&lock);
 }
 
-bool roots_with_modules(void (*body)(void *), void *arg) {
-  POINT(roots_before_modules);
-  return platform_modules_with(body, arg);
+/* ---- Loaded objects ---- */
+
+static struct platform_modules *modules COLLECTOR_DATA; /* roots lock */
+
+bool roots_list_modules(void) {
+  struct platform_modules *list = platform_modules_list();
+  if (!list) return false;
+  lock_acquire(&lock);
+  struct platform_modules *before = modules;
+  modules = list;
+  lock_release(&lock);
+  platform_modules_release(before);
+  return true;
 }
+
+bool roots_modules_listed(void) { return modules != NULL; }
+
+bool roots_modules_hold(void) { return platform_modules_hold(modules); }
 
 /* ---- The scan; world stopped ---- */
 
@@ -210,14 +224,14 @@ static void scan_thread(const struct scan *scan) {
   scan_stack(scan);
   if (thread->position == &thread->blocked)
     give(scan, (uintptr_t)thread->blocked_registers, (uintptr_t)(thread->blocked_registers + PLATFORM_SAVED_REGISTERS));
-  platform_storage(thread->thread_pointer, thread->stack_low, thread->stack_high, give_platform,
+  platform_storage(modules, thread->thread_pointer, thread->stack_low, thread->stack_high, give_platform,
                    (void *)(uintptr_t)scan);
 }
 
 void roots_scan(roots_range *range, void *context) {
   struct scan scan = {range, context, NULL};
   POINT(roots_modules_enumerated);
-  platform_modules_segments(give_platform, &scan);
+  platform_modules_segments(modules, give_platform, &scan);
   scan_added(&scan);
   for (struct thread *thread = thread_first(); thread; thread = thread->next) {
     scan.thread = thread;

@@ -12,13 +12,15 @@ struct thread;
  * the range belongs to, or NULL. Bounds are aligned to words, every word is readable. */
 typedef void roots_range(void *context, const void *low, const void *high, struct thread *thread);
 
-/* Enumerates the loaded objects while it holds the loader's lock, and calls body(arg) with that lock still held, so
- * that no dlclose can unmap a segment between enumeration and scan (N22, B12). Before any lock of vgc's: a thread that
- * holds the loader's lock may allocate, and then waits for ours. False if there was no memory for the list of objects:
- * then body has not been called. */
-bool roots_with_modules(void (*body)(void *), void *arg);
+/* Lists the loaded objects for the scans to come. Takes the loader's lock: no lock of ours held, for a thread inside the
+ * loader may allocate and wait for ours. False without memory. */
+bool roots_list_modules(void);
+/* Whether there is a list yet. Roots lock. */
+bool roots_modules_listed(void);
+/* Whether the list still holds: no object came or went, or is about to (B12, N22). World stopped, roots lock. */
+bool roots_modules_hold(void);
 
-/* All roots. World stopped, inside roots_with_modules; the caller holds the roots lock. */
+/* All roots. World stopped, roots lock, modules hold. */
 void roots_scan(roots_range *range, void *context);
 
 /* See vgc.h; take the roots lock. */
