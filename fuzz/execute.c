@@ -82,22 +82,26 @@ static void on_error(void *arg, enum vgc_error error, const void *ptr, const cha
 
 /* ---- Operations ---- */
 
+/* The word that n stands for: of two numbers one counts from the end, where a scan that stops early shows. */
+static size_t word_of(const struct object *object, uint32_t n) {
+  size_t words = object->size / sizeof(uintptr_t), word = n / 2 % words;
+  return n % 2 ? words - 1 - word : word;
+}
+
 static bool do_link(struct run *run, const struct operation *op) {
   struct object *from = shadow_handle(run->shadow, op->a);
   const struct object *to = shadow_handle(run->shadow, op->b);
-  size_t words = from ? from->size / sizeof(uintptr_t) : 0;
-  if (!to || words == 0) return true;
-  shadow_link(run->shadow, from, op->n % words, to, op->opcode == OP_link_inside ? to->size / 2 : 0);
+  if (!to || !from || from->size < sizeof(uintptr_t)) return true;
+  shadow_link(run->shadow, from, word_of(from, op->n), to, op->opcode == OP_link_inside ? to->size / 2 : 0);
   shadow_drop_unreachable(run->shadow);
   return true;
 }
 
 static bool do_unlink(struct run *run, const struct operation *op) {
   struct object *from = shadow_handle(run->shadow, op->a);
-  size_t words = from ? from->size / sizeof(uintptr_t) : 0;
-  if (words == 0) return true;
+  if (!from || from->size < sizeof(uintptr_t)) return true;
   /* A big object's unsampled words hold no data; a word that was sampled, or a link, does. */
-  shadow_unlink(from, op->n % words);
+  shadow_unlink(from, word_of(from, op->n));
   shadow_drop_unreachable(run->shadow);
   return true;
 }
@@ -244,7 +248,7 @@ static bool start(struct run *run) {
   vgc_set_hooks(&hooks, NULL);
   for (size_t i = 0; i < LAYOUTS; i++) {
     struct vgc_layout layout = {.size = shadow_layouts[i].words * sizeof(uintptr_t),
-                                .pointer_words = &shadow_layouts[i].pointers,
+                                .pointer_words = shadow_layouts[i].pointers,
                                 .name = "fuzz"};
     if (!layout_ids[i]) layout_ids[i] = vgc_layout_register(&layout);
     CHECK(run, layout_ids[i] != 0, "vgc_layout_register failed with errno %d", errno);

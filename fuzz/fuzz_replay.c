@@ -37,7 +37,8 @@ static const char usage[] =
     "\n"
     "Exit status: 0 all passed, 1 some failed, 2 bad usage or an input that cannot be read.\n"
     "\n"
-    "Operations (h handle, s size, w word, i offset, r range, l layout, p power of two, x any number):\n";
+    "Operations (h handle, s size, w word: 2k the k-th, 2k+1 the k-th from the end, i offset, r range, l layout,\n"
+    "p power of two, x any number):\n";
 
 struct options {
   struct overrides overrides;

@@ -21,9 +21,9 @@ enum { HANDLES = 256, RANGES = 8, RANGE_WORDS = HANDLES / RANGES };
 
 /* How an operand is written in the text form, and what it means:
  *   '-' unused                        'h' handle (a, b)          'r' range of handles
- *   'l' number of a layout            'p' power of two, 2^b      'w' word of the object, modulo its words
- *   's' size in bytes (program_size)  'i' offset into the object, modulo its size
- *   'x' any number; the operation takes it modulo the cases that it knows */
+ *   'l' number of a layout            'p' power of two, 2^b      'w' word of the object: 2k the k-th, 2k+1 the k-th
+ * from the end 's' size in bytes (program_size)  'i' offset into the object, modulo its size 'x' any number; the
+ * operation takes it modulo the cases that it knows */
 struct operation_kind {
   const char *name;
   char operands[4]; /* a, b, n */
@@ -37,7 +37,7 @@ struct operation_kind {
   _(calloc, "hxs", "h := vgc_calloc(x, s / x)")                                                                        \
   _(aligned, "hps", "h := vgc_aligned_alloc(p, s)")                                                                    \
   _(uncollectable, "h-s", "h := vgc_malloc_uncollectable(s)")                                                          \
-  _(typed, "hlx", "h := vgc_malloc_typed(l, x)")                                                                       \
+  _(typed, "hls", "h := vgc_malloc_typed(l, s / its size)")                                                            \
   _(memdup, "h-s", "h := vgc_memdup(s bytes)")                                                                         \
   _(strdup, "h-s", "h := vgc_strdup(s characters)")                                                                    \
   _(realloc, "h-s", "h := vgc_realloc(h, s)")                                                                          \

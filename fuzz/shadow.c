@@ -9,7 +9,13 @@ enum { WORD = sizeof(uintptr_t), ALL_WORDS = 64 << 10, ENDS = 256, STRIDE = 128,
 enum { MARGIN = 1 };
 
 const struct shadow_layout shadow_layouts[LAYOUTS] = {
-    {1, 1}, {2, 2}, {3, 5}, {8, 0}, {33, (uint64_t)1 << 32 | 1}, {64, (uint64_t)1 << 63 | 0xf0},
+    {1, {1}},
+    {2, {2}},
+    {3, {5}},
+    {8, {0}},
+    {33, {(uint64_t)1 << 32 | 1}},
+    {64, {(uint64_t)1 << 63 | 0xf0}},
+    {100, {(uint64_t)1 << 63, (uint64_t)1 << 35 | 1}},
 };
 
 struct shadow *shadow_new(void) {
@@ -92,13 +98,17 @@ void shadow_gone(struct shadow *shadow, struct object *object) { leave(shadow, o
 
 /* ---- Reachability ---- */
 
+static bool is_pointer(const struct shadow_layout *layout, size_t word) {
+  return layout->pointers[word / 64] >> word % 64 & 1;
+}
+
 static bool word_is_scanned(const struct object *object, size_t word) {
   const struct shadow_layout *layout = &shadow_layouts[object->layout];
   switch (object->kind) {
   case KIND_NOSCAN:
     return false;
   case KIND_TYPED:
-    return word / layout->words < object->size / WORD / layout->words && (layout->pointers >> word % layout->words & 1);
+    return word / layout->words < object->size / WORD / layout->words && is_pointer(layout, word % layout->words);
   default:
     return true;
   }

@@ -17,7 +17,7 @@
 
 enum kind { KIND_SCANNED, KIND_NOSCAN, KIND_TYPED, KIND_UNCOLLECTABLE };
 enum state { STATE_GONE, STATE_LIVE, STATE_DROPPED };
-enum { OBJECT_LINKS = 8, OBJECT_NONE = UINT32_MAX, OBJECTS = PROGRAM_OPS + 1, LAYOUTS = 6 };
+enum { OBJECT_LINKS = 40, OBJECT_NONE = UINT32_MAX, OBJECTS = PROGRAM_OPS + 1, LAYOUTS = 7 };
 
 struct link {
   size_t word;
@@ -38,10 +38,10 @@ struct object {
   struct link links[OBJECT_LINKS];
 };
 
-/* A layout of the test's own: 64 words at most, so that one word tells the pointers. */
+/* A layout of the test's own, of 128 words at most. */
 struct shadow_layout {
   size_t words;
-  uint64_t pointers;
+  uint64_t pointers[2];
 };
 extern const struct shadow_layout shadow_layouts[LAYOUTS];
 
