@@ -30,6 +30,8 @@ static _Atomic unsigned disabled COLLECTOR_DATA;
 static struct collect_totals totals COLLECTOR_DATA; /* collect lock */
 /* Cycles begun; written under the collect lock, read before it is taken, to learn what happened while waiting. */
 static _Atomic uint64_t begun COLLECTOR_DATA;
+/* Calls of collect_now that the thread is in: more than one if a hook allocates. */
+static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
 
 struct cycle {
   enum collect_reason reason;
@@ -47,7 +49,7 @@ static void sweep_if_owned(struct span *span, void *arg) {
   (void)arg;
   span->pinned = 0;
   if (!load_relaxed(&span->owner)) return;
-  central[span->class_index].swept_objects += sweep_owned_span(span);
+  central[span_class(span)].swept_objects += sweep_owned_span(span);
   /* So that a full span's owner hears of it. */
   if (span_state(span) == SPAN_FULL) cache_notify(span);
 }
@@ -147,29 +149,36 @@ static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) 
                  (unsigned long long)cycle->pause / 1000, cycle->suspended);
 }
 
+static void tell(const struct cycle *cycle) {
+  const struct vgc_hooks *hooks = hooks_get();
+  if (!config.log && !hooks->cycle_end) return;
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  stats_fill(&stats);
+  if (config.log) log_cycle(cycle, &stats);
+  if (hooks->cycle_end) hooks->cycle_end(hooks->arg, &stats);
+}
+
 bool collect_now(enum collect_reason reason) {
   struct cycle cycle = {
       .reason = reason, .begun_before = load_relaxed(&begun), .refused = load_relaxed(&disabled) != 0};
-  if (!cycle.refused)
-    while (!attempt(&cycle))
-      if (!roots_list_modules()) {
-        errno = ENOMEM;
-        return false;
-      }
-  const struct vgc_hooks *hooks = hooks_get();
-  if (cycle.done && (config.log || hooks->cycle_end)) {
-    struct vgc_stats stats = {.struct_size = sizeof stats};
-    stats_fill(&stats);
-    if (config.log) log_cycle(&cycle, &stats);
-    if (hooks->cycle_end) hooks->cycle_end(hooks->arg, &stats);
-  }
-  if (cycle.refused) errno = EBUSY;
-  return !cycle.refused;
+  int error = cycle.refused ? EBUSY : 0;
+  inside++;
+  while (!error && !attempt(&cycle))
+    if (!roots_list_modules()) error = ENOMEM;
+  if (cycle.refused) error = EBUSY;
+  if (cycle.done) tell(&cycle);
+  inside--;
+  if (error) errno = error;
+  return !error;
 }
+
+bool collect_in_hook(void) { return inside > 0; }
 
 void collect_disable(void) {
   lock_acquire(&collect_lock);
-  store_relaxed(&disabled, load_relaxed(&disabled) + 1);
+  unsigned depth = load_relaxed(&disabled);
+  POINT(disable_between);
+  store_relaxed(&disabled, depth + 1);
   lock_release(&collect_lock);
 }
 
