@@ -30,14 +30,19 @@ static bool test_and_set(uintptr_t object) {
   return was;
 }
 
+static void *reserve(size_t bytes) {
+  void *start = platform_reserve(bytes, 4096);
+  if (!start) {
+    platform_print("vgc: check level 3: no memory for the second marker; lower VGC_CHECK_LEVEL\n");
+    platform_abort();
+  }
+  return start;
+}
+
 static void todo_push(uintptr_t object) {
   if (todo.depth == todo.capacity) {
     size_t capacity = todo.capacity ? todo.capacity * 2 : 65536;
-    uintptr_t *entries = platform_reserve(capacity * sizeof *entries, 4096);
-    if (!entries) {
-      platform_print("vgc: check level 3: no memory for the second marker; lower VGC_CHECK_LEVEL\n");
-      platform_abort();
-    }
+    uintptr_t *entries = reserve(capacity * sizeof *entries);
     if (todo.entries) {
       __builtin_memcpy(entries, todo.entries, todo.depth * sizeof *entries);
       platform_release(todo.entries, todo.capacity * sizeof *entries);
@@ -117,8 +122,7 @@ void check_mark_compare(void) {
   uint32_t count = load_relaxed(&arenas_count);
   for (uint32_t i = 0; i < count; i++) {
     map_bytes[i] = (load_relaxed(&arenas[i].bytes) / 64 + 4095) / 4096 * 4096;
-    maps[i] = platform_reserve(map_bytes[i], 4096);
-    CHECK(maps[i]);
+    maps[i] = reserve(map_bytes[i]);
   }
   span_each(visit_uncollectable, NULL);
   roots_scan(visit_range, NULL);

@@ -12,6 +12,8 @@ enum collect_reason { COLLECT_EXPLICIT, COLLECT_PACE, COLLECT_MEMORY, COLLECT_ST
  * served. No locks held, cache not busy, allocation possible afterwards. False with errno EBUSY if disabled, ENOMEM if
  * the loaded objects cannot be listed. */
 bool collect_now(enum collect_reason);
+/* Whether the caller is in a hook of a cycle that it runs itself. */
+bool collect_in_hook(void);
 
 /* See vgc_disable, vgc_enable. False if there is nothing to enable. */
 void collect_disable(void);

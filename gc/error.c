@@ -1,6 +1,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "atomic.h"
 #include "event.h"
@@ -24,16 +25,17 @@ void *hooks_out_of_memory(size_t size) {
 }
 
 /* Two copies in turn: a reader may still hold the one before, which a third call would overwrite. Setting hooks while
- * other threads run into errors is therefore limited to the documented use, once at the start. */
+ * other threads run into errors is therefore limited to the documented use, once at the start. A program built against
+ * another version says with struct_size how many of the fields it knows. */
 void vgc_set_hooks(const struct vgc_hooks *given, struct vgc_hooks *old) {
   const struct vgc_hooks *current = hooks_get();
-  if (old) *old = *current;
-  if (!given) {
-    store_release(&hooks, NULL);
-    return;
+  struct vgc_hooks *copy = NULL;
+  if (given) {
+    copy = current == &hooks_store[0] ? &hooks_store[1] : &hooks_store[0];
+    *copy = no_hooks;
+    memcpy(copy, given, given->struct_size < sizeof *copy ? given->struct_size : sizeof *copy);
   }
-  struct vgc_hooks *copy = current == &hooks_store[0] ? &hooks_store[1] : &hooks_store[0];
-  *copy = *given;
+  if (old) *old = *current; /* which may be `given` */
   store_release(&hooks, copy);
 }
 

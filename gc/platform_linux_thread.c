@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -126,11 +127,14 @@ bool platform_stack_bounds(uintptr_t *low, uintptr_t *high) {
   if (rc != 0) return false;
   *low = (uintptr_t)start;
   *high = (uintptr_t)start + size;
-  /* glibc counts the main thread's stack to the frame of the program's entry; argv and the environment, which a program
-   * may point at heap objects, lie above. */
-  if (platform_thread_id() == getpid())
-    while (platform_readable(*high, 8)) *high = (*high | 4095) + 1;
   uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  /* glibc counts the main thread's stack to the frame of the program's entry; argv and the environment, which a program
+   * may point at heap objects, lie above, with the program's name last. In a forked child the only thread may stand on
+   * another stack, with who knows what above it. */
+  uintptr_t map_low, map_high, name = (uintptr_t)getauxval(AT_EXECFN);
+  if (platform_thread_id() == getpid() && platform_mapping(here, &map_low, &map_high) && name >= map_low &&
+      name < map_high)
+    *high = map_high;
   return *low < *high && here < *high;
 }
 

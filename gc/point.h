@@ -4,6 +4,8 @@
 #define VGC_POINT_H
 
 #if defined(VGC_POINTS)
+#include <stdatomic.h>
+
 /* Set before threads start, by the test. The hook may block; it runs in the middle of whatever passes the point. */
 extern void (*_Atomic vgc_point_hook)(const char *name);
 #define POINT(name)                                                                                                    \
