@@ -147,7 +147,7 @@ void cache_notify(struct span *span) {
   if (owner)
     push(&owner->returned, span);
   else
-    push(&central[span->class_index % SIZECLASS_COUNT].returned, span);
+    push(&central[span_class(span) % SIZECLASS_COUNT].returned, span);
 }
 
 static void make_usable(struct cache *cache, struct span *span) {
@@ -166,8 +166,8 @@ void cache_take_returned(struct cache *cache) {
     if (load_relaxed(&span->owner) == cache) {
       if (span_state(span) == SPAN_FULL && span_fold_all(span)) make_usable(cache, span);
       POINT(cache_returned_folded);
-    } else if (span_anything_returned(span)) {
-      cache_notify(span); /* changed hands since it was pushed */
+    } else {
+      cache_notify(span); /* changed hands since it was pushed, or is no more; only its holder may look closer */
     }
   }
 }
@@ -262,7 +262,7 @@ COLD void *cache_allocate_slow(enum kind kind, size_t size) {
 /* A free by a thread that does not own the span. */
 NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
   struct cache *cache = cache_ensure();
-  if (span->class_index == SPAN_CLASS_LARGE) {
+  if (span_class(span) == SPAN_CLASS_LARGE) {
     if (!large_free(span, ptr)) cache_free_error(ptr, span);
     return;
   }
@@ -273,6 +273,8 @@ NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
     return;
   }
   platform_poison(ptr, span->size);
+  /* Before the slot is returned: after that the span may end and its descriptor serve another. */
+  unsigned index = span->cache_index;
   POINT(free_remote_before_return);
   /* Release: the holder that folds it in (acquire, span_fold) has this thread's uses of the object behind it. The
    * pointer is kept alive past the store (N51). */
@@ -282,12 +284,13 @@ NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
     cache_free_error(ptr, span);
     return;
   }
-  if (cache) cache_count(&cache->freed[span->cache_index], 1);
+  if (cache) cache_count(&cache->freed[index], 1);
   if (!before) cache_notify(span);
 }
 
 /* The first slot of a full span came free. */
 NOINLINE void cache_free_into_full(struct cache *cache, struct span *span) {
+  POINT(free_into_full);
   busy_set(cache, 1);
   make_usable(cache, span);
   busy_set(cache, 0);

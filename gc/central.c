@@ -29,23 +29,27 @@ void central_initialize(void) {
 
 static void file(struct central *class, struct span *span, enum span_state state) {
   struct span_list *list = state == SPAN_PARTIAL ? class->partial : class->exhausted;
-  store_relaxed(&span->state, (uint32_t)state);
+  store_release(&span->state, (uint32_t)state); /* pairs with take_returned */
   span_list_push(&list[span->kind], span);
 }
 
-/* Spans that were exhausted and have a returned slot since become partial; those that changed hands are passed on. */
+/* Spans that were exhausted and have a returned slot since become partial; those that changed hands are passed on. A
+ * span that is no more is dropped: had a slot of its next life been returned before `notified` was cleared, the
+ * exchange would have read that from cache_notify, and shown the new life's state. */
 static void take_returned(struct central *class) {
   if (LIKELY(!load_relaxed(&class->returned))) return;
   for (struct span *span = exchange_acquire(&class->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
     exchange_acq_rel(&span->notified, 0); /* see cache_notify */
-    bool ours = !load_relaxed(&span->owner) && span->class_index == class - central;
-    if (ours && span_state(span) == SPAN_EXHAUSTED) {
-      if (!span_fold_all(span)) continue;
+    /* Acquire: pairs with file()'s release, so that class and owner are of the same life. */
+    uint32_t state = load_acquire(&span->state);
+    bool ours = !load_relaxed(&span->owner) && span_class(span) == class - central;
+    if (state == SPAN_NONE || span_class(span) == SPAN_CLASS_LARGE) continue;
+    if (!ours) {
+      cache_notify(span);
+    } else if (state == SPAN_EXHAUSTED && span_fold_all(span)) {
       span_list_remove(&class->exhausted[span->kind], span);
       file(class, span, SPAN_PARTIAL);
-    } else if (!ours && span_state(span) != SPAN_NONE && span->class_index != SPAN_CLASS_LARGE) {
-      cache_notify(span);
     }
   }
 }
@@ -59,7 +63,7 @@ static void destroy(struct span *span) {
 static struct span *hand_out(struct span *span, struct cache *cache) {
   store_relaxed(&span->owner, cache);
   store_relaxed(&span->state, SPAN_CURRENT);
-  event_record(EVENT_SPAN_TAKEN, (uintptr_t)span, span->class_index);
+  event_record(EVENT_SPAN_TAKEN, (uintptr_t)span, span_class(span));
   pace_count_issued((size_t)span_free_count(span) * span->size);
   return span;
 }
@@ -82,7 +86,7 @@ struct span *central_take(unsigned class_index, enum kind kind, struct cache *ca
 }
 
 void central_give(struct span *span) {
-  unsigned class_index = span->class_index; /* the span may be gone by the end */
+  unsigned class_index = span_class(span); /* the span may be gone by the end */
   struct central *class = &central[class_index];
   central_lock(class_index);
   span_park(span);
@@ -133,7 +137,7 @@ size_t central_sweep_some(size_t pages) {
 
 void central_add_unswept(struct span *span) {
   store_relaxed(&span->state, SPAN_UNSWEPT);
-  span_list_push(&central[span->class_index].unswept[span->kind], span);
+  span_list_push(&central[span_class(span)].unswept[span->kind], span);
 }
 
 static void flip_list(struct span_list *to, struct span_list *from) {
@@ -158,7 +162,7 @@ void central_unlock_all(void) {
 }
 
 void central_file(struct span *span) {
-  file(&central[span->class_index], span, span_free_count(span) ? SPAN_PARTIAL : SPAN_EXHAUSTED);
+  file(&central[span_class(span)], span, span_free_count(span) ? SPAN_PARTIAL : SPAN_EXHAUSTED);
 }
 
 void central_forget_returned(void) {

@@ -8,11 +8,11 @@
 #include "span.h"
 
 void check_span(const struct span *span) {
-  bool large = span->class_index == SPAN_CLASS_LARGE;
+  bool large = span_class(span) == SPAN_CLASS_LARGE;
   CHECK(span->kind < KIND_COUNT);
-  CHECK(large || span->class_index < SIZECLASS_COUNT);
-  CHECK(large || span->size == sizeclass_table[span->class_index].size);
-  CHECK(large || span->slots == sizeclass_table[span->class_index].slots);
+  CHECK(large || span_class(span) < SIZECLASS_COUNT);
+  CHECK(large || span->size == sizeclass_table[span_class(span)].size);
+  CHECK(large || span->slots == sizeclass_table[span_class(span)].slots);
   CHECK(span_of(span->base) == span);
   uint32_t active = load_relaxed(&span->active) & SPAN_NO_WORD;
   CHECK(active == SPAN_NO_WORD || active < span->words);

@@ -44,7 +44,7 @@ bool large_free(struct span *span, void *ptr) {
   struct cache *cache = cache_ensure();
   lock_acquire(&heap_lock);
   bool live =
-      span_of((uintptr_t)ptr) == span && span->class_index == SPAN_CLASS_LARGE && !load_relaxed(&span->bits[0].free);
+      span_of((uintptr_t)ptr) == span && span_class(span) == SPAN_CLASS_LARGE && !load_relaxed(&span->bits[0].free);
   size_t bytes = live ? (size_t)span->pages * config.page_bytes : 0;
   if (live) {
     span_list_remove(span_state(span) == SPAN_UNSWEPT ? &unswept : &swept, span);

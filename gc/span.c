@@ -55,7 +55,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   span->size = large ? 0 : entry->size;
   span->slots = (uint16_t)(large ? 1 : entry->slots);
   span->words = (uint8_t)words;
-  span->class_index = (uint8_t)class_index;
+  store_relaxed(&span->class_index, (uint8_t)class_index);
   span->kind = (uint8_t)kind;
   span->cache_index = (uint16_t)(large ? 0 : span_cache_index(kind, class_index));
   span->zeroed = run.zero;

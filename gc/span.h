@@ -91,7 +91,7 @@ struct span {
                                     class lock or by the collector in a stopped world */
   uint16_t slots;                /* immutable */
   uint8_t words;                 /* immutable */
-  uint8_t class_index;           /* immutable */
+  _Atomic uint8_t class_index;   /* immutable in a life; relaxed, for who finds the descriptor in a list of its last */
   uint8_t kind;                  /* immutable, enum kind */
   uint16_t cache_index;          /* immutable: span_cache_index(kind, class), 0 for a large object */
   struct span_bits bits[];       /* words entries, then, from the next line on, the remote words */
@@ -115,6 +115,8 @@ static ALWAYS_INLINE size_t span_slot_bytes(const struct span *span) {
   return span->size ? span->size : (size_t)span->pages * (arenas[0].page_shift ? (size_t)1 << arenas[0].page_shift : 0);
 }
 
+static ALWAYS_INLINE unsigned span_class(const struct span *span) { return load_relaxed(&span->class_index); }
+
 static ALWAYS_INLINE enum span_state span_state(const struct span *span) {
   return (enum span_state)load_relaxed(&span->state);
 }
@@ -132,7 +134,7 @@ void span_reset(void);
 bool span_refill(struct span *);
 /* Moves returned slots of word `word` into free. Owner, or whoever stands for it. Returns the bits moved. */
 uint64_t span_fold(struct span *, uint32_t word);
-/* Whether a slot was returned and not folded yet. */
+/* Whether a slot was returned and not folded yet. Its holder. */
 bool span_anything_returned(struct span *);
 /* Folds every word. True if any slot is free afterwards. */
 bool span_fold_all(struct span *);
