@@ -210,6 +210,7 @@ int supervisor_run(char **argv, uint64_t seed, double patience, const char *agai
     return 2;
   }
   watched.patience = patience;
+  for (unsigned i = 0; i < SUPERVISOR_THREADS; i++) watched.since[i] = now();
   watched.shared->seed = seed;
   char number[16];
   snprintf(number, sizeof number, "%d", descriptor);
