@@ -4,6 +4,7 @@
 #define UNIT_H
 
 #include <errno.h>
+#include <signal.h>
 
 #include "child.h"
 #include "door.h"

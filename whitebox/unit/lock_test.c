@@ -1,0 +1,125 @@
+/* Ranks, checked from level 2 on. */
+#include "unit.h"
+
+static struct lock low = LOCK_INITIALIZER(LOCK_INIT, 0), registry = LOCK_INITIALIZER(LOCK_REGISTRY, 0),
+                   first = LOCK_INITIALIZER(LOCK_CENTRAL, 1), second = LOCK_INITIALIZER(LOCK_CENTRAL, 2),
+                   high = LOCK_INITIALIZER(LOCK_PAGES, 0);
+
+static int checking_off(void **state) {
+  (void)state;
+  lock_set_checking(false);
+  return 0;
+}
+
+static void rising_order_is_fine(void **state) {
+  (void)state;
+  lock_set_checking(true);
+  struct lock *const order[] = {&low, &registry, &first, &second, &high};
+  for (unsigned i = 0; i < 5; i++) {
+    lock_acquire(order[i]);
+    assert_int_equal(lock_depth(), i + 1);
+  }
+  for (unsigned i = 0; i < 5; i++) lock_assert_held(order[i]);
+  /* Released in any order. */
+  static const unsigned released[] = {2, 4, 0, 1, 3};
+  for (unsigned i = 0; i < 5; i++) {
+    lock_release(order[released[i]]);
+    assert_int_equal(lock_depth(), 4 - i);
+  }
+}
+
+static void without_checking_nothing_is_counted(void **state) {
+  (void)state;
+  lock_acquire(&high);
+  lock_acquire(&low);
+  assert_int_equal(lock_depth(), 0);
+  lock_assert_held(&registry);
+  lock_release(&low);
+  lock_release(&high);
+}
+
+/* Taken unchecked, released checked, and the other way round: initialisation turns checking on while it holds one. */
+static void checking_may_begin_and_end_under_a_lock(void **state) {
+  (void)state;
+  lock_acquire(&low);
+  lock_set_checking(true);
+  lock_acquire(&registry);
+  lock_release(&registry);
+  lock_release(&low);
+  lock_acquire(&high);
+  lock_set_checking(false);
+  lock_release(&high);
+  assert_int_equal(lock_depth(), 0);
+}
+
+struct pair {
+  struct lock *held, *wanted;
+};
+
+static void take_both(void *arg) {
+  const struct pair *pair = arg;
+  lock_set_checking(true);
+  lock_acquire(pair->held);
+  lock_acquire(pair->wanted);
+}
+
+static void falling_order_is_reported(void **state) {
+  (void)state;
+  static const struct {
+    struct pair pair;
+    const char *text;
+  } rows[] = {
+      {{&registry, &low}, "holds lock 3.0 takes lock 1.0"},
+      {{&high, &first}, "holds lock 6.0 takes lock 5.1"},
+      {{&second, &first}, "holds lock 5.2 takes lock 5.1"},
+      {{&high, &low}, "holds lock 6.0 takes lock 1.0"},
+  };
+  for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct pair pair = rows[i].pair;
+    struct child_result result;
+    child_run(take_both, &pair, 10, &result);
+    unit_assert_aborted(&result, rows[i].text);
+  }
+}
+
+static void rely_on_a_lock(void *arg) {
+  lock_set_checking(true);
+  lock_acquire(&low);
+  lock_assert_held(arg);
+}
+
+static void a_missing_lock_is_reported(void **state) {
+  (void)state;
+  struct child_result result;
+  child_run(rely_on_a_lock, &high, 10, &result);
+  unit_assert_aborted(&result, "lock 6.0 is not held by the thread that relies on it");
+}
+
+static void acquire(void *arg) { lock_acquire(arg); }
+
+/* Its holder is no more: the child's copy is a new lock. */
+static void a_lock_can_be_made_new_after_fork(void **state) {
+  (void)state;
+  lock_set_checking(true);
+  static struct lock lost = LOCK_INITIALIZER(LOCK_PAGES, 0);
+  probe_in_thread(acquire, &lost);
+  lock_reset_after_fork(&lost);
+  lock_acquire(&lost);
+  assert_int_equal(lock_depth(), 1);
+  lock_reset_after_fork(&lost);
+  assert_int_equal(lock_depth(), 0);
+  lock_acquire(&lost);
+  lock_release(&lost);
+}
+
+UNIT(lock) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_teardown(rising_order_is_fine, checking_off),
+      cmocka_unit_test_teardown(without_checking_nothing_is_counted, checking_off),
+      cmocka_unit_test_teardown(checking_may_begin_and_end_under_a_lock, checking_off),
+      cmocka_unit_test_teardown(falling_order_is_reported, checking_off),
+      cmocka_unit_test_teardown(a_missing_lock_is_reported, checking_off),
+      cmocka_unit_test_teardown(a_lock_can_be_made_new_after_fork, checking_off),
+  };
+  return cmocka_run_group_tests_name("lock", tests, NULL, NULL);
+}
