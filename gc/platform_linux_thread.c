@@ -103,8 +103,9 @@ bool platform_mapping(uintptr_t address, uintptr_t *low, uintptr_t *high) {
 }
 
 /* The kernel copies a signal set from the address before it finds the first argument invalid: EFAULT says that it could
- * not be read, and nothing has happened either way. */
+ * not be read, and nothing has happened either way. Without an address there is no set to copy. */
 static bool word_readable(uintptr_t address) {
+  if (!address) return false;
   return syscall(SYS_rt_sigprocmask, -1, address, NULL, 8) == 0 || errno != EFAULT;
 }
 
