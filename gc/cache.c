@@ -280,6 +280,7 @@ NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
    * pointer is kept alive past the store (N51). */
   uint64_t before = fetch_or_release(&span_remote(span)[word], bit);
   KEEP_ALIVE(ptr);
+  POINT(free_remote_returned);
   if (UNLIKELY(before & bit)) {
     cache_free_error(ptr, span);
     return;
