@@ -111,7 +111,8 @@ static bool word_readable(uintptr_t address) {
 
 bool platform_readable(uintptr_t start, size_t size) {
   int saved = errno;
-  bool readable = size <= UINTPTR_MAX - start - 8;
+  const uintptr_t last = UINTPTR_MAX - 4095; /* no page above it */
+  bool readable = start <= last && size <= last - start;
   for (uintptr_t at = start & ~(uintptr_t)7; readable && at < start + size; at = (at | 4095) + 1)
     readable = word_readable(at);
   errno = saved;
