@@ -100,9 +100,9 @@ static void acquire(void *arg) { lock_acquire(arg); }
 /* Its holder is no more: the child's copy is a new lock. */
 static void a_lock_can_be_made_new_after_fork(void **state) {
   (void)state;
-  lock_set_checking(true);
   static struct lock lost = LOCK_INITIALIZER(LOCK_PAGES, 0);
   probe_in_thread(acquire, &lost);
+  lock_set_checking(true);
   lock_reset_after_fork(&lost);
   lock_acquire(&lost);
   assert_int_equal(lock_depth(), 1);
