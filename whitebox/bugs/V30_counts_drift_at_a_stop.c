@@ -1,0 +1,46 @@
+/* V30: a thread is suspended between reading its count and writing it back, and the collector takes the count away
+ * meanwhile.
+ *
+ * The thread then writes back what the collector has added to the total already. After the stop the totals must agree
+ * with a recount of the heap. */
+#include "bug.h"
+#include "objects.h"
+#include "probe.h"
+
+enum { OBJECTS = 40 };
+static struct worker owner;
+static void *objects[OBJECTS];
+
+static void free_object(void *object) { vgc_free(object); }
+
+static void totals_agree_with_a_recount(void) {
+  struct vgc_stats stats = stats_now();
+  struct probe_count count = probe_recount();
+  assert_int_equal(stats.live_objects, count.objects);
+  assert_int_equal(stats.live_bytes, count.bytes);
+}
+
+static void suspended_count_is_not_lost(void **state) {
+  (void)state;
+  start_quiet();
+  worker_start(&owner);
+  struct batch batch = {vgc_malloc, 64, OBJECTS, objects};
+  worker_do(&owner, batch_allocate, &batch);
+  for (unsigned i = 0; i < 10; i++) worker_do(&owner, free_object, objects[i]);
+  struct park *window = park_arm_thread("count_between", owner.thread);
+  worker_begin(&owner, free_object, objects[10]);
+  park_await(window);
+  assert_int_equal(vgc_collect(), 0);
+  park_release(window);
+  worker_finish(&owner);
+  totals_agree_with_a_recount();
+  assert_int_equal(stats_now().live_objects, OBJECTS - 11);
+  worker_stop(&owner);
+  totals_agree_with_a_recount();
+}
+
+BUG(V30) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(suspended_count_is_not_lost, fault_reset, park_reset)};
+  return cmocka_run_group_tests_name("V30", tests, NULL, NULL);
+}
