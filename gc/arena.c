@@ -49,6 +49,7 @@ static bool reserve(struct arena *arena, size_t bytes) {
   arena->descriptor_bytes = round_up(descriptor_lines_bound(pages) * PLATFORM_CACHE_LINE, 4096);
   arena->descriptor_lines = 1;
   arena->used_pages = 0;
+  arena->leak_root_bytes = 0;
   arena->base = (uintptr_t)platform_reserve(bytes, config.page_bytes < 4096 ? 4096 : config.page_bytes);
   POINT(arena_half_made);
   arena->map = platform_reserve(arena->map_bytes, 4096);
@@ -58,7 +59,6 @@ static bool reserve(struct arena *arena, size_t bytes) {
     release(arena, bytes);
     return false;
   }
-  platform_leak_root((void *)arena->base, bytes);
   POINT(arena_before_publish);
   store_release(&arena->bytes, bytes);
   return true;
@@ -77,10 +77,21 @@ struct arena *arena_add(size_t wish, size_t least) {
   return &arenas[count];
 }
 
+/* A leak checker reads all that it was told of: so it is told of what is in use, in steps, and not of the 64 GiB of address
+ * space that an arena may be. */
+void arena_use(struct arena *arena, size_t pages) {
+  arena->used_pages = pages;
+  size_t used = pages << arena->page_shift, all = load_relaxed(&arena->bytes);
+  if (LIKELY(used <= arena->leak_root_bytes)) return;
+  if (arena->leak_root_bytes) platform_leak_root_forget((void *)arena->base, arena->leak_root_bytes);
+  arena->leak_root_bytes = used < all / 2 ? used * 2 : all;
+  platform_leak_root((void *)arena->base, arena->leak_root_bytes);
+}
+
 void arena_release_all(void) {
   for (uint32_t i = load_relaxed(&arenas_count); i-- > 0;) {
     platform_unpoison((void *)arenas[i].base, arenas[i].used_pages << arenas[i].page_shift);
-    platform_leak_root_forget((void *)arenas[i].base, load_relaxed(&arenas[i].bytes));
+    if (arenas[i].leak_root_bytes) platform_leak_root_forget((void *)arenas[i].base, arenas[i].leak_root_bytes);
     release(&arenas[i], load_relaxed(&arenas[i].bytes));
   }
   store_relaxed(&arenas_count, 0);

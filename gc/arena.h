@@ -32,6 +32,7 @@ struct arena {
   /* Pages lock: */
   size_t used_pages;       /* pages below this have been handed out at least once */
   size_t descriptor_lines; /* lines below this have been handed out at least once */
+  size_t leak_root_bytes;  /* from the base on: what a leak checker has been told of */
 };
 
 extern INTERNAL struct arena arenas[ARENA_MAX];
@@ -41,6 +42,8 @@ extern INTERNAL _Atomic uint32_t arenas_count;
 /* Reserves and publishes another arena of at least bytes; halves the wish if refused. NULL if there is no room. Pages
  * lock, or initialisation. */
 struct arena *arena_add(size_t wish, size_t least);
+/* Hands out the pages below `pages`, which is more than before. Pages lock. */
+void arena_use(struct arena *, size_t pages);
 /* Unmaps all (shutdown). */
 void arena_release_all(void);
 /* Upper bound of resident bytes of maps, tags and descriptors. Pages lock. */

@@ -88,7 +88,7 @@ static struct run carve_from(struct arena *arena, size_t pages, size_t align) {
   size_t limit = load_relaxed(&arena->bytes) >> arena->page_shift;
   if (skip + pages < pages || skip + pages > limit - arena->used_pages) return (struct run){0};
   size_t page = arena->used_pages + skip;
-  arena->used_pages = page + pages;
+  arena_use(arena, page + pages);
   count_taken(pages);
   if (skip) {
     count_taken(skip);
