@@ -1,6 +1,8 @@
-/* A shared object with thread-local storage of its own, loaded while threads run. */
+/* A shared object with data and thread-local storage of its own, loaded while threads run. */
 void **bug_module_variable(void);
+extern void *bug_module_data[4];
 
 static _Thread_local void *variable[4];
+void *bug_module_data[4];
 
 void **bug_module_variable(void) { return &variable[2]; }

@@ -1,0 +1,60 @@
+/* M02: the heap in a destructor that runs after the thread has left.
+ *
+ * In the last round vgc's destructor comes first. What another key's destructor allocates and frees after that works,
+ * and what its stack then holds is live. */
+#include <limits.h>
+
+#include "bug.h"
+
+static pthread_key_t key;
+static pthread_barrier_t held, done;
+static _Atomic unsigned round_number;
+static _Atomic bool left_before;
+
+/* Runs in each round; the last follows vgc's teardown. */
+static void destroy(void *object) {
+  if (atomic_fetch_add(&round_number, 1) + 1 < PTHREAD_DESTRUCTOR_ITERATIONS) {
+    pthread_setspecific(key, object);
+    return;
+  }
+  left_before = !thread_self();
+  vgc_free(object);
+  uint64_t *volatile late = vgc_malloc(160);
+  must(late);
+  late[0] = 815;
+  pthread_barrier_wait(&held);
+  pthread_barrier_wait(&done);
+  must(vgc_base_of(late) == late && late[0] == 815);
+  vgc_free(late);
+}
+
+static void *run(void *arg) {
+  void *object = vgc_malloc_uncollectable(160);
+  must(object && pthread_setspecific(key, object) == 0);
+  return arg;
+}
+
+static void works(void **state) {
+  (void)state;
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  pthread_t thread;
+  must(vgc_malloc(16));
+  must(pthread_barrier_init(&held, NULL, 2) == 0 && pthread_barrier_init(&done, NULL, 2) == 0);
+  must(pthread_key_create(&key, destroy) == 0);
+  assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
+  pthread_barrier_wait(&held);
+  assert_int_equal(vgc_get_stats(&stats), 0);
+  assert_int_equal(stats.threads, 2);
+  assert_int_equal(stats.objects_freed, 1);
+  assert_int_equal(vgc_collect(), 0);
+  pthread_barrier_wait(&done);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_int_equal(vgc_get_stats(&stats), 0);
+  assert_int_equal(stats.objects_freed, 2);
+  assert_true(left_before);
+}
+
+BUG(M02) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(works, fault_reset, park_reset)};
+  return cmocka_run_group_tests_name("M02", tests, NULL, NULL);
+}
