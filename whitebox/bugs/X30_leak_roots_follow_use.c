@@ -6,7 +6,11 @@
 
 enum { REGIONS = 64, SIZE = 4096, OBJECTS = 3000 };
 
-static struct region { uintptr_t low, high; } regions[REGIONS];
+struct region {
+  uintptr_t hidden; /* the complement of its start, which would hold the first object of the heap */
+  size_t size;      /* 0: unused */
+};
+static struct region regions[REGIONS];
 
 #if !UNDER_ASAN
 /* The library finds these as it finds LeakSanitizer's. */
