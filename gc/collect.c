@@ -117,6 +117,7 @@ static void run(struct cycle *cycle) {
   const struct vgc_hooks *hooks = hooks_get();
   if (hooks->cycle_start && !cycle->announced) hooks->cycle_start(hooks->arg);
   cycle->announced = true;
+  thread_reap();
   large_finish_sweep();
   central_finish_sweep();
   POINT(collect_before_locks);
