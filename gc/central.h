@@ -13,8 +13,8 @@
 #include "platform.h"
 #include "span.h"
 
-/* Classes share locks: a cycle takes all of them, and ThreadSanitizer's deadlock detector follows no more than 64 held at a
- * time, the program's own among them. */
+/* Classes share locks: a cycle takes all of them, and ThreadSanitizer's deadlock detector follows no more than 64 held
+ * at a time, the program's own among them. */
 #define CENTRAL_LOCKS 32u
 
 struct central {

@@ -12,8 +12,8 @@ struct thread;
  * the range belongs to, or NULL. Bounds are aligned to words, every word is readable. */
 typedef void roots_range(void *context, const void *low, const void *high, struct thread *thread);
 
-/* Lists the loaded objects for the scans to come. Takes the loader's lock: no lock of ours held, for a thread inside the
- * loader may allocate and wait for ours. False without memory. */
+/* Lists the loaded objects for the scans to come. Takes the loader's lock: no lock of ours held, for a thread inside
+ * the loader may allocate and wait for ours. False without memory. */
 bool roots_list_modules(void);
 /* Whether there is a list yet. Roots lock. */
 bool roots_modules_listed(void);
