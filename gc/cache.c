@@ -89,6 +89,7 @@ void cache_thread_exit(struct thread *self) {
   busy_set(cache, 1);
   cache_take_returned(cache);
   give_up(cache);
+  POINT(cache_exit_given);
   /* What was pushed meanwhile goes to the new holders. */
   cache_take_returned(cache);
   busy_set(cache, 0);
@@ -135,8 +136,18 @@ static void push(_Atomic(struct span *) *list, struct span *span) {
   do {
     span->remote_next = head;
     POINT(cache_notify_before_push);
-    /* Release: who takes the list (acquire) sees remote_next. Lists are only taken whole, so there is no ABA. */
-  } while (!cas_weak_release(list, &head, span));
+    /* Release: who takes the list (acquire) sees remote_next. Lists are only taken whole, so there is no ABA. Acquire:
+     * see cache_notify. */
+  } while (!cas_weak_acq_rel(list, &head, span));
+}
+
+/* Announces each span in the list anew. Any thread: a list is taken whole. */
+static void pass_on(struct cache *cache) {
+  for (struct span *span = exchange_acq_rel(&cache->returned, NULL), *next; span; span = next) {
+    next = span->remote_next;
+    exchange_acq_rel(&span->notified, 0); /* see cache_notify */
+    cache_notify(span);
+  }
 }
 
 void cache_notify(struct span *span) {
@@ -144,10 +155,14 @@ void cache_notify(struct span *span) {
    * returned slots) reads from this exchange and so sees what the caller returned. */
   if (exchange_acq_rel(&span->notified, 1)) return;
   struct cache *owner = load_relaxed(&span->owner);
-  if (owner)
-    push(&owner->returned, span);
-  else
+  if (!owner) {
     push(&central[span_class(span) % SIZECLASS_COUNT].returned, span);
+    return;
+  }
+  push(&owner->returned, span);
+  /* An owner gives its spans up before it looks at its list for the last time. If that look, an acquire-release
+   * exchange, came before the push, the push has read from it, and this load sees that the span has changed hands. */
+  if (UNLIKELY(load_relaxed(&span->owner) != owner)) pass_on(owner);
 }
 
 static void make_usable(struct cache *cache, struct span *span) {
@@ -159,7 +174,7 @@ static void make_usable(struct cache *cache, struct span *span) {
 }
 
 void cache_take_returned(struct cache *cache) {
-  for (struct span *span = exchange_acquire(&cache->returned, NULL), *next; span; span = next) {
+  for (struct span *span = exchange_acq_rel(&cache->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
     exchange_acq_rel(&span->notified, 0); /* see cache_notify */
     POINT(cache_returned_cleared);
@@ -319,5 +334,7 @@ uint32_t cache_surrender(struct cache *cache, void (*take)(struct span *)) {
     count += surrender_list(&cache->full[slot], take);
     count += surrender_list(&cache->usable[slot], take);
   }
+  /* Its owner may be idle for long, and what is announced to it now belongs to others. */
+  if (count) pass_on(cache);
   return count;
 }

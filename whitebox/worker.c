@@ -52,12 +52,16 @@ void worker_do(struct worker *worker, void (*step)(void *), void *arg) {
   worker_finish(worker);
 }
 
-void worker_stop(struct worker *worker) {
+void worker_leave(struct worker *worker) {
   worker_finish(worker);
   pthread_mutex_lock(&worker->mutex);
   worker->stop = true;
   pthread_cond_broadcast(&worker->changed);
   pthread_mutex_unlock(&worker->mutex);
+}
+
+void worker_stop(struct worker *worker) {
+  worker_leave(worker);
   must(pthread_join(worker->thread, NULL) == 0);
   pthread_cond_destroy(&worker->changed);
   pthread_mutex_destroy(&worker->mutex);

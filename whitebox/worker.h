@@ -23,6 +23,8 @@ void worker_begin(struct worker *worker, void (*step)(void *), void *arg);
 void worker_finish(struct worker *worker);
 /* Both. */
 void worker_do(struct worker *worker, void (*step)(void *), void *arg);
+/* Tells the thread to end; it may be parked on its way. */
+void worker_leave(struct worker *worker);
 /* Ends the thread and joins it. */
 void worker_stop(struct worker *worker);
 
