@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 static const char usage[] =
@@ -22,6 +21,7 @@ static uint64_t repeat; /* rounds; 0: by time */
 static pthread_barrier_t barrier;
 static atomic_bool stop; /* set by thread 0, before a barrier where the rounds are in step */
 static struct timespec started;
+static double cpu_before; /* processor time when the round that does not count was done */
 
 void bench_barrier(void) { pthread_barrier_wait(&barrier); }
 
@@ -54,7 +54,12 @@ static void *run(void *arg) {
   uint64_t operations = 0, rounds = 0;
   bench_round(thread);
   bench_barrier();
-  if (thread->index == 0) clock_gettime(CLOCK_MONOTONIC, &started);
+  if (thread->index == 0) {
+    struct timespec cpu;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    cpu_before = (double)cpu.tv_sec + 1e-9 * (double)cpu.tv_nsec;
+    clock_gettime(CLOCK_MONOTONIC, &started);
+  }
   bench_barrier();
   do {
     operations += bench_round(thread);
@@ -63,14 +68,27 @@ static void *run(void *arg) {
   return (void *)operations;
 }
 
+/* Peak resident memory in KiB, 0 if the system does not tell. Not getrusage's, which counts what the process was before
+ * exec, too: the shell or the script that started it. */
+static unsigned long peak_kib(void) {
+  unsigned long peak = 0;
+  char line[256];
+  FILE *status = fopen("/proc/self/status", "r");
+  while (status && peak == 0 && fgets(line, sizeof line, status)) {
+    if (strncmp(line, "VmHWM:", 6) == 0) peak = strtoul(line + 6, NULL, 10);
+  }
+  if (status) fclose(status);
+  return peak;
+}
+
 static void report(uint64_t operations, double took) {
-  struct rusage used;
-  getrusage(RUSAGE_SELF, &used);
-  double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-               1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+  struct timespec cpu;
+  unsigned long peak = peak_kib();
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
   printf("{\"operation\": \"%s\", \"threads\": %u, \"operations\": %llu, \"seconds\": %.6f, \"cpu_seconds\": %.6f, "
-         "\"rss_kib\": %ld}\n",
-         bench_operation, threads, (unsigned long long)operations, took, cpu, used.ru_maxrss);
+         "\"rss_kib\": %lu}\n",
+         bench_operation, threads, (unsigned long long)operations, took,
+         (double)cpu.tv_sec + 1e-9 * (double)cpu.tv_nsec - cpu_before, peak);
 }
 
 static bool parse(int argc, char **argv) {
