@@ -164,6 +164,7 @@ bool collect_now(enum collect_reason reason) {
       .reason = reason, .begun_before = load_relaxed(&begun), .refused = load_relaxed(&disabled) != 0};
   int error = cycle.refused ? EBUSY : 0;
   inside++;
+  thread_reap();
   while (!error && !attempt(&cycle))
     if (!roots_list_modules()) error = ENOMEM;
   if (cycle.refused) error = EBUSY;

@@ -20,6 +20,7 @@
 #include "roots.h"
 #include "sizeclass.h"
 #include "span.h"
+#include "spawn.h"
 #include "thread.h"
 #include "world.h"
 
@@ -43,6 +44,7 @@ static int bring_up(const struct vgc_config *given) {
   pace_initialize();
   if (!arena_add(config.arena_bytes, config.page_bytes * 64)) return fail(ENOMEM);
   if (mark_initialize()) return fail(ENOMEM);
+  spawn_start();
   if (world_install(config.suspend_signal)) return fail(errno);
   fork_install();
   return 0;

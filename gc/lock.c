@@ -1,5 +1,7 @@
 #include "lock.h"
 
+#include <time.h>
+
 #include "atomic.h"
 #include "platform.h"
 
@@ -27,11 +29,21 @@ static COLD void report_order(const struct lock *lock, const struct lock *other)
   platform_abort();
 }
 
+/* Old versions of ThreadSanitizer do not deliver a signal to a thread that waits for a mutex; they do while it sleeps. */
+static void wait_for(struct lock *lock) {
+  static const struct timespec moment = {0, 50000};
+  if (!platform_defers_signals()) {
+    pthread_mutex_lock(&lock->mutex);
+    return;
+  }
+  while (pthread_mutex_trylock(&lock->mutex) != 0) nanosleep(&moment, NULL);
+}
+
 void lock_acquire(struct lock *lock) {
   bool check = load_relaxed(&checking);
   /* The list falls in rank from its head, so the head alone decides. */
   if (UNLIKELY(check) && held && !ranks_above(lock, held)) report_order(lock, held);
-  pthread_mutex_lock(&lock->mutex);
+  wait_for(lock);
   if (UNLIKELY(check)) {
     lock->below = held;
     held = lock;

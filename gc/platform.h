@@ -118,6 +118,8 @@ void platform_position_take(struct platform_position *, uintptr_t sp, uintptr_t 
 /* Bounds of the calling thread's own stack, the high one exclusive; for the main thread to the end of its mapping.
  * Calls libc and takes its locks: never with the world stopped. False if the system does not tell. */
 bool platform_stack_bounds(uintptr_t *low, uintptr_t *high);
+/* The same without libc, which is not ready for a thread whose sanitizer has not seen it begin; may be wider. */
+bool platform_stack_mapped(uintptr_t *low, uintptr_t *high);
 /* The mapping that holds the address and may be read, or false. */
 bool platform_mapping(uintptr_t address, uintptr_t *low, uintptr_t *high);
 /* Whether every page of the range may be read. */

@@ -14,9 +14,10 @@ ARCH_DEFINE_WITH_REGISTERS;
 /* How to run under a debugger: gdb reads this section when it loads the program. The default signal only: another one
  * is the user's choice and the user's handle command. */
 __asm__(".pushsection .debug_gdb_scripts, \"MS\", %progbits, 1\n"
-        ".byte 4\n"
+        ".byte 4\n" /* a script in Python follows: its name, then its text */
         ".ascii \"gdb.inlined-vgc\\n\"\n"
-        ".ascii \"handle SIGPWR nostop noprint pass\\n\"\n"
+        ".ascii \"import gdb\\n\"\n"
+        ".ascii \"gdb.execute('handle SIGPWR nostop noprint pass', False, True)\\n\"\n"
         ".byte 0\n"
         ".popsection\n");
 
@@ -75,6 +76,8 @@ static bool proc_line(struct proc_file *file, char *line, size_t size) {
 }
 
 /* ---- Stacks ---- */
+
+#define STACK_TOP_MAX 65536 /* generous for what libc keeps beside a thread pointer */
 
 bool platform_mapping(uintptr_t address, uintptr_t *low, uintptr_t *high) {
   int saved = errno;
@@ -138,6 +141,15 @@ bool platform_stack_bounds(uintptr_t *low, uintptr_t *high) {
       name < map_high)
     *high = map_high;
   return *low < *high && here < *high;
+}
+
+bool platform_stack_mapped(uintptr_t *low, uintptr_t *high) {
+  if (!platform_mapping((uintptr_t)__builtin_frame_address(0), low, high)) return false;
+  /* The stack of a thread that libc made ends with the thread's structure and static storage, at its thread pointer; the
+   * mapping may go on, as one with a neighbour's. */
+  uintptr_t tp = arch_thread_pointer();
+  if (tp >= *low && tp < *high && *high - tp > STACK_TOP_MAX) *high = (tp + STACK_TOP_MAX) & ~(uintptr_t)4095;
+  return true;
 }
 
 void platform_position_take(struct platform_position *position, uintptr_t sp, uintptr_t low, uintptr_t high) {

@@ -5,10 +5,12 @@
  *                                                                before it, answers first and finds us by RTLD_NEXT
  *   none              program -> vgc -> libc
  *
- * Behind a sanitizer the start function that we are given is its own, which fetches the program's function and argument
- * from memory that is no root; so the record inherits a copy of the top of the creator's stack, where the interceptor's
- * frame holds both, until the thread first calls vgc. The sanitizer's service threads come the same way with another
- * start function: they are passed on unregistered.
+ * Behind a sanitizer the start function that we are given is its own, and its argument leads to the program's function and
+ * argument, in memory that is no root. A call with known values, made once, shows where they lie: if in what the sanitizer's
+ * argument points to, ours are put in their place. If nowhere there, the new thread registers before the sanitizer's
+ * function, and its record inherits a copy of the top of the creator's stack, where the interceptor's frame holds them,
+ * until the thread first calls vgc. The sanitizer's service threads come the same way with another start function: they
+ * are passed on unregistered.
  *
  * These functions have no version in libvgc.map, so that they also answer references that carry glibc's. */
 #include "spawn.h"
@@ -27,6 +29,7 @@
 #include "point.h"
 #include "thread.h"
 #include "vgc.h"
+#include "world.h"
 
 typedef void *start_function(void *);
 
@@ -85,8 +88,13 @@ static struct {
   int (*detach)(pthread_t);
 } front COLLECTOR_DATA;
 
+#define NOWHERE      UINT32_MAX
+#define SEARCH_WORDS 64u
+
 static bool behind_sanitizer COLLECTOR_DATA;
 static start_function *sanitizer_start COLLECTOR_DATA;
+/* Index of the program's function, followed by its argument, among the words behind the sanitizer's argument; or NOWHERE. */
+static unsigned program_call COLLECTOR_DATA = NOWHERE;
 /* Its address marks the call by which ask_order learns who is first. */
 static pthread_attr_t probe COLLECTOR_DATA;
 static pthread_once_t started COLLECTOR_DATA = PTHREAD_ONCE_INIT;
@@ -123,6 +131,17 @@ static _Noreturn void missing(const char *name) {
 
 static void *probe_start(void *arg) { return arg; }
 
+/* What ours learns from the call that ask_order makes. */
+static NO_SANITIZE void answer_probe(start_function *start, const void *arg) {
+  const uintptr_t *words = arg;
+  sanitizer_start = start;
+  for (unsigned i = 0; i + 1 < SEARCH_WORDS && platform_readable((uintptr_t)&words[i], 2 * sizeof *words); i++)
+    if (words[i] == (uintptr_t)probe_start && words[i + 1] == (uintptr_t)&probe) {
+      program_call = i;
+      return;
+    }
+}
+
 /* Calls pthread_create as the program would, with attributes that ours recognizes; ours answers EAGAIN and creates
  * nothing. If a thread comes of it, the call did not pass through ours: then ours is not behind the sanitizer. */
 static void ask_order(void *first) {
@@ -131,7 +150,7 @@ static void ask_order(void *first) {
   pthread_t thread;
   if (pthread_attr_init(&probe) != 0) return;
   creating = true; /* the sanitizer may start a service thread first */
-  int rc = create(&thread, &probe, probe_start, NULL);
+  int rc = create(&thread, &probe, probe_start, &probe);
   creating = false;
   if (rc == 0) {
     int (*join)(pthread_t, void **);
@@ -198,57 +217,92 @@ static void *child(void *arg) {
   return result;
 }
 
-/* Copies the top of the caller's stack, with its registers, into the record. */
-static NO_SANITIZE void inherit(void *arg, uintptr_t *registers) {
-  struct thread *born = arg;
+/* Copies the top of the creator's stack, from its registers up, into the record. False if there is no memory. */
+static NO_SANITIZE bool inherit(struct thread *born, const uintptr_t *registers) {
   uintptr_t *copy = platform_reserve(THREAD_INHERITED_BYTES, 4096);
-  if (!copy) return;
-  const struct thread *creator = thread_self();
-  size_t words = THREAD_INHERITED_BYTES / sizeof *copy;
-  for (size_t i = 0; i < words; i++) {
-    uintptr_t at = (uintptr_t)&registers[i];
-    bool own = creator && at >= creator->stack_low && at < creator->stack_high;
-    if (!own && (i == 0 || at % 4096 == 0) && !platform_readable(at, sizeof *copy)) break;
+  if (!copy) return false;
+  for (size_t i = 0; i < THREAD_INHERITED_BYTES / sizeof *copy; i++) {
+    bool new_page = i == 0 || (uintptr_t)&registers[i] % 4096 == 0;
+    if (new_page && !platform_readable((uintptr_t)&registers[i], sizeof *copy)) break;
     copy[i] = registers[i];
   }
   born->inherited = copy;
+  return true;
 }
 
-static int create(pthread_t *thread, const pthread_attr_t *attributes, start_function *start, void *arg) {
+struct creation {
+  pthread_t *thread;
+  const pthread_attr_t *attributes;
+  start_function *start;
+  void *arg;
+  int rc;
+};
+
+struct words {
+  start_function *start;
+  void *argument;
+};
+
+/* Where the program's function and argument lie, if a sanitizer holds them and they can be replaced; else NULL. */
+static struct words *program_words(const struct creation *creation) {
+  return behind_sanitizer && program_call != NOWHERE ? (struct words *)((uintptr_t *)creation->arg + program_call) : NULL;
+}
+
+/* The call of the next function, with child(born) in the place of what the program gave. */
+static int create_next(const struct creation *creation, struct words *words, struct thread *born) {
+  if (words) *words = (struct words){child, born};
+  creating = true;
+  int rc = words ? next.create(creation->thread, creation->attributes, creation->start, creation->arg)
+                 : next.create(creation->thread, creation->attributes, child, born);
+  creating = false;
+  return rc;
+}
+
+static int create(const struct creation *creation, const uintptr_t *registers) {
   int detach_state = PTHREAD_CREATE_JOINABLE;
-  if (attributes) pthread_attr_getdetachstate(attributes, &detach_state);
-  struct thread *born = thread_birth(start, arg, detach_state == PTHREAD_CREATE_DETACHED);
+  if (creation->attributes) pthread_attr_getdetachstate(creation->attributes, &detach_state);
+  struct words *words = program_words(creation);
+  struct words program = words ? *words : (struct words){creation->start, creation->arg};
+  struct thread *born = thread_birth(program.start, program.argument, detach_state == PTHREAD_CREATE_DETACHED);
   if (!born) return EAGAIN;
-  if (behind_sanitizer) {
-    platform_with_registers(inherit, born);
-    if (!born->inherited) {
-      thread_stillborn(born);
-      return EAGAIN;
-    }
+  if (behind_sanitizer && !words && !inherit(born, registers)) {
+    thread_stillborn(born);
+    return EAGAIN;
   }
   uint64_t birth = born->birth;
   POINT(spawn_before_create);
-  creating = true;
-  int rc = next.create(thread, attributes, child, born);
-  creating = false;
+  int rc = create_next(creation, words, born);
   POINT(spawn_after_create);
   if (rc != 0)
     thread_stillborn(born);
   else
-    thread_set_handle(born, birth, *thread);
+    thread_set_handle(born, birth, *creation->thread);
   return rc;
+}
+
+/* As in a blocking region: sanitizers block all signals and then wait for locks of theirs, which a suspended thread may
+ * hold, so the creator must not be one that the stopper waits for. Its frames stay, and the record holds the argument. */
+static void create_blocking(void *arg, uintptr_t *registers) {
+  struct creation *creation = arg;
+  struct thread *self = thread_self();
+  bool entered = self && world_blocking_enter(self, registers);
+  creation->rc = create(creation, registers);
+  if (entered) world_blocking_leave(self);
 }
 
 VGC_API int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes, start_function *start,
                            void *restrict arg) {
   if (attributes == &probe) {
-    sanitizer_start = start;
+    answer_probe(start, arg);
     return EAGAIN;
   }
   if (creating) return next.create(thread, attributes, start, arg);
   spawn_start();
   bool service = behind_sanitizer && start != sanitizer_start;
-  return service ? next.create(thread, attributes, start, arg) : create(thread, attributes, start, arg);
+  if (service) return next.create(thread, attributes, start, arg);
+  struct creation creation = {thread, attributes, start, arg, 0};
+  platform_with_registers(create_blocking, &creation);
+  return creation.rc;
 }
 
 /* ---- Results ---- */

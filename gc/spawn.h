@@ -7,7 +7,7 @@
 
 struct thread;
 
-/* Finds the functions behind ours; any thread, any number of times. A constructor calls it, and so does world_install: that
+/* Finds the functions behind ours; any thread, any number of times. A constructor calls it, and so does initialisation: that
  * keeps this file in every program that links the archive, so that its definitions prevail over libc's. */
 void spawn_start(void);
 

@@ -246,7 +246,9 @@ static void make_key(void) {
 
 bool thread_arrive(struct thread *self) {
   struct bounds stack;
-  if (!platform_stack_bounds(&stack.low, &stack.high)) return false;
+  bool known = self->inherited ? platform_stack_mapped(&stack.low, &stack.high)
+                               : platform_stack_bounds(&stack.low, &stack.high);
+  if (!known) return false;
   platform_signal_unblock(thread_signal());
   POINT(spawn_child_before_register);
   thread_registry_lock();
@@ -318,6 +320,8 @@ void thread_leave(struct thread *self) {
 /* Destructor of our key. Destructors of other keys may still allocate, in this round and in those to come, so the
  * thread stays registered until the last round. What allocates after that is registered again, watched, and reaped. */
 static void leave_on_exit(void *self) {
+  /* AddressSanitizer blocks every signal in the last round; a thread that still takes our locks must answer. */
+  platform_signal_unblock(thread_signal());
   /* ThreadSanitizer takes its own state of the thread down in the last round, before our key's turn; nothing that it
    * instrumented may run after that. */
   unsigned last = PTHREAD_DESTRUCTOR_ITERATIONS - (platform_defers_signals() ? 1 : 0);

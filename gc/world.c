@@ -30,12 +30,15 @@
 #include "lock.h"
 #include "platform.h"
 #include "point.h"
-#include "spawn.h"
 #include "thread.h"
 
 /* A thread may be off its processor for a while on a loaded machine; this long is worth telling. */
-#define SILENCE_NS (2 * UINT64_C(1000000000))
-#define NAP_NS     (10 * UINT64_C(1000000))
+#define SILENCE_NS UINT64_C(1200000000)
+/* After this long without an answer the stop is withdrawn and tried again with twice the patience: a thread that waits
+ * with signals blocked, for a lock that a stopped thread holds, gets it that way. */
+#define PATIENCE_NS     (200 * UINT64_C(1000000))
+#define PATIENCE_MAX_NS (4 * UINT64_C(1000000000))
+#define NAP_NS          (10 * UINT64_C(1000000))
 #define SPINS      200
 
 static struct {
@@ -115,7 +118,6 @@ bool world_blocking_leave(struct thread *self) {
 /* ---- The thread that stops ---- */
 
 int world_install(unsigned signal) {
-  spawn_start();
   int rc = platform_handler_install(signal, suspend_handler);
   if (rc != 0) {
     errno = rc;
@@ -160,7 +162,7 @@ static bool tell(struct thread *thread) {
 /* First look at a thread: whether it is to be waited for. */
 static bool ask(struct thread *thread) {
   thread->position = NULL;
-  thread->wanted = thread->named = false;
+  thread->wanted = false;
   /* Seq_cst: D1, after the store to phase. */
   switch (load_seq_cst(&thread->state)) {
   case THREAD_BLOCKING:
@@ -226,9 +228,10 @@ static void tell_again(void) {
     }
 }
 
-static void await(uint32_t phase) {
+/* Whether all have answered; gives up after `patience`. since: the first attempt. */
+static bool await(uint32_t phase, uint64_t since, uint64_t patience) {
   for (unsigned spin = 0; spin < SPINS; spin++) {
-    if (count_wanted(phase) == 0) return;
+    if (count_wanted(phase) == 0) return true;
     platform_pause();
   }
   uint64_t start = platform_now_ns();
@@ -237,29 +240,46 @@ static void await(uint32_t phase) {
     POINT(world_waits);
     nap(phase);
     uint64_t now = platform_now_ns();
-    if (now - start > SILENCE_NS) name_silent();
+    if (now - start > patience) {
+      if (now - since > SILENCE_NS) name_silent();
+      return count_wanted(phase) == 0;
+    }
     if (platform_defers_signals() && now - retold > 2 * NAP_NS) {
       tell_again();
       retold = now;
     }
   }
+  return true;
 }
 
-unsigned world_stop(void) {
+static bool try_stop(uint64_t since, uint64_t patience) {
   struct thread *self = thread_self();
   uint32_t phase = load_relaxed(&world.phase) + 1;
-  verify_handler();
-  POINT(world_before_signal);
   /* Seq_cst: D1. Release for the handler's acquire. */
   store_seq_cst(&world.phase, phase);
   unsigned wanted = 0;
   for (struct thread *thread = thread_first(); thread; thread = thread->next)
     if (thread != self && ask(thread)) wanted++;
-  if (wanted) await(phase);
+  return wanted == 0 || await(phase, since, patience);
+}
+
+unsigned world_stop(void) {
+  struct thread *self = thread_self();
+  lock_assert_held(thread_registry_lock_object());
+  verify_handler();
+  POINT(world_before_signal);
+  uint64_t since = platform_now_ns(), patience = PATIENCE_NS;
+  while (!try_stop(since, patience)) {
+    world_resume();
+    platform_futex_wait(&world.acks, load_relaxed(&world.acks), NAP_NS);
+    if (patience < PATIENCE_MAX_NS) patience *= 2;
+  }
   platform_edge_acquire(&world.phase);
   unsigned stopped = 0;
-  for (struct thread *thread = thread_first(); thread; thread = thread->next)
+  for (struct thread *thread = thread_first(); thread; thread = thread->next) {
+    thread->named = false;
     if (thread != self && thread->position) stopped++;
+  }
   return stopped;
 }
 
