@@ -142,9 +142,7 @@ static void watch(struct thread *self) {
   pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
   pthread_mutex_init(&self->alive, &robust);
   pthread_mutexattr_destroy(&robust);
-  /* Tried, although nobody else can hold it: held for life, it would stand before the registry lock in the order of
-   * locks that ThreadSanitizer learns, and here behind it. */
-  pthread_mutex_trylock(&self->alive);
+  pthread_mutex_lock(&self->alive);
   self->watched = true;
   fetch_add_relaxed(&registry.uncertain, 1);
 }
