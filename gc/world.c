@@ -73,7 +73,10 @@ static void park(void *arg, uintptr_t *registers) {
   if (load_seq_cst(&world.sleeping)) platform_futex_wake_all(&world.acks);
   POINT(world_handler_acknowledged);
   /* Acquire: pairs with world_resume's release, so that what the collector did is seen. */
-  while (load_acquire(&world.phase) == phase) platform_futex_wait(&world.phase, phase, 0);
+  while (load_acquire(&world.phase) == phase) {
+    POINT(world_handler_sleeps);
+    platform_futex_wait(&world.phase, phase, 0);
+  }
   platform_edge_acquire(&world.phase);
   POINT(world_handler_leaving);
 }

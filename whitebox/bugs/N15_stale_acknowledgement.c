@@ -19,9 +19,9 @@ static void back_to_back(void **state) {
   park_await(leaving);
   stops_watch(late, 2, release, leaving);
   assert_int_equal(vgc_collect(), 0);
+  worker_stop(&worker);
   assert_false(stops_went_on_without());
   assert_true(stops_rounds() >= 2);
-  worker_stop(&worker);
 }
 
 BUG(N15) {

@@ -2,8 +2,10 @@
  *
  * The child has one thread. It must find no lock held by a thread that it does not have, drop the others' records, and
  * be able to allocate, free and collect. */
+#include <semaphore.h>
+
 #include "bug.h"
-#include "hidden.h"
+#include "task.h"
 
 enum { SIZE = 208, DEADLINE_S = 5 };
 
@@ -45,24 +47,43 @@ static void start_thread(void *unused) {
   must(pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0);
 }
 
-static void release(void *park) { park_release(park); }
+struct release {
+  int forking; /* thread id */
+  sem_t begun;
+  struct park *within;
+};
 
-/* A thread stands at the point, within a lock; fork begins, and lets it go on as soon as it would wait for that lock.
- */
+static void begin(void *release) { must(sem_post(&((struct release *)release)->begun) == 0); }
+
+/* Lets go as soon as fork waits; or, should it not wait, when it is over and the forking thread waits for the child. */
+static void release(void *arg) {
+  struct release *order = arg;
+  while (sem_wait(&order->begun) != 0) {
+  }
+  task_await_sleep(order->forking);
+  park_release(order->within);
+}
+
+/* A thread stands at the point, within a lock, while another forks. */
 static void forked_while_at(const char *point, void (*step)(void *)) {
-  struct worker worker;
+  struct worker worker, releaser;
   struct child_result result;
+  struct release order = {.forking = platform_thread_id()};
+  must(sem_init(&order.begun, 0, 0) == 0);
+  worker_start(&releaser);
   worker_start(&worker);
   worker_do(&worker, allocate_large, NULL); /* a cache, so that the next step takes nothing else */
-  struct park *within = park_arm(point);
+  order.within = park_arm(point);
   worker_begin(&worker, step, NULL);
-  park_await(within);
-  park_arm_call("fork_prepare", release, within);
+  park_await(order.within);
+  worker_begin(&releaser, release, &order);
+  park_arm_call("fork_prepare", begin, &order);
   child_run(use_heap, NULL, DEADLINE_S, &result);
+  worker_stop(&releaser);
+  worker_stop(&worker);
   if (result.timed_out || result.exit_code != 0)
     fail_msg("the child of a fork with a thread at %s %s: exit %d, signal %d\n%s", point,
              result.timed_out ? "hung" : "failed", result.exit_code, result.signal, result.text);
-  worker_stop(&worker);
   park_reset(NULL);
 }
 
@@ -91,8 +112,8 @@ static void dead_peers(void **state) {
     worker_do(&workers[i], allocate_small, NULL);
   }
   child_run(use_heap, NULL, DEADLINE_S, &result);
-  if (result.timed_out || result.exit_code != 0) fail_msg("%s", result.text);
   for (unsigned i = 0; i < 3; i++) worker_stop(&workers[i]);
+  if (result.timed_out || result.exit_code != 0) fail_msg("%s", result.text);
 }
 
 BUG(N40) {

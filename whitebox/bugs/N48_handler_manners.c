@@ -38,10 +38,9 @@ static void system_call_restarts(void **state) {
     assert_int_equal(vgc_collect(), 0);
   }
   assert_int_equal(write(reader.ends[1], "x", 1), 1);
-  worker_finish(&worker);
+  worker_stop(&worker);
   assert_int_equal(reader.error, 0);
   assert_int_equal(reader.got, 1);
-  worker_stop(&worker);
 }
 
 static void spoil_errno(void *unused) {
@@ -72,9 +71,8 @@ static void errno_is_kept(void **state) {
   park_arm_call("world_handler_acknowledged", spoil_errno, NULL);
   assert_int_equal(vgc_collect(), 0);
   atomic_store(&spinner.stop, true);
-  worker_finish(&worker);
-  assert_int_equal(spinner.error, ERANGE);
   worker_stop(&worker);
+  assert_int_equal(spinner.error, ERANGE);
 }
 
 struct blocker {
@@ -107,9 +105,9 @@ static void blocked_signal_is_waited_for(void **state) {
   pthread_barrier_wait(&blocker.blocked);
   stops_watch(blocker.thread, 3, unblock, &blocker);
   assert_int_equal(vgc_collect(), 0);
+  worker_stop(&worker);
   assert_false(stops_went_on_without());
   assert_true(stops_rounds() >= 3);
-  worker_stop(&worker);
 }
 
 static void *wait_twice(void *arg) {
