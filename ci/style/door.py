@@ -7,8 +7,8 @@ import re
 from common import ROOT, files, finish, name
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
-# Registers of one architecture: platform code includes the one that fits. fast.h is inlined into one file.
-NOT_THROUGH_THE_DOOR = re.compile(r"^arch_")
+# What lies behind platform.h.
+NOT_THROUGH_THE_DOOR = re.compile(r"^(arch|platform_linux)")
 
 headers = {path.name for path in files(".h", under=("gc",)) if not NOT_THROUGH_THE_DOOR.match(path.name)}
 door = set(INCLUDE.findall((ROOT / "whitebox/door.h").read_text()))
