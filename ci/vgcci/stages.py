@@ -65,7 +65,8 @@ def canaries(gate, stage):
 
 
 def whitebox(gate, stage):
-    gate.ctest(gate.build("dev"), stage, exclude="^(stress|fuzz|canary)$")
+    slow = "|slow" if gate.mode == "quick" else ""
+    gate.ctest(gate.build("dev"), stage, exclude=f"^(stress|fuzz|canary{slow})$")
 
 
 def run_stress(gate, preset, seconds, spinners=0, prefix=()):
@@ -92,8 +93,11 @@ def run_stress(gate, preset, seconds, spinners=0, prefix=()):
 
 
 def plain_stress(gate, stage):
-    gate.build("dev")
-    run_stress(gate, "dev", gate.settings.stress)
+    folder = gate.build("dev")
+    if gate.mode != "quick":
+        # Short runs, the same on other subjects, and planted defects that every program must see.
+        gate.ctest(folder, stage, include="^stress$")
+        run_stress(gate, "dev", gate.settings.stress)
     run_stress(gate, "dev", gate.settings.stress, spinners=4 * host.processors())
 
 
@@ -156,26 +160,24 @@ def ablations(gate, stage):
 
 def fuzz(gate, stage):
     _canaries(gate, "asan")
-    folder = gate.build("fuzz")
-    gate.ctest(folder, stage, include="^fuzz$", prefix=gate.prefix)
-    engine = folder / "fuzz" / "fuzz_ops"
-    if not engine.exists():
-        raise NotRun(f"no {relative(engine)}")
-    seed = seeds.derive(gate.seed, "fuzz", shard=gate.shard_parts)
-    corpus, artifacts = gate.out / "corpus", gate.out / "fuzz"
-    corpus.mkdir(exist_ok=True)
-    artifacts.mkdir(exist_ok=True)
-    seconds = gate.settings.fuzz
-    command = [engine, f"-seed={seed}", f"-max_total_time={seconds}", f"-artifact_prefix={artifacts}/", "-timeout=20",
-               "-print_final_stats=1", corpus, *sorted(p for p in (ROOT / "fuzz").glob("*") if p.name in
-                                                        ("seeds", "corpus") and p.is_dir())]
-    result = run([*gate.prefix, *command], cwd=ROOT, timeout=seconds + 120,
-                 on_line=lambda line: line.startswith("#") and gate.progress.now(f"fuzz: {line}"))
-    found = sorted(artifacts.glob("*-*"))
-    again = f"{relative(folder)}/fuzz/fuzz_replay {relative(found[0])}" if found and not result.ok else shlex.join(
-        [relative(command[0]), *map(str, command[1:3])])
-    gate.add(Item(f"{seconds} s of new inputs, seed {seed}", PASSED if result.ok else FAILED, result.seconds, again,
-                  output=result.output))
+    if gate.mode == "quick":  # the corpus, in a build that is there anyway
+        gate.ctest(gate.build("asan"), stage, include="^fuzz$", prefix=gate.prefix)
+        return
+    gate.ctest(gate.build("fuzz"), stage, include="^fuzz$", prefix=gate.prefix)
+    seed, seconds = seeds.derive(gate.seed, "fuzz", shard=gate.shard_parts), gate.settings.fuzz
+    out = gate.out / "fuzz"
+    (out / "fuzz.json").unlink(missing_ok=True)
+    command = [ROOT / "ci/fuzz", "--seconds", seconds, "--seed", seed, "--out", out, "--jobs", gate.jobs]
+    result = run([*gate.prefix, *command], cwd=ROOT, timeout=seconds + 1200,
+                 on_line=lambda line: gate.progress.now(f"fuzz: {line}"))
+    if result.status not in (0, 1) or not (out / "fuzz.json").exists():
+        raise NotRun("ci/fuzz: " + (result.output.strip().splitlines() or ["no output"])[-1])
+    data = json.loads((out / "fuzz.json").read_text())
+    for finding in data["findings"]:
+        gate.add(Item(f"fuzz: {finding['input']}", FAILED, command=finding["command"], output=finding["report"]))
+    if not data["findings"]:
+        gate.add(Item(f"{seconds} s of new inputs", PASSED, result.seconds, f"ci/fuzz --seconds {seconds} --seed {seed}"))
+        stage.detail = f"{data['executions']} programs"
 
 
 def coverage(gate, stage):
