@@ -324,6 +324,7 @@ static void leave_on_exit(void *self) {
    * instrumented may run after that. */
   unsigned last = PTHREAD_DESTRUCTOR_ITERATIONS - (platform_defers_signals() ? 1 : 0);
   if (++exit_round < last && pthread_setspecific(registry.key, self) == 0) return;
+  if (exit_round > last) return; /* registered again since: watched, and reaped */
   thread_leave(self);
 }
 
