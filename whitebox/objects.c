@@ -47,6 +47,11 @@ __attribute__((noinline)) void stack_scrub(void) {
   __asm__ volatile("" : : "r"(room) : "memory");
 }
 
+void scrub_stack(void *unused) {
+  (void)unused;
+  stack_scrub();
+}
+
 static int compare(const void *left, const void *right) {
   uintptr_t a = *(const uintptr_t *)left, b = *(const uintptr_t *)right;
   return a < b ? -1 : a > b;

@@ -23,6 +23,8 @@ uintptr_t hide(const void *ptr);
 void *reveal(uintptr_t hidden);
 /* Overwrites what dead frames left on the calling thread's stack below the caller. */
 void stack_scrub(void);
+/* The same as a worker's step. */
+void scrub_stack(void *unused);
 
 /* Whether no two of the pointers are equal; NULL counts as equal to NULL. */
 bool all_distinct(void *const *objects, size_t count);

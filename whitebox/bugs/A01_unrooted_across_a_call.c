@@ -33,11 +33,6 @@ static void duplicate_string(void *arg) { *(void **)arg = vgc_strdup(reveal(sour
 static void grow(void *arg) { *(void **)arg = vgc_realloc(reveal(source), 5000); }
 static void grow_large(void *arg) { *(void **)arg = vgc_realloc(reveal(source), 300000); }
 
-static void scrub(void *arg) {
-  (void)arg;
-  stack_scrub();
-}
-
 static const struct {
   void (*make)(void *), (*use)(void *);
   bool frees; /* the source */
@@ -61,7 +56,7 @@ static void held_until_done(void **state) {
   for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
     uint64_t cycles = stats_now().cycles;
     worker_do(&worker, cases[i].make, NULL);
-    worker_do(&worker, scrub, NULL);
+    worker_do(&worker, scrub_stack, NULL);
     worker_do(&worker, cases[i].use, &result);
     assert_true(stats_now().cycles > cycles);
     assert_memory_equal(result, text, sizeof text);
