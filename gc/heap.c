@@ -18,7 +18,8 @@ struct request {
   unsigned class_index;
   enum kind kind;
   struct cache *owner;
-  void (*made)(struct span *);
+  void (*made)(struct span *, void *);
+  void *arg;
 };
 
 /* One attempt under the lock: from free runs, then, if grow, from fresh address space. */
@@ -32,7 +33,7 @@ static struct span *attempt(const struct request *request, bool grow) {
     span = span_create(run, request->class_index, request->kind, request->owner, state);
     if (!span) pages_give(run);
   }
-  if (span && request->made) request->made(span);
+  if (span && request->made) request->made(span, request->arg);
   lock_release(&heap_lock);
   return span;
 }
@@ -71,9 +72,10 @@ struct span *heap_make_span(unsigned class_index, enum kind kind, struct cache *
   return span;
 }
 
-struct span *heap_make_large(size_t pages, size_t align, enum kind kind, void (*made)(struct span *)) {
+struct span *heap_make_large(size_t pages, size_t align, enum kind kind, void (*made)(struct span *, void *),
+                             void *arg) {
   struct request request = {
-      .pages = pages, .align = align, .class_index = SPAN_CLASS_LARGE, .kind = kind, .made = made};
+      .pages = pages, .align = align, .class_index = SPAN_CLASS_LARGE, .kind = kind, .made = made, .arg = arg};
   struct span *span = make(&request);
   if (span) pace_count_issued(pages * config.page_bytes);
   return span;

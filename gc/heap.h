@@ -12,8 +12,8 @@ extern INTERNAL struct lock heap_lock; /* the pages lock */
 
 /* A fresh CURRENT span owned by cache, or NULL. May collect; no locks held, cache not busy. */
 struct span *heap_make_span(unsigned class_index, enum kind, struct cache *);
-/* Takes pages for a large object and calls made(span) with the pages lock held; NULL if there is no memory. May
+/* Takes pages for a large object and calls made(span, arg) with the pages lock held; NULL if there is no memory. May
  * collect; no locks held. align: pages. */
-struct span *heap_make_large(size_t pages, size_t align, enum kind, void (*made)(struct span *));
+struct span *heap_make_large(size_t pages, size_t align, enum kind, void (*made)(struct span *, void *), void *arg);
 
 #endif

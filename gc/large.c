@@ -9,14 +9,11 @@
 static struct span_list swept COLLECTOR_DATA, unswept COLLECTOR_DATA;
 static uint64_t swept_objects COLLECTOR_DATA, swept_bytes COLLECTOR_DATA;
 
-static void issue(struct span *span) {
-  void *ptr = (void *)span->base;
-  /* The address first, the commit second, as for small objects (N01); the pages lock keeps the sweeper away meanwhile.
-   */
-  OPAQUE(ptr);
+/* The address first, the commit second, as for small objects (N01); the pages lock keeps the sweeper away meanwhile. */
+static void issue(struct span *span, void *held) {
+  *(void *volatile *)held = (void *)span->base;
   store_relaxed(&span->bits[0].free, 0);
   span_list_push(&swept, span);
-  KEEP_ALIVE(ptr);
 }
 
 void *large_allocate(enum kind kind, size_t size, size_t alignment) {
@@ -25,9 +22,13 @@ void *large_allocate(enum kind kind, size_t size, size_t alignment) {
   size_t pages = size / config.page_bytes + (size % config.page_bytes != 0);
   if (pages > UINT32_MAX) return NULL;
   size_t align = alignment > config.page_bytes ? alignment / config.page_bytes : 1;
-  struct span *span = heap_make_large(pages, align, kind, issue);
+  /* In this frame from before the commit: between the pages lock's release and the return nothing else would hold the
+   * address, and a stop there would reclaim the object (X21). */
+  void *volatile held = NULL;
+  struct span *span = heap_make_large(pages, align, kind, issue, (void *)(uintptr_t)&held);
   if (!span) return NULL;
-  char *ptr = (char *)span->base;
+  POINT(large_after_issue);
+  char *ptr = held;
   OPAQUE(ptr);
   POINT(large_after_commit);
   size_t bytes = pages * config.page_bytes;
