@@ -22,7 +22,12 @@ static struct shared *shared;   /* immutable after start */
 static struct timespec started; /* immutable after start */
 static _Atomic bool stopping;   /* any thread and signal handlers: no more operations, please */
 static _Atomic bool spinners_stop;
-static pthread_barrier_t census_reached, census_done;
+/* Not pthread_barrier_t: ThreadSanitizer delivers no signal to a thread that waits at one. */
+static struct barrier {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  unsigned missing; /* under lock */
+} census_reached, census_done;
 static struct subject_stats baseline; /* main thread */
 static uint64_t most_kept;            /* main thread: objects beyond those reachable, at either count */
 
@@ -112,6 +117,19 @@ uint64_t harness_knob(const char *name) {
 
 /* ---- Workers ---- */
 
+static void barrier_begin(struct barrier *barrier, unsigned threads) {
+  pthread_mutex_init(&barrier->lock, NULL);
+  pthread_cond_init(&barrier->changed, NULL);
+  barrier->missing = threads;
+}
+
+static void barrier_wait(struct barrier *barrier) {
+  pthread_mutex_lock(&barrier->lock);
+  if (--barrier->missing == 0) pthread_cond_broadcast(&barrier->changed);
+  while (barrier->missing) pthread_cond_wait(&barrier->changed, &barrier->lock);
+  pthread_mutex_unlock(&barrier->lock);
+}
+
 void harness_worker_begin(struct worker *worker) {
   uint32_t index = atomic_fetch_add_explicit(&next_index, 1, memory_order_relaxed);
   *worker = (struct worker){.index = index, .random = random_split(options.seed, index, 0)};
@@ -130,8 +148,8 @@ void harness_census(struct worker *worker, uint64_t objects, uint64_t bytes) {
   atomic_fetch_add_explicit(&census_bytes, bytes, memory_order_relaxed);
   harness_worker_end(worker);
   watch_no_more(worker);
-  pthread_barrier_wait(&census_reached);
-  pthread_barrier_wait(&census_done);
+  barrier_wait(&census_reached);
+  barrier_wait(&census_done);
   atomic_store_explicit(&worker->progress->busy, 1, memory_order_release);
 }
 
@@ -255,7 +273,7 @@ static void begin_subject(void) {
 
 static void take_census(struct worker *main_worker) {
   watch_no_more(main_worker);
-  pthread_barrier_wait(&census_reached);
+  barrier_wait(&census_reached);
   atomic_store_explicit(&main_worker->progress->busy, 1, memory_order_release);
   uint64_t objects = atomic_load(&census_objects), bytes = atomic_load(&census_bytes);
   if (program.census) program.census(main_worker, &objects, &bytes);
@@ -263,7 +281,7 @@ static void take_census(struct worker *main_worker) {
   struct subject_stats now = since_start();
   check_not_vacuous(&now);
   compare_counts(objects, bytes, program.retained * (options.threads + 1));
-  pthread_barrier_wait(&census_done);
+  barrier_wait(&census_done);
 }
 
 /* In a frame of its own, so that no word of it is left when the end compares with nothing. */
@@ -271,8 +289,8 @@ static __attribute__((noinline)) void run_workers(struct worker *main_worker) {
   struct worker *workers = calloc(options.threads, sizeof *workers);
   pthread_t *threads = calloc(options.threads + options.spinners, sizeof *threads);
   harness_check(workers && threads, "no memory for %u threads", options.threads);
-  pthread_barrier_init(&census_reached, NULL, options.threads + 1);
-  pthread_barrier_init(&census_done, NULL, options.threads + 1);
+  barrier_begin(&census_reached, options.threads + 1);
+  barrier_begin(&census_done, options.threads + 1);
   for (unsigned i = 0; i < options.threads; i++) harness_worker_begin(&workers[i]);
   for (unsigned i = 0; i < options.threads; i++) threads[i] = start_thread(worker_start, &workers[i]);
   for (unsigned i = 0; i < options.spinners; i++)
