@@ -36,10 +36,23 @@ static bool free_inside(struct run *run, const struct operation *op) {
   return expect_error(run, "vgc_free inside an object", BIT(VGC_ERROR_FREE_INTERIOR));
 }
 
+bool is_owed(const struct run *run, const void *address, uint32_t *index) {
+  for (*index = 0; *index < run->owed_count; ++*index) {
+    if (shadow_address(&run->shadow->objects[run->owed[*index]]) == address) return true;
+  }
+  return false;
+}
+
 static bool free_near(struct run *run, const struct operation *op) {
   void *address = any_address(run, op->a, op->b, op->n);
-  if (vgc_base_of(address) || !address) return true;
+  uint32_t index;
+  if (vgc_base_of(address) || !address || is_owed(run, address, &index) || run->owed_count == OWED_MAX) return true;
+  const struct object *dropped = shadow_last_dropped(run->shadow, address);
   vgc_free(address);
+  if (dropped && run->errors == 0) {
+    run->owed[run->owed_count++] = shadow_index(run->shadow, dropped);
+    return true;
+  }
   return expect_error(run, "vgc_free where no object is", ANY_BAD_FREE);
 }
 
@@ -93,9 +106,9 @@ static bool bad_realloc(struct run *run, const struct operation *op) {
     return true;
   }
   errno = 0;
-  void *result = vgc_realloc(address, op->n % 1000);
-  CHECK(run, !result && (errno == EINVAL || op->n % 1000 == 0),
-        "vgc_realloc(%p) = %p, errno %d; expected NULL and EINVAL", address, result, errno);
+  void *result = vgc_realloc(address, op->n % 1000 + 1);
+  CHECK(run, !result && errno == EINVAL, "vgc_realloc(%p) = %p, errno %d; expected NULL and EINVAL", address, result,
+        errno);
   return expect_error(run, "vgc_realloc of no object", ANY_BAD_FREE);
 }
 

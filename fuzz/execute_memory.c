@@ -21,10 +21,13 @@ static bool adopt(struct run *run, const char *what, void *address, size_t size,
                   uint32_t layout, struct object **object) {
   size_t usable = vgc_usable_size(address), at = 0;
   size_t alignment = size <= 8 ? 8 : 16;
+  uint32_t owed;
   CHECK(run, (uintptr_t)address % alignment == 0, "%s(%zu) = %p, which is not aligned to %zu", what, size, address,
         alignment);
   CHECK(run, usable >= size, "vgc_usable_size(%p) = %zu, of an object of %zu bytes", address, usable, size);
   CHECK(run, vgc_base_of(address) == address, "vgc_base_of(%p) = %p, of a fresh object", address, vgc_base_of(address));
+  CHECK(run, !is_owed(run, address, &owed), "%s(%zu) = %p, though a free of the dead object there was not reported yet",
+        what, size, address);
   const struct object *other = shadow_claim(run->shadow, address, usable, kind);
   CHECK(run, !other, "%s(%zu) = %p (usable %zu) overlaps a live object of %zu bytes at %p", what, size, address, usable,
         other->usable, shadow_address(other));

@@ -5,6 +5,8 @@
 #include "execute.h"
 #include "shadow.h"
 
+enum { OWED_MAX = 32 };
+
 struct run {
   struct shadow *shadow;
   struct outcome *outcome;
@@ -18,6 +20,10 @@ struct run {
   uint64_t verified_cycles; /* cycles after which the reachable objects were looked at */
   /* What the statistics must say. */
   uint64_t allocated, freed;
+  /* Frees of objects that a collection had found dead, in spans of this thread: reported late, at the latest when the
+   * slot is about to be issued again, and till then counted as freed. */
+  uint32_t owed_count;
+  uint32_t owed[OWED_MAX]; /* objects */
 };
 
 /* Fails the run with a message; the first one counts. Returns false. */
@@ -44,6 +50,8 @@ bool do_grow_to_usable(struct run *, uint8_t handle);
 
 /* execute_invalid.c: operations bad_*. */
 bool do_invalid(struct run *, const struct operation *);
+/* Whether a late report is owed for the address; index into owed. */
+bool is_owed(const struct run *, const void *address, uint32_t *index);
 
 /* execute_stats.c */
 bool do_stats(struct run *);

@@ -57,6 +57,14 @@ struct object *shadow_find(struct shadow *shadow, const void *address, enum stat
   return NULL;
 }
 
+struct object *shadow_last_dropped(struct shadow *shadow, const void *address) {
+  for (uint32_t i = shadow->count; i-- > 0;) {
+    struct object *object = &shadow->objects[i];
+    if (shadow_address(object) == address) return object->was_dropped ? object : NULL;
+  }
+  return NULL;
+}
+
 struct object *shadow_claim(struct shadow *shadow, const void *address, size_t usable, enum kind kind) {
   uintptr_t low = (uintptr_t)address, high = low + slot_bytes(usable, kind);
   for (uint32_t i = 0; i < shadow->count; i++) {
@@ -81,12 +89,14 @@ struct object *shadow_add(struct shadow *shadow, const void *address, size_t siz
   object->state = STATE_LIVE;
   object->layout = layout;
   object->link_count = 0;
+  object->was_dropped = false;
   shadow->live_bytes += usable;
   return object;
 }
 
 static void leave(struct shadow *shadow, struct object *object, enum state state) {
   object->state = state;
+  object->was_dropped = state == STATE_DROPPED;
   shadow->live_bytes -= object->usable;
   for (size_t i = 0; i < HANDLES; i++) {
     /* The word keeps its stale pointer, as a careless program's would. */

@@ -33,7 +33,7 @@ struct object {
   enum kind kind;
   enum state state;
   uint32_t layout; /* number, for KIND_TYPED */
-  bool marked;
+  bool marked, was_dropped;
   uint32_t link_count;
   struct link links[OBJECT_LINKS];
 };
@@ -80,6 +80,8 @@ void *shadow_address(const struct object *);
  * which names its layout and which the program may not use. */
 size_t shadow_slot(const struct object *);
 uint32_t shadow_index(const struct shadow *, const struct object *);
+/* The last object at this address, if it was dropped and not freed; or NULL. */
+struct object *shadow_last_dropped(struct shadow *, const void *address);
 /* The LIVE (or DROPPED) object with this address in its bytes, or NULL. */
 struct object *shadow_find(struct shadow *, const void *address, enum state);
 

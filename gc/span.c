@@ -11,6 +11,8 @@
 /* Pages lock: unused descriptors by their number of lines, linked through next. They stay mapped and keep being struct
  * span, so that a reader with a stale page-map entry reads a descriptor, never another thing. */
 static struct span *unused[DESCRIPTOR_LINES_MAX + 1] COLLECTOR_DATA;
+/* Relaxed: whoever folds adds, statistics read. */
+static _Atomic uint64_t ended_twice[SIZECLASS_COUNT] COLLECTOR_DATA;
 
 uint32_t span_descriptor_lines(uint32_t words) {
   size_t bits = sizeof(struct span) + words * sizeof(struct span_bits);
@@ -92,7 +94,25 @@ void span_destroy(struct span *span) {
   pages_give((struct run){arena, page, span->pages, false});
 }
 
-void span_reset(void) { __builtin_memset(unused, 0, sizeof unused); }
+void span_reset(void) {
+  __builtin_memset(unused, 0, sizeof unused);
+  for (unsigned i = 0; i < SIZECLASS_COUNT; i++) store_relaxed(&ended_twice[i], 0);
+}
+
+/* Slots that ended twice: freed by the owner, and freed by another thread or found dead by the collector. Each end was
+ * counted. */
+static COLD void report_twice(const struct span *span, uint32_t word, uint64_t slots) {
+  fetch_add_relaxed(&ended_twice[span->class_index], bitmap_count(slots));
+  for (; slots; slots &= slots - 1) {
+    uintptr_t slot = word * 64 + bitmap_first(slots);
+    error_report(
+        VGC_ERROR_DOUBLE_FREE, (void *)(span->base + slot * span->size),
+        "double free, seen late: freed by two threads, or by one after a collection found that nothing reaches "
+        "it; free each object once, and only while a pointer to it is kept");
+  }
+}
+
+uint64_t span_ended_twice(unsigned class_index) { return load_relaxed(&ended_twice[class_index]); }
 
 uint64_t span_fold(struct span *span, uint32_t word) {
   _Atomic uint64_t *remote = &span_remote(span)[word];
@@ -101,11 +121,7 @@ uint64_t span_fold(struct span *span, uint32_t word) {
     uint64_t free = load_relaxed(&span->bits[word].free);
     uint64_t available = 0;
     if ((load_relaxed(&span->active) & SPAN_NO_WORD) == word) available = load_relaxed(&span->avail);
-    if (UNLIKELY(returned & (free | available))) {
-      uint32_t slot = word * 64 + bitmap_first(returned & (free | available));
-      error_report(VGC_ERROR_DOUBLE_FREE, (void *)(span->base + (uintptr_t)slot * span->size),
-                   "double free: freed by its owner and by another thread; free each object once");
-    }
+    if (UNLIKELY(returned & (free | available))) report_twice(span, word, returned & (free | available));
     /* Into free first, out of remote second: between the two the slot is in both, which reads as free. */
     store_relaxed(&span->bits[word].free, free | (returned & ~available));
     signal_order();

@@ -132,6 +132,8 @@ void span_reset(void);
 /* Fills `avail` from the next word with a free slot, folding in what was returned to it. False if there is none. Owner.
  * A double free found on the way is reported, and the slot stays issued no more than once. */
 bool span_refill(struct span *);
+/* Slots of the class that were counted as freed once too often: what span_fold reported. */
+uint64_t span_ended_twice(unsigned class_index);
 /* Moves returned slots of word `word` into free. Owner, or whoever stands for it. Returns the bits moved. */
 uint64_t span_fold(struct span *, uint32_t word);
 /* Whether a slot was returned and not folded yet. Its holder. */

@@ -38,6 +38,10 @@ static void add_central(struct vgc_stats *stats) {
     stats->objects_swept += central[i].swept_objects;
     stats->bytes_swept += central[i].swept_objects * sizeclass_table[i].size;
     central_unlock(i);
+    /* Freed though it was dead already: one end too many. */
+    uint64_t twice = span_ended_twice(i);
+    stats->objects_freed -= twice;
+    stats->bytes_freed -= twice * sizeclass_table[i].size;
   }
 }
 
