@@ -5,10 +5,10 @@
 #include "objects.h"
 
 enum { THREADS = 16 };
-static pthread_barrier_t all_here, all_done;
+static struct worker workers[THREADS];
 
-static void *allocate_everything(void *arg) {
-  pthread_barrier_wait(&all_here);
+static void allocate_everything(void *arg) {
+  (void)arg;
   void *(*const kinds[])(size_t) = {vgc_malloc, vgc_malloc_noscan, vgc_malloc_uncollectable};
   for (unsigned kind = 0; kind < 3; kind++)
     for (unsigned class = 0; class < SIZECLASS_COUNT; class ++) {
@@ -16,9 +16,6 @@ static void *allocate_everything(void *arg) {
       must(object);
       object[0] = 1;
     }
-  pthread_barrier_wait(&all_done);
-  pthread_barrier_wait(&all_done);
-  return arg;
 }
 
 static void table_of_threads_grows(void **state) {
@@ -26,19 +23,14 @@ static void table_of_threads_grows(void **state) {
   struct vgc_config given = config_quiet();
   given.thread_table = 2;
   assert_int_equal(vgc_init(&given), 0);
-  pthread_barrier_init(&all_here, NULL, THREADS + 1);
-  pthread_barrier_init(&all_done, NULL, THREADS + 1);
-  pthread_t threads[THREADS];
-  for (unsigned i = 0; i < THREADS; i++)
-    assert_int_equal(pthread_create(&threads[i], NULL, allocate_everything, NULL), 0);
-  pthread_barrier_wait(&all_here);
-  pthread_barrier_wait(&all_done);
+  for (unsigned i = 0; i < THREADS; i++) worker_start(&workers[i]);
+  for (unsigned i = 0; i < THREADS; i++) worker_begin(&workers[i], allocate_everything, NULL);
+  for (unsigned i = 0; i < THREADS; i++) worker_finish(&workers[i]);
   assert_int_equal(stats_now().threads, THREADS + 1);
   assert_int_equal(stats_now().objects_allocated, THREADS * 3 * SIZECLASS_COUNT);
   assert_int_equal(vgc_collect(), 0);
   assert_int_equal(stats_now().suspensions, THREADS);
-  pthread_barrier_wait(&all_done);
-  for (unsigned i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+  for (unsigned i = 0; i < THREADS; i++) worker_stop(&workers[i]);
   assert_int_equal(stats_now().threads, 1);
 }
 
