@@ -1,0 +1,151 @@
+/* Threads in every state that a stop can meet: running, blocking, silent, gone. */
+#include <pthread.h>
+#include <sys/syscall.h>
+
+#include "unit.h"
+
+static void nothing(void *arg) { (void)arg; }
+
+/* ---- Blocking regions ---- */
+
+struct region {
+  struct worker worker;
+  int ends[2];
+};
+
+static void block(void *arg) {
+  const struct region *region = arg;
+  char byte;
+  vgc_blocking_enter();
+  must(read(region->ends[0], &byte, 1) == 1);
+  vgc_blocking_leave();
+}
+
+static void blocking_threads_are_not_signalled(void **state) {
+  (void)state;
+  struct region region;
+  must(pipe(region.ends) == 0);
+  worker_start(&region.worker);
+  worker_do(&region.worker, nothing, NULL);
+  unsigned long signals = fault_count(FAULT_SIGNAL);
+  struct park *entered = park_arm_call("blocking_enter_published", nothing, NULL);
+  worker_begin(&region.worker, block, &region);
+  park_await(entered);
+  assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(fault_count(FAULT_SIGNAL), signals);
+  assert_int_equal(stats_now().suspensions, 1); /* it counts as stopped */
+  must(write(region.ends[1], "x", 1) == 1);
+  worker_finish(&region.worker);
+  assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(fault_count(FAULT_SIGNAL), signals + 1);
+  worker_stop(&region.worker);
+  close(region.ends[0]);
+  close(region.ends[1]);
+}
+
+struct leaving {
+  struct region *region;
+  struct park *waits;
+};
+
+/* World stopped: lets the thread come out of its system call and sees it wait. */
+static void let_it_leave(void *arg) {
+  const struct leaving *leaving = arg;
+  must(write(leaving->region->ends[1], "x", 1) == 1);
+  park_await(leaving->waits);
+}
+
+static void leaving_a_region_waits_for_a_stop(void **state) {
+  (void)state;
+  struct region region;
+  must(pipe(region.ends) == 0);
+  worker_start(&region.worker);
+  struct park *entered = park_arm_call("blocking_enter_published", nothing, NULL);
+  worker_begin(&region.worker, block, &region);
+  park_await(entered);
+  struct leaving leaving = {&region, park_arm_call("blocking_leave_waits", nothing, NULL)};
+  park_arm_call("collect_stopped", let_it_leave, &leaving);
+  assert_int_equal(vgc_collect(), 0);
+  worker_finish(&region.worker);
+  assert_int_equal(stats_now().cycles, 1);
+  worker_stop(&region.worker);
+  close(region.ends[0]);
+  close(region.ends[1]);
+}
+
+/* ---- Threads that end without leaving ---- */
+
+static void *end_by_system_call(void *arg) {
+  void **objects = arg;
+  for (unsigned i = 0; i < 10; i++) objects[i] = vgc_malloc(48);
+  must(vgc_thread_detach() == 0);
+  must(vgc_thread_attach() == 0); /* now its death is watched */
+  objects[10] = vgc_malloc(48);
+  syscall(SYS_exit, 0);
+  return NULL;
+}
+
+static void the_cache_of_a_lost_thread_is_found(void **state) {
+  (void)state;
+  static void *objects[11];
+  unit_roots(objects, 11);
+  size_t records = thread_records();
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, end_by_system_call, objects), 0);
+  assert_int_equal(pthread_join(thread, NULL), 0); /* the kernel tells the joiner */
+  assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(thread_count(), 1);
+  assert_int_equal(thread_records(), records);
+  assert_int_equal(stats_now().live_objects, 11);
+  for (unsigned i = 0; i < 11; i++) {
+    assert_true(unit_alive(objects[i]));
+    assert_ptr_not_equal(load_relaxed(&unit_span(objects[i])->owner), unit_span(objects[i])); /* readable still */
+    vgc_free(objects[i]);
+  }
+  struct cache *cache = cache_ensure();
+  for (unsigned i = 0; i < 500; i++) assert_non_null(vgc_malloc(48));
+  assert_non_null(cache);
+  assert_int_equal(probe_recount().objects, 500);
+  memset(objects, 0, sizeof objects);
+}
+
+/* ---- The suspend signal ---- */
+
+static void handler(int signal) { (void)signal; }
+
+static void collect_without_the_handler(void *hook) {
+  if (hook) unit_keep_errors();
+  signal(SIGPWR, handler);
+  (void)!vgc_collect();
+}
+
+static void a_replaced_handler_is_reported(void **state) {
+  (void)state;
+  struct child_result result;
+  child_run(collect_without_the_handler, NULL, 10, &result);
+  unit_assert_aborted(&result, "replaced vgc's handler of the suspend signal");
+  child_run(collect_without_the_handler, &result, 10, &result); /* a hook does not make the world stop */
+  assert_int_equal(result.signal, SIGABRT);
+}
+
+static void a_full_signal_queue_is_waited_for(void **state) {
+  (void)state;
+  struct worker worker;
+  worker_start(&worker);
+  worker_do(&worker, nothing, NULL);
+  fault_fail(FAULT_SIGNAL, 0, 5);
+  assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(fault_failed(FAULT_SIGNAL), 5);
+  assert_int_equal(stats_now().suspensions, 1);
+  worker_stop(&worker);
+}
+
+UNIT(world) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, unit_setup, unit_teardown)
+  const struct CMUnitTest tests[] = {
+      TEST(blocking_threads_are_not_signalled),  TEST(leaving_a_region_waits_for_a_stop),
+      TEST(the_cache_of_a_lost_thread_is_found), TEST(a_replaced_handler_is_reported),
+      TEST(a_full_signal_queue_is_waited_for),
+  };
+  return cmocka_run_group_tests_name("world", tests, NULL, NULL);
+}
