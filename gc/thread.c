@@ -48,7 +48,11 @@ struct thread *thread_first(void) {
 struct thread *thread_self(void) {
   return current;
 }
-size_t thread_count(void) { return load_relaxed(&registry.running); }
+
+size_t thread_count(void) {
+  thread_reap();
+  return load_relaxed(&registry.running);
+}
 
 unsigned thread_signal(void) { return load_relaxed(&registry.signal); }
 void thread_set_signal(unsigned signal) { store_relaxed(&registry.signal, signal); }
@@ -235,8 +239,14 @@ static void become_running(struct thread *self, const struct bounds *stack) {
 
 static void leave_on_exit(void *self);
 
-/* True if the key's destructor will see this thread off. */
-static bool arm(struct thread *self) { return registry.key_made && pthread_setspecific(registry.key, self) == 0; }
+/* ThreadSanitizer takes its own state of the thread down in the last round of key destructors, before our key's turn;
+ * nothing that it instrumented may run after that. */
+static unsigned last_round(void) { return PTHREAD_DESTRUCTOR_ITERATIONS - (platform_defers_signals() ? 1 : 0); }
+
+/* True if the key's destructor will see this thread off: not when it has had its last turn. */
+static bool arm(struct thread *self) {
+  return registry.key_made && exit_round < last_round() && pthread_setspecific(registry.key, self) == 0;
+}
 
 static void make_key(void) {
   if (!registry.key_made) registry.key_made = pthread_key_create(&registry.key, leave_on_exit) == 0;
@@ -320,11 +330,8 @@ void thread_leave(struct thread *self) {
 static void leave_on_exit(void *self) {
   /* AddressSanitizer blocks every signal in the last round; a thread that still takes our locks must answer. */
   platform_signal_unblock(thread_signal());
-  /* ThreadSanitizer takes its own state of the thread down in the last round, before our key's turn; nothing that it
-   * instrumented may run after that. */
-  unsigned last = PTHREAD_DESTRUCTOR_ITERATIONS - (platform_defers_signals() ? 1 : 0);
-  if (++exit_round < last && pthread_setspecific(registry.key, self) == 0) return;
-  if (exit_round > last) return; /* registered again since: watched, and reaped */
+  exit_round++;
+  if (arm(self)) return;
   thread_leave(self);
 }
 

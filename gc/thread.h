@@ -75,7 +75,7 @@ struct thread *thread_self(void);
 struct thread *thread_ensure(void);
 /* Unregisters the caller: gives its cache back, and waits for a running stop. */
 void thread_leave(struct thread *self);
-/* RUNNING, or BLOCKING. */
+/* RUNNING, or BLOCKING; after thread_reap. No locks held that rank with or above the registry's. */
 size_t thread_count(void);
 /* Records of any state but FREE. */
 size_t thread_records(void);
