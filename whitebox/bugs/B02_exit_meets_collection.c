@@ -3,21 +3,23 @@
  * Its record leaves the list that the collector walks under the registry lock, at one instant between two stops: half
  * out, it is neither stopped nor waited for by mistake. */
 #include "bug.h"
+#include "meeting.h"
 
 /* Ends when it may. */
 static void *wait_for(void *barrier) {
-  pthread_barrier_wait(barrier);
+  meeting_wait(barrier);
   return NULL;
 }
 
 static void removed_under_the_lock(void **state) {
   (void)state;
   pthread_t thread;
-  pthread_barrier_t created;
-  must(vgc_malloc(16) && pthread_barrier_init(&created, NULL, 2) == 0);
+  struct meeting created;
+  must(vgc_malloc(16));
+  meeting_init(&created, 2);
   struct park *between = park_arm("thread_exit_between");
   assert_int_equal(pthread_create(&thread, NULL, wait_for, &created), 0);
-  pthread_barrier_wait(&created);
+  meeting_wait(&created);
   park_await(between);
   pthread_mutex_t *registry = &thread_registry_lock_object()->mutex;
   bool free = pthread_mutex_trylock(registry) == 0;
@@ -32,12 +34,12 @@ static void removed_under_the_lock(void **state) {
 static void stopped_on_its_way_out(void **state) {
   (void)state;
   pthread_t thread;
-  pthread_barrier_t created;
-  must(pthread_barrier_init(&created, NULL, 2) == 0);
+  struct meeting created;
+  meeting_init(&created, 2);
   struct vgc_stats before = {.struct_size = sizeof before}, after = {.struct_size = sizeof after};
   struct park *leaving = park_arm("thread_exit_before_deregister");
   assert_int_equal(pthread_create(&thread, NULL, wait_for, &created), 0);
-  pthread_barrier_wait(&created);
+  meeting_wait(&created);
   park_await(leaving);
   assert_int_equal(vgc_get_stats(&before), 0);
   assert_int_equal(vgc_collect(), 0);

@@ -5,9 +5,10 @@
 #include <limits.h>
 
 #include "bug.h"
+#include "meeting.h"
 
 static pthread_key_t key;
-static pthread_barrier_t held, done;
+static struct meeting held, done;
 static _Atomic unsigned round_number;
 static _Atomic bool left_before;
 
@@ -22,8 +23,8 @@ static void destroy(void *object) {
   uint64_t *volatile late = vgc_malloc(160);
   must(late);
   late[0] = 815;
-  pthread_barrier_wait(&held);
-  pthread_barrier_wait(&done);
+  meeting_wait(&held);
+  meeting_wait(&done);
   must(vgc_base_of(late) == late && late[0] == 815);
   vgc_free(late);
 }
@@ -36,18 +37,20 @@ static void *run(void *arg) {
 
 static void works(void **state) {
   (void)state;
+  if (UNDER_TSAN) not_applicable("in the last round ThreadSanitizer has taken its state of the thread down");
   struct vgc_stats stats = {.struct_size = sizeof stats};
   pthread_t thread;
   must(vgc_malloc(16));
-  must(pthread_barrier_init(&held, NULL, 2) == 0 && pthread_barrier_init(&done, NULL, 2) == 0);
+  meeting_init(&held, 2);
+  meeting_init(&done, 2);
   must(pthread_key_create(&key, destroy) == 0);
   assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
-  pthread_barrier_wait(&held);
+  meeting_wait(&held);
   assert_int_equal(vgc_get_stats(&stats), 0);
   assert_int_equal(stats.threads, 2);
   assert_int_equal(stats.objects_freed, 1);
   assert_int_equal(vgc_collect(), 0);
-  pthread_barrier_wait(&done);
+  meeting_wait(&done);
   assert_int_equal(pthread_join(thread, NULL), 0);
   assert_int_equal(vgc_get_stats(&stats), 0);
   assert_int_equal(stats.objects_freed, 2);

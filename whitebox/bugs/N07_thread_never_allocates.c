@@ -4,12 +4,13 @@
  * other: what only it holds stays, what it frees is freed once. */
 #include "bug.h"
 #include "hidden.h"
+#include "meeting.h"
 
 enum { SIZE = 256, CYCLES = 6 };
 
 struct hand {
   uintptr_t hidden;
-  pthread_barrier_t held, done;
+  struct meeting held, done;
   bool kept;
 };
 
@@ -18,8 +19,8 @@ static void *hold(void *arg) {
   void *held[1];
   hidden_reveal(hand->hidden, held);
   KEEP_ALIVE(held);
-  pthread_barrier_wait(&hand->held);
-  pthread_barrier_wait(&hand->done);
+  meeting_wait(&hand->held);
+  meeting_wait(&hand->done);
   KEEP_ALIVE(held);
   hand->kept = hidden_alive(hand->hidden, SIZE);
   /* Its first call that changes the heap is a free. */
@@ -32,10 +33,11 @@ static void consumer(void **state) {
   struct hand hand = {.hidden = hidden_make(SIZE)};
   struct hidden_control control;
   hidden_control_make(&control);
-  must(pthread_barrier_init(&hand.held, NULL, 2) == 0 && pthread_barrier_init(&hand.done, NULL, 2) == 0);
+  meeting_init(&hand.held, 2);
+  meeting_init(&hand.done, 2);
   pthread_t thread;
   assert_int_equal(pthread_create(&thread, NULL, hold, &hand), 0);
-  pthread_barrier_wait(&hand.held);
+  meeting_wait(&hand.held);
   struct vgc_stats before = {.struct_size = sizeof before}, after = {.struct_size = sizeof after};
   assert_int_equal(vgc_get_stats(&before), 0);
   assert_int_equal(before.threads, 2);
@@ -43,7 +45,7 @@ static void consumer(void **state) {
   assert_int_equal(vgc_get_stats(&after), 0);
   assert_int_equal(after.suspensions - before.suspensions, CYCLES);
   assert_true(hidden_control_died(&control));
-  pthread_barrier_wait(&hand.done);
+  meeting_wait(&hand.done);
   assert_int_equal(pthread_join(thread, NULL), 0);
   assert_true(hand.kept);
   assert_false(hidden_alive(hand.hidden, SIZE));

@@ -3,17 +3,18 @@
  * Each gets a record, is stopped and is scanned, however small the table was made. */
 #include "bug.h"
 #include "hidden.h"
+#include "meeting.h"
 
 enum { SIZE = 192, THREADS = 12 };
 
-static pthread_barrier_t held, done;
+static struct meeting held, done;
 
 static void *hold(void *arg) {
   void *object[1];
   hidden_reveal(*(uintptr_t *)arg, object);
   KEEP_ALIVE(object);
-  pthread_barrier_wait(&held);
-  pthread_barrier_wait(&done);
+  meeting_wait(&held);
+  meeting_wait(&done);
   KEEP_ALIVE(object);
   return NULL;
 }
@@ -24,14 +25,15 @@ static void table_of_one(void **state) {
   vgc_config_default(&small);
   small.thread_table = 1;
   assert_int_equal(vgc_init(&small), 0);
-  must(pthread_barrier_init(&held, NULL, THREADS + 1) == 0 && pthread_barrier_init(&done, NULL, THREADS + 1) == 0);
+  meeting_init(&held, THREADS + 1);
+  meeting_init(&done, THREADS + 1);
   uintptr_t hidden[THREADS];
   pthread_t threads[THREADS];
   struct hidden_control control;
   for (unsigned i = 0; i < THREADS; i++) hidden[i] = hidden_make(SIZE);
   hidden_control_make(&control);
   for (unsigned i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, hold, &hidden[i]), 0);
-  pthread_barrier_wait(&held);
+  meeting_wait(&held);
   struct vgc_stats stats = {.struct_size = sizeof stats};
   assert_int_equal(vgc_collect(), 0);
   assert_int_equal(vgc_get_stats(&stats), 0);
@@ -39,7 +41,7 @@ static void table_of_one(void **state) {
   assert_int_equal(stats.suspensions, THREADS);
   assert_true(hidden_control_died(&control));
   for (unsigned i = 0; i < THREADS; i++) assert_true(hidden_alive(hidden[i], SIZE));
-  pthread_barrier_wait(&done);
+  meeting_wait(&done);
   for (unsigned i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
   assert_int_equal(thread_records(), 1);
 }

@@ -3,12 +3,13 @@
  * EAGAIN says that the queue is full, not that the thread is gone: it is told again, and stopped. */
 #include "bug.h"
 #include "hidden.h"
+#include "meeting.h"
 
 enum { SIZE = 640, REFUSALS = 5 };
 
 struct hand {
   uintptr_t hidden;
-  pthread_barrier_t held, done;
+  struct meeting held, done;
 };
 
 static void *hold(void *arg) {
@@ -16,8 +17,8 @@ static void *hold(void *arg) {
   void *held[1];
   hidden_reveal(hand->hidden, held);
   KEEP_ALIVE(held);
-  pthread_barrier_wait(&hand->held);
-  pthread_barrier_wait(&hand->done);
+  meeting_wait(&hand->held);
+  meeting_wait(&hand->done);
   KEEP_ALIVE(held);
   return NULL;
 }
@@ -25,10 +26,11 @@ static void *hold(void *arg) {
 static void told_again(void **state) {
   (void)state;
   struct hand hand = {.hidden = hidden_make(SIZE)};
-  must(pthread_barrier_init(&hand.held, NULL, 2) == 0 && pthread_barrier_init(&hand.done, NULL, 2) == 0);
+  meeting_init(&hand.held, 2);
+  meeting_init(&hand.done, 2);
   pthread_t thread;
   assert_int_equal(pthread_create(&thread, NULL, hold, &hand), 0);
-  pthread_barrier_wait(&hand.held);
+  meeting_wait(&hand.held);
   fault_fail(FAULT_SIGNAL, 0, REFUSALS);
   struct vgc_stats stats = {.struct_size = sizeof stats};
   assert_int_equal(vgc_collect(), 0);
@@ -37,7 +39,7 @@ static void told_again(void **state) {
   assert_int_equal(stats.suspensions, 1);
   assert_int_equal(stats.threads, 2);
   assert_true(hidden_alive(hand.hidden, SIZE));
-  pthread_barrier_wait(&hand.done);
+  meeting_wait(&hand.done);
   assert_int_equal(pthread_join(thread, NULL), 0);
 }
 

@@ -6,12 +6,13 @@
 
 #include "bug.h"
 #include "hidden.h"
+#include "meeting.h"
 
 enum { SIZE = 384, STACK_BYTES = 512 * 1024, DEEP = 400 * 1024 };
 
 struct deep {
   uintptr_t hidden;
-  pthread_barrier_t held, done;
+  struct meeting held, done;
   uintptr_t low, high;
 };
 
@@ -19,8 +20,8 @@ static void attach_and_wait(struct deep *deep) {
   must(vgc_thread_attach() == 0);
   deep->low = thread_self()->stack_low;
   deep->high = thread_self()->stack_high;
-  pthread_barrier_wait(&deep->held);
-  pthread_barrier_wait(&deep->done);
+  meeting_wait(&deep->held);
+  meeting_wait(&deep->done);
 }
 
 static __attribute__((noinline)) void descend(struct deep *deep, uintptr_t top) {
@@ -57,16 +58,17 @@ static void registered_deep_down(void **state) {
   struct deep deep = {.hidden = hidden_make(SIZE)};
   struct hidden_control control;
   hidden_control_make(&control);
-  must(pthread_barrier_init(&deep.held, NULL, 2) == 0 && pthread_barrier_init(&deep.done, NULL, 2) == 0);
+  meeting_init(&deep.held, 2);
+  meeting_init(&deep.done, 2);
   pthread_attr_t attributes;
   pthread_t thread;
   must(pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0);
   assert_int_equal(pthread_create(&thread, &attributes, run, &deep), 0);
-  pthread_barrier_wait(&deep.held);
+  meeting_wait(&deep.held);
   assert_int_equal(vgc_collect(), 0);
   assert_true(hidden_control_died(&control));
   bool alive = hidden_alive(deep.hidden, SIZE);
-  pthread_barrier_wait(&deep.done);
+  meeting_wait(&deep.done);
   assert_int_equal(pthread_join(thread, NULL), 0);
   assert_true(alive);
 }

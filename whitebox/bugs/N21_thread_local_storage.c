@@ -6,6 +6,7 @@
 
 #include "bug.h"
 #include "hidden.h"
+#include "meeting.h"
 
 enum { SIZE = 576, KEYS = 70, PLACES = 4 };
 
@@ -15,7 +16,7 @@ static pthread_key_t keys[KEYS]; /* values of the later ones lie outside the thr
 
 struct user {
   uintptr_t hidden[PLACES];
-  pthread_barrier_t held, done;
+  struct meeting held, done;
 };
 
 static const char *const places[PLACES] = {"a thread-local variable", "a module's thread-local variable",
@@ -65,8 +66,8 @@ static void *use(void *arg) {
   struct user *user = arg;
   hold(user->hidden);
   hidden_scrub();
-  pthread_barrier_wait(&user->held);
-  pthread_barrier_wait(&user->done);
+  meeting_wait(&user->held);
+  meeting_wait(&user->done);
   return NULL;
 }
 
@@ -77,13 +78,14 @@ static void of_another_thread(void **state) {
   pthread_t thread;
   for (unsigned i = 0; i < PLACES; i++) user.hidden[i] = hidden_make(SIZE);
   hidden_control_make(&control);
-  must(pthread_barrier_init(&user.held, NULL, 2) == 0 && pthread_barrier_init(&user.done, NULL, 2) == 0);
+  meeting_init(&user.held, 2);
+  meeting_init(&user.done, 2);
   assert_int_equal(pthread_create(&thread, NULL, use, &user), 0);
-  pthread_barrier_wait(&user.held);
+  meeting_wait(&user.held);
   assert_int_equal(vgc_collect(), 0);
   assert_true(hidden_control_died(&control));
   check(user.hidden);
-  pthread_barrier_wait(&user.done);
+  meeting_wait(&user.done);
   assert_int_equal(pthread_join(thread, NULL), 0);
 }
 

@@ -7,25 +7,26 @@
 
 #include "bug.h"
 #include "hidden.h"
+#include "meeting.h"
 
 enum { SIZE = 1040 };
 
 struct inside {
-  pthread_barrier_t entered;
-  pthread_barrier_t leave; /* or: */
-  struct park *lister;     /* the collector, as it comes for the lock */
+  struct meeting entered;
+  struct meeting leave; /* or: */
+  struct park *lister;  /* the collector, as it comes for the lock */
   void *object;
 };
 
 static int callback(struct dl_phdr_info *info, size_t size, void *arg) {
   (void)info, (void)size;
   struct inside *inside = arg;
-  pthread_barrier_wait(&inside->entered);
+  meeting_wait(&inside->entered);
   if (inside->lister) {
     park_await(inside->lister);
     park_release(inside->lister);
   } else {
-    pthread_barrier_wait(&inside->leave);
+    meeting_wait(&inside->leave);
   }
   /* A thread that holds the loader's lock may allocate, and so wait for locks of ours. */
   inside->object = vgc_malloc(64);
@@ -44,9 +45,10 @@ static void assert_running(void *unused) {
 
 static pthread_t enter(struct inside *inside) {
   pthread_t thread;
-  must(pthread_barrier_init(&inside->entered, NULL, 2) == 0 && pthread_barrier_init(&inside->leave, NULL, 2) == 0);
+  meeting_init(&inside->entered, 2);
+  meeting_init(&inside->leave, 2);
   must(pthread_create(&thread, NULL, iterate, inside) == 0);
-  pthread_barrier_wait(&inside->entered);
+  meeting_wait(&inside->entered);
   return thread;
 }
 
@@ -57,7 +59,7 @@ static void stopped_inside(void **state) {
   park_arm_each("modules_before_list", assert_running, NULL);
   pthread_t thread = enter(&inside);
   for (unsigned i = 0; i < 3; i++) assert_int_equal(vgc_collect(), 0);
-  pthread_barrier_wait(&inside.leave);
+  meeting_wait(&inside.leave);
   assert_int_equal(pthread_join(thread, NULL), 0);
   assert_non_null(inside.object);
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "bug.h"
+#include "meeting.h"
 #include "stops.h"
 #include "task.h"
 
@@ -77,7 +78,7 @@ static void errno_is_kept(void **state) {
 
 struct blocker {
   struct thread *thread;
-  pthread_barrier_t blocked;
+  struct meeting blocked;
   _Atomic bool unblock;
 };
 
@@ -87,7 +88,7 @@ static void block_signals(void *arg) {
   blocker->thread = thread_self();
   sigfillset(&all);
   must(pthread_sigmask(SIG_BLOCK, &all, &old) == 0);
-  pthread_barrier_wait(&blocker->blocked);
+  meeting_wait(&blocker->blocked);
   while (!atomic_load(&blocker->unblock)) sched_yield();
   must(pthread_sigmask(SIG_SETMASK, &old, NULL) == 0);
 }
@@ -99,10 +100,10 @@ static void blocked_signal_is_waited_for(void **state) {
   if (UNDER_TSAN) not_applicable("ThreadSanitizer delivers deferred signals whatever the mask says");
   struct worker worker;
   struct blocker blocker = {0};
-  must(pthread_barrier_init(&blocker.blocked, NULL, 2) == 0);
+  meeting_init(&blocker.blocked, 2);
   worker_start(&worker);
   worker_begin(&worker, block_signals, &blocker);
-  pthread_barrier_wait(&blocker.blocked);
+  meeting_wait(&blocker.blocked);
   stops_watch(blocker.thread, 3, unblock, &blocker);
   assert_int_equal(vgc_collect(), 0);
   worker_stop(&worker);
@@ -111,28 +112,28 @@ static void blocked_signal_is_waited_for(void **state) {
 }
 
 static void *wait_twice(void *arg) {
-  pthread_barrier_wait(arg);
-  pthread_barrier_wait(arg);
+  meeting_wait(arg);
+  meeting_wait(arg);
   return NULL;
 }
 
 static void inherited_mask(void **state) {
   (void)state;
-  pthread_barrier_t barrier;
+  struct meeting barrier;
   pthread_t thread;
   sigset_t all, old;
   struct vgc_stats before = {.struct_size = sizeof before}, after = {.struct_size = sizeof after};
-  must(pthread_barrier_init(&barrier, NULL, 2) == 0);
+  meeting_init(&barrier, 2);
   sigfillset(&all);
   assert_int_equal(pthread_sigmask(SIG_BLOCK, &all, &old), 0);
   assert_int_equal(pthread_create(&thread, NULL, wait_twice, &barrier), 0);
   assert_int_equal(pthread_sigmask(SIG_SETMASK, &old, NULL), 0);
-  pthread_barrier_wait(&barrier);
+  meeting_wait(&barrier);
   assert_int_equal(vgc_get_stats(&before), 0);
   assert_int_equal(vgc_collect(), 0);
   assert_int_equal(vgc_get_stats(&after), 0);
   assert_int_equal(after.suspensions - before.suspensions, 1);
-  pthread_barrier_wait(&barrier);
+  meeting_wait(&barrier);
   assert_int_equal(pthread_join(thread, NULL), 0);
 }
 

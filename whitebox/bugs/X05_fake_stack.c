@@ -4,6 +4,7 @@
  * the real stack holds only that frame's address. What such a local refers to is live all the same. */
 #include "bug.h"
 #include "hidden.h"
+#include "meeting.h"
 
 enum { SIZE = 896, DEADLINE_S = 30 };
 
@@ -11,7 +12,7 @@ extern void *__asan_get_current_fake_stack(void) __attribute__((weak));
 
 struct hand {
   uintptr_t hidden;
-  pthread_barrier_t held, done;
+  struct meeting held, done;
 };
 
 /* Not optimized away, nor moved to the real stack: its address leaves the function. */
@@ -19,8 +20,8 @@ static __attribute__((noinline)) void hold(struct hand *hand) {
   void *held[4] = {NULL};
   hidden_reveal(hand->hidden, &held[2]);
   KEEP_ALIVE(held);
-  pthread_barrier_wait(&hand->held);
-  pthread_barrier_wait(&hand->done);
+  meeting_wait(&hand->held);
+  meeting_wait(&hand->done);
   KEEP_ALIVE(held);
 }
 
@@ -53,13 +54,14 @@ static void of_another_thread(void **state) {
   struct hidden_control control;
   pthread_t thread;
   hidden_control_make(&control);
-  must(pthread_barrier_init(&hand.held, NULL, 2) == 0 && pthread_barrier_init(&hand.done, NULL, 2) == 0);
+  meeting_init(&hand.held, 2);
+  meeting_init(&hand.done, 2);
   assert_int_equal(pthread_create(&thread, NULL, run, &hand), 0);
-  pthread_barrier_wait(&hand.held);
+  meeting_wait(&hand.held);
   assert_int_equal(vgc_collect(), 0);
   assert_true(hidden_control_died(&control));
   assert_true(hidden_alive(hand.hidden, SIZE));
-  pthread_barrier_wait(&hand.done);
+  meeting_wait(&hand.done);
   assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
