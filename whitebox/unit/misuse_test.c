@@ -316,15 +316,47 @@ static void a_thread_that_left_may_come_back_by_any_call(void **state) {
   assert_int_equal(thread_count(), 1);
 }
 
+/* ---- A library that cannot come up ---- */
+
+static void without_initialisation_each_call_fails(void **state) {
+  (void)state;
+  static void *range[1];
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  assert_int_equal(vgc_shutdown(), 0);
+  setenv("VGC_LOG", "loud", 1);
+  fault_capture_print(true);
+  EXPECT_ERROR(EINVAL, vgc_init(NULL));
+  EXPECT_ERROR(EINVAL, vgc_collect());
+  EXPECT_ERROR(EINVAL, vgc_get_stats(&stats));
+  EXPECT_ERROR(EINVAL, vgc_thread_attach());
+  EXPECT_ERROR(EINVAL, vgc_root_add(range, sizeof range));
+  EXPECT_ERROR(ENOENT, vgc_root_remove(range, sizeof range));
+  EXPECT_ERROR(EINVAL, vgc_root_add_callback(push_nothing, NULL));
+  EXPECT_ERROR(EPERM, vgc_shutdown());
+  assert_null(vgc_malloc(16));
+  assert_null(vgc_malloc(100000));
+  assert_null(vgc_aligned_alloc(4096, 16));
+  assert_int_equal(vgc_trim(), 0);
+  vgc_disable();
+  vgc_blocking_enter();
+  assert_int_equal(unit_errors.count, 0);
+  unit_expect_error(VGC_ERROR_UNBALANCED, NULL, vgc_enable());
+  unit_expect_error(VGC_ERROR_UNBALANCED, NULL, vgc_blocking_leave());
+  unit_expect_error(VGC_ERROR_FREE_FOREIGN, small, vgc_free(small)); /* its heap is no more */
+  unsetenv("VGC_LOG");
+  assert_non_null(vgc_malloc(16));
+}
+
 UNIT(misuse) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
-      TEST(each_bad_pointer_is_told_apart),        TEST(looking_up_is_allowed_for_any_address),
-      TEST(a_null_pointer_is_freed_in_silence),    TEST(without_a_hook_each_aborts_with_its_message),
-      TEST(impossible_sizes_give_null_and_enomem), TEST(objects_of_no_size_are_unique),
-      TEST(alignments_are_powers_of_two),          TEST(enable_needs_a_disable),
-      TEST(blocking_regions_do_not_nest),          TEST(roots_are_added_once_and_removed_once),
-      TEST(registered_threads_cannot_attach),      TEST(a_thread_that_left_may_come_back_by_any_call),
+      TEST(each_bad_pointer_is_told_apart),         TEST(looking_up_is_allowed_for_any_address),
+      TEST(a_null_pointer_is_freed_in_silence),     TEST(without_a_hook_each_aborts_with_its_message),
+      TEST(impossible_sizes_give_null_and_enomem),  TEST(objects_of_no_size_are_unique),
+      TEST(alignments_are_powers_of_two),           TEST(enable_needs_a_disable),
+      TEST(blocking_regions_do_not_nest),           TEST(roots_are_added_once_and_removed_once),
+      TEST(registered_threads_cannot_attach),       TEST(a_thread_that_left_may_come_back_by_any_call),
+      TEST(without_initialisation_each_call_fails),
   };
   return cmocka_run_group_tests_name("misuse", tests, NULL, NULL);
 }

@@ -140,12 +140,66 @@ static void a_full_signal_queue_is_waited_for(void **state) {
   worker_stop(&worker);
 }
 
+/* ---- A thread that does not answer ---- */
+
+struct silent {
+  struct worker worker;
+  int ready[2], answer[2];
+  unsigned waits;
+};
+
+static void be_silent(void *arg) {
+  const struct silent *silent = arg;
+  sigset_t set;
+  char byte;
+  sigemptyset(&set);
+  sigaddset(&set, SIGPWR);
+  must(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+  must(write(silent->ready[1], "x", 1) == 1);
+  must(read(silent->answer[0], &byte, 1) == 1);
+  must(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0);
+}
+
+static void after_three_waits(void *arg) {
+  struct silent *silent = arg;
+  if (++silent->waits == 3) must(write(silent->answer[1], "x", 1) == 1);
+}
+
+static unsigned occurrences(const char *text, const char *part) {
+  unsigned count = 0;
+  while ((text = strstr(text, part))) text++, count++;
+  return count;
+}
+
+static void a_silent_thread_is_named_once_and_waited_for(void **state) {
+  (void)state;
+  static struct silent silent;
+  char byte;
+  must(pipe(silent.ready) == 0 && pipe(silent.answer) == 0);
+  worker_start(&silent.worker);
+  worker_begin(&silent.worker, be_silent, &silent);
+  must(read(silent.ready[0], &byte, 1) == 1);
+  park_arm_each("world_waits", after_three_waits, &silent);
+  fault_capture_print(true);
+  unit_leap(UINT64_C(3000000000));
+  assert_int_equal(vgc_collect(), 0);
+  unit_leap(0);
+  assert_true(silent.waits >= 3);
+  assert_int_equal(occurrences(fault_printed(), "does not answer the suspend signal"), 1);
+  assert_int_equal(occurrences(fault_printed(), "the program blocks that signal"), 1);
+  worker_stop(&silent.worker);
+  for (unsigned i = 0; i < 2; i++) {
+    close(silent.ready[i]);
+    close(silent.answer[i]);
+  }
+}
+
 UNIT(world) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, unit_setup, unit_teardown)
   const struct CMUnitTest tests[] = {
       TEST(blocking_threads_are_not_signalled),  TEST(leaving_a_region_waits_for_a_stop),
       TEST(the_cache_of_a_lost_thread_is_found), TEST(a_replaced_handler_is_reported),
-      TEST(a_full_signal_queue_is_waited_for),
+      TEST(a_full_signal_queue_is_waited_for),   TEST(a_silent_thread_is_named_once_and_waited_for),
   };
   return cmocka_run_group_tests_name("world", tests, NULL, NULL);
 }
