@@ -1,0 +1,76 @@
+/* Planted defects between the executor and the library, one at a time, named by the environment variable FUZZ_BROKEN:
+ * the executor must see each, else what it passes means nothing. Linked with --wrap for each function below. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "vgc.h"
+
+void *__real_vgc_malloc(size_t size);
+void *__real_vgc_realloc(void *ptr, size_t size);
+void __real_vgc_free(void *ptr);
+int __real_vgc_collect(void);
+int __real_vgc_get_stats(struct vgc_stats *stats);
+void *__real_vgc_base_of(const void *ptr);
+int __real_vgc_root_remove(const void *start, size_t size);
+void *__wrap_vgc_malloc(size_t size);
+void *__wrap_vgc_realloc(void *ptr, size_t size);
+void __wrap_vgc_free(void *ptr);
+int __wrap_vgc_collect(void);
+int __wrap_vgc_get_stats(struct vgc_stats *stats);
+void *__wrap_vgc_base_of(const void *ptr);
+int __wrap_vgc_root_remove(const void *start, size_t size);
+
+static int broken(const char *how) {
+  const char *chosen = getenv("FUZZ_BROKEN");
+  return chosen && strcmp(chosen, how) == 0;
+}
+
+static uintptr_t last; /* object of vgc_malloc, complemented: no root */
+static size_t last_size;
+static unsigned count;
+
+void *__wrap_vgc_malloc(size_t size) {
+  if (broken("overlap") && last && last_size == size && ++count % 8 == 0) return (void *)~last;
+  char *object = __real_vgc_malloc(size);
+  if (!object) return NULL;
+  if (broken("dirty")) object[vgc_usable_size(object) - 1] = 1;
+  last = ~(uintptr_t)object;
+  last_size = size;
+  return object;
+}
+
+void *__wrap_vgc_realloc(void *ptr, size_t size) {
+  char *object = __real_vgc_realloc(ptr, size);
+  if (object && object != ptr && broken("short-copy")) object[0] ^= 1;
+  return object;
+}
+
+void __wrap_vgc_free(void *ptr) {
+  if (broken("silent") && __real_vgc_base_of(ptr) != ptr) return;
+  __real_vgc_free(ptr);
+}
+
+int __wrap_vgc_collect(void) {
+  if (broken("idle")) return 0;
+  int result = __real_vgc_collect();
+  if (broken("lost-object") && last && __real_vgc_base_of((void *)~last) == (void *)~last) {
+    __real_vgc_free((void *)~last);
+    last = 0;
+  }
+  return result;
+}
+
+int __wrap_vgc_get_stats(struct vgc_stats *stats) {
+  int result = __real_vgc_get_stats(stats);
+  if (broken("miscount")) stats->live_bytes += 16;
+  return result;
+}
+
+void *__wrap_vgc_base_of(const void *ptr) {
+  char *base = __real_vgc_base_of(ptr);
+  return base && base != ptr && broken("wrong-base") ? base + 16 : base;
+}
+
+int __wrap_vgc_root_remove(const void *start, size_t size) {
+  return broken("any-root") ? 0 : __real_vgc_root_remove(start, size);
+}
