@@ -188,8 +188,9 @@ struct vgc_hooks {
   void (*cycle_start)(void *arg); /* before the stop, on the collecting thread; may not allocate */
   void (*cycle_end)(void *arg, const struct vgc_stats *); /* after the world runs again */
   void *(*out_of_memory)(void *arg, size_t size);         /* its result is returned for the failed allocation */
-  /* On the thread that met the error. It calls nothing of this library, which may hold locks or be halfway through a list;
-   * for VGC_ERROR_CORRUPT other threads may be stopped, so it takes no lock that they may hold (stdio's, malloc's). */
+  /* On the thread that met the error. It calls nothing of this library, which may hold locks or be halfway through a
+   * list; for VGC_ERROR_CORRUPT other threads may be stopped, so it takes no lock that they may hold (stdio's,
+   * malloc's). */
   void (*error)(void *arg, enum vgc_error, const void *ptr, const char *message);
 };
 /* Replaces all hooks (NULL: none) and copies them; the old ones go to *old if it is not NULL. */
