@@ -187,7 +187,7 @@ struct program program = {
     .summary = "allocation, free and resize over all sizes and kinds, hung from every kind of root",
     .threads = 4,
     .least_threads = 1,
-    .retained = 256,
+    .retained = 64,
     .begin = begin,
     .work = work,
 };

@@ -112,7 +112,10 @@ class Server:
         """Asks for the end; raises Failure with the server's own failure line."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait()
+        try:
+            status = self.process.wait(timeout=120)
+        except subprocess.TimeoutExpired:
+            raise Failure("server: does not end when asked to") from None
         self.reader.join()
         for line in self.lines:
             if ": FAILED: " in line:
@@ -267,11 +270,8 @@ def run(options, result):
         result["verified"] = verified
         result["resident_bytes"] = samples[:: max(1, len(samples) // 100)]
         result["memory"] = check_flat(samples)
-    except Failure as failure:
-        if not str(failure).startswith("the server ended early") and not isinstance(failure.__cause__, OSError):
-            if server.process.poll() is None:
-                raise
-        server.stop()  # its own failure line says more
+    except Failure:
+        server.stop()  # raises what it has to say itself, which tells more
         raise
     finally:
         if verifier:
@@ -279,7 +279,7 @@ def run(options, result):
         if wrk:
             wrk.kill()
         if sys.exc_info()[0] and server.process.poll() is None:
-            server.process.terminate()
+            server.process.kill()
             server.process.wait()
     result["server"] = server.stop()
 

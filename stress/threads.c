@@ -199,10 +199,10 @@ static int child_c11(void *argument) { /* its result is a number: it leaves by t
 
 static enum start choose_start(struct worker *worker) {
 #if defined(STRESS_SANITIZED)
-  return subject.can & CAN_FOREIGN_THREAD && random_one_in(&worker->random, 4) ? C11 : PLAIN; /* needs its own stacks */
+  return subject.can & CAN_START_C11 && random_one_in(&worker->random, 4) ? C11 : PLAIN; /* needs its own stacks */
 #else
   enum start start = (enum start)random_below(&worker->random, 4);
-  return start == C11 && !(subject.can & CAN_FOREIGN_THREAD) ? PLAIN : start;
+  return start == C11 && !(subject.can & CAN_START_C11) ? PLAIN : start;
 #endif
 }
 
@@ -366,7 +366,7 @@ struct program program = {
     .summary = "birth and death of threads during collections, with destructors that allocate",
     .threads = 4,
     .least_threads = 2,
-    .retained = 256,
+    .retained = 64,
     .begin = begin,
     .work = work,
 };
