@@ -118,6 +118,7 @@ static void start_thread(void *arg) {
 
 static void the_child_starts_threads_of_its_own(void **state) {
   (void)state;
+  if (UNDER_TSAN) not_applicable("ThreadSanitizer lets no child of several threads start one");
   (void)!vgc_malloc(16);
   struct worker worker;
   worker_start(&worker);

@@ -63,8 +63,8 @@ static void act(void) {
   errno = 0;
   void **array = allowed(vgc_malloc(60000));
   roots[1] = array;
-  for (unsigned i = 0; array && i < 5000; i++)
-    if (!(array[i] = allowed(vgc_malloc(240)))) break;
+  for (unsigned i = 0; array && i < 1200; i++)
+    if (!(array[i] = allowed(vgc_malloc(1000)))) break;
   run_thread();
   collect();
   errno = 0;
@@ -87,7 +87,7 @@ static void check(void) {
     assert_true(unit_alive(node) && node->check == ~(uintptr_t)node);
   void **array = roots[1];
   if (array) live++;
-  for (unsigned i = 0; array && i < 5000; i++)
+  for (unsigned i = 0; array && i < 1200; i++)
     if (array[i]) {
       assert_true(unit_alive(array[i]));
       live++;

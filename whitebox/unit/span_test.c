@@ -1,5 +1,13 @@
 #include "planted.h"
 
+static int setup(void **state) {
+  (void)state;
+  struct vgc_config given = unit_config(0);
+  given.arena_bytes = 1 << 20; /* a test takes all of it */
+  unit_start(&given);
+  return 0;
+}
+
 static unsigned power(unsigned base, unsigned exponent) { return exponent ? base * power(base, exponent - 1) : 1; }
 
 /* ---- Every pattern of a small span ---- */
@@ -270,7 +278,7 @@ static void a_spliced_list_ends_the_other(void **state) {
 }
 
 UNIT(span) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, unit_setup, unit_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, unit_teardown)
   const struct CMUnitTest tests[] = {
       TEST(a_slot_is_issued_if_it_is_nothing_else),
       TEST(folding_frees_what_was_returned),
