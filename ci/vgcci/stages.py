@@ -183,22 +183,22 @@ def fuzz(gate, stage):
 def coverage(gate, stage):
     folder = gate.build("coverage")
     run(["find", folder, "-name", "*.gcda", "-delete"])
-    gate.ctest(folder, stage, include="^(unit|bugs|smoke|stress|fuzz)$")
-    report = gate.out / "coverage.txt"
-    result = run(["gcovr", "--root", ROOT, "--filter", str(ROOT / "gc/"), "--object-directory", folder,
-                  "--exclude-throw-branches", "--exclude-unreachable-branches",
-                  # Pause points compile to nothing in what ships.
-                  "--exclude-branches-by-pattern", r".*\bPOINT\(.*", "--json-summary", gate.out /
-                  "coverage.json", "--txt", report, folder], cwd=ROOT, timeout=300)
-    if not result.ok:
-        raise NotRun("gcovr: " + (result.output.strip().splitlines() or ["no output"])[-1])
+    gate.ctest(folder, stage, include="^(unit|bugs|smoke|linkage|fuzz)$")
+    report, trace = gate.out / "coverage.txt", gate.out / "coverage-trace.json"
+    common = ["gcovr", "--root", ROOT, "--exclude-throw-branches", "--exclude-unreachable-branches"]
+    for command in ([*common, "--filter", f"{ROOT}/gc/", "--object-directory", folder, "--json", trace, folder],
+                    [*common, "--add-tracefile", trace, "--json-summary", gate.out / "coverage.json", "--txt", report],
+                    [*common, "--add-tracefile", trace, "--branches", "--txt", gate.out / "coverage-branches.txt"]):
+        result = run(command, cwd=ROOT, timeout=300)
+        if not result.ok:
+            raise NotRun("gcovr: " + (result.output.strip().splitlines() or ["no output"])[-1])
     totals = json.loads((gate.out / "coverage.json").read_text())
     for name, floor in (("line", 95.0), ("branch", 85.0)):
         percent = totals[f"{name}_percent"]
         gate.add(Item(f"{name} coverage {percent} %", PASSED if percent >= floor else FAILED,
                       command="ci/gate --only coverage", detail=f"at least {floor:g} %",
-                      output=f"{name} coverage of gc/ is {percent} %, below {floor:g} %; {relative(report)} lists what "
-                      "is uncovered"))
+                      output=f"{name} coverage of gc/ is {percent} %, below {floor:g} %; {relative(report)} and "
+                      "coverage-branches.txt list what is uncovered"))
 
 
 STAGES = [("set-up", set_up), ("build", build), ("canaries", canaries), ("whitebox", whitebox),
