@@ -18,16 +18,16 @@ def set_up(gate, stage):
 
 
 def build(gate, stage):
-    for preset in ("dev", "tsan", "asan"):
+    for preset in ["dev", "tsan", "asan", *_other_presets(gate)]:
         try:
             gate.build(preset, stage)
         except NotRun:
             pass  # an item of this stage says it; what needs that build will not run
-    if gate.mode != "quick":
-        try:
-            gate.build("release", stage)
-        except NotRun:
-            pass
+
+
+def _other_presets(gate):
+    """Builds whose white-box tests run as well: what ships, and the other compiler."""
+    return {"quick": [], "default": ["release"], "full": ["release", "dev-clang", "release-clang", "asan-clang"]}[gate.mode]
 
 
 def _canaries(gate, preset):
@@ -67,6 +67,8 @@ def canaries(gate, stage):
 def whitebox(gate, stage):
     slow = "|slow" if gate.mode == "quick" else ""
     gate.ctest(gate.build("dev"), stage, exclude=f"^(stress|fuzz|canary{slow})$")
+    for preset in _other_presets(gate):
+        gate.ctest(gate.build(preset), stage, include="^(unit|bugs|smoke)$")
 
 
 def run_stress(gate, preset, seconds, spinners=0, prefix=()):
