@@ -29,7 +29,8 @@ static COLD void report_order(const struct lock *lock, const struct lock *other)
   platform_abort();
 }
 
-/* Old versions of ThreadSanitizer do not deliver a signal to a thread that waits for a mutex; they do while it sleeps. */
+/* Old versions of ThreadSanitizer do not deliver a signal to a thread that waits for a mutex; they do while it sleeps.
+ */
 static void wait_for(struct lock *lock) {
   static const struct timespec moment = {0, 50000};
   if (!platform_defers_signals()) {

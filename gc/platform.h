@@ -1,7 +1,7 @@
 /* Everything that vgc asks of the system, the compiler and the sanitizers. No other file of gc/ may test for a system,
  * an architecture or a sanitizer. Implementations: platform_linux.c (memory, clock, text), platform_linux_thread.c
- * (suspension, stacks), platform_linux_modules.c (loaded objects), platform_linux_storage.c (thread-local storage), platform_sanitizer.c
- * (sanitizers met at run time), arch_*.h (registers).
+ * (suspension, stacks), platform_linux_modules.c (loaded objects), platform_linux_storage.c (thread-local storage),
+ * platform_sanitizer.c (sanitizers met at run time), arch_*.h (registers).
  *
  * Unless said otherwise a function allocates nothing from libc, takes no foreign lock and may be called with the world
  * stopped. */

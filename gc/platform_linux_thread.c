@@ -145,10 +145,10 @@ bool platform_stack_bounds(uintptr_t *low, uintptr_t *high) {
 
 bool platform_stack_mapped(uintptr_t *low, uintptr_t *high) {
   if (!platform_mapping((uintptr_t)__builtin_frame_address(0), low, high)) return false;
-  /* The stack of a thread that libc made ends with the thread's structure and static storage, at its thread pointer; the
-   * mapping may go on, as one with a neighbour's. */
+  /* The stack of a thread that libc made ends with the thread's structure and static storage, at its thread pointer;
+   * the mapping may go on, as one with a neighbour's. */
   uintptr_t tp = arch_thread_pointer();
-  if (tp >= *low && tp < *high && *high - tp > STACK_TOP_MAX) *high = (tp + STACK_TOP_MAX) & ~(uintptr_t)4095;
+  if (tp >= *low && tp<*high && * high - tp> STACK_TOP_MAX) *high = (tp + STACK_TOP_MAX) & ~(uintptr_t)4095;
   return true;
 }
 

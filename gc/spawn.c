@@ -5,12 +5,12 @@
  *                                                                before it, answers first and finds us by RTLD_NEXT
  *   none              program -> vgc -> libc
  *
- * Behind a sanitizer the start function that we are given is its own, and its argument leads to the program's function and
- * argument, in memory that is no root. A call with known values, made once, shows where they lie: if in what the sanitizer's
- * argument points to, ours are put in their place. If nowhere there, the new thread registers before the sanitizer's
- * function, and its record inherits a copy of the top of the creator's stack, where the interceptor's frame holds them,
- * until the thread first calls vgc. The sanitizer's service threads come the same way with another start function: they
- * are passed on unregistered.
+ * Behind a sanitizer the start function that we are given is its own, and its argument leads to the program's function
+ * and argument, in memory that is no root. A call with known values, made once, shows where they lie: if in what the
+ * sanitizer's argument points to, ours are put in their place. If nowhere there, the new thread registers before the
+ * sanitizer's function, and its record inherits a copy of the top of the creator's stack, where the interceptor's frame
+ * holds them, until the thread first calls vgc. The sanitizer's service threads come the same way with another start
+ * function: they are passed on unregistered.
  *
  * These functions have no version in libvgc.map, so that they also answer references that carry glibc's. */
 #include "spawn.h"
@@ -38,9 +38,9 @@ typedef void *start_function(void *);
 /* Absent from a -static program. */
 #pragma weak dlsym
 
-/* In a -static program libc's functions have these names beside the public ones, which are now ours. A weak reference does
- * not make the linker take an archive member: mq_notify and thrd_exit, which use them, do, and pthread_clockjoin_np, which
- * is not ours in the archive, stands for all ways to join. */
+/* In a -static program libc's functions have these names beside the public ones, which are now ours. A weak reference
+ * does not make the linker take an archive member: mq_notify and thrd_exit, which use them, do, and
+ * pthread_clockjoin_np, which is not ours in the archive, stands for all ways to join. */
 extern __typeof__(pthread_create) __pthread_create __attribute__((weak));
 extern __typeof__(pthread_exit) __pthread_exit __attribute__((weak));
 extern __typeof__(pthread_detach) __pthread_detach __attribute__((weak));
@@ -93,13 +93,16 @@ static struct {
 
 static bool behind_sanitizer COLLECTOR_DATA;
 static start_function *sanitizer_start COLLECTOR_DATA;
-/* Index of the program's function, followed by its argument, among the words behind the sanitizer's argument; or NOWHERE. */
+/* Index of the program's function, followed by its argument, among the words behind the sanitizer's argument; or
+ * NOWHERE. */
 static unsigned program_call COLLECTOR_DATA = NOWHERE;
 /* Its address marks the call by which ask_order learns who is first. */
 static pthread_attr_t probe COLLECTOR_DATA;
 static pthread_once_t started COLLECTOR_DATA = PTHREAD_ONCE_INIT;
 /* In our call of the next pthread_create: an interceptor may come back to ours on its way to libc's. */
 static _Thread_local bool creating __attribute__((tls_model("initial-exec")));
+/* In our thrd_create: the start function that comes is one of C11's. */
+static _Thread_local bool creating_c11 __attribute__((tls_model("initial-exec")));
 
 static void *find_default(const char *name) { return dlsym ? dlsym(RTLD_DEFAULT, name) : NULL; }
 
@@ -113,15 +116,19 @@ static void *find_next(const char *name, char *interceptor, char *other) {
 #define FIND_NEXT(to, name, in_static)                                                                                 \
   do {                                                                                                                 \
     void *found_ = find_next(#name, ___interceptor_##name, __interceptor_##name);                                      \
-    if (found_) memcpy(&(to), &found_, sizeof(to));                                                                    \
-    else (to) = in_static;                                                                                             \
+    if (found_)                                                                                                        \
+      memcpy(&(to), &found_, sizeof(to));                                                                              \
+    else                                                                                                               \
+      (to) = in_static;                                                                                                \
     if (!(to)) missing(#name);                                                                                         \
   } while (0)
 #define FIND_FRONT(to, name, own)                                                                                      \
   do {                                                                                                                 \
     void *found_ = behind_sanitizer ? find_default(name) : NULL;                                                       \
-    if (found_) memcpy(&(to), &found_, sizeof(to));                                                                    \
-    else (to) = own;                                                                                                   \
+    if (found_)                                                                                                        \
+      memcpy(&(to), &found_, sizeof(to));                                                                              \
+    else                                                                                                               \
+      (to) = own;                                                                                                      \
   } while (0)
 
 static _Noreturn void missing(const char *name) {
@@ -201,20 +208,33 @@ __attribute__((constructor(101))) static void begin(void) {
 
 /* ---- Creation ---- */
 
-static void *child(void *arg) {
-  struct thread *self = arg;
+/* The new thread begins: from here on it is stopped and scanned. What the record's argument was. */
+static void *arrive(struct thread *self) {
   if (!thread_arrive(self)) {
     platform_print(
         "vgc: no memory to learn the bounds of a new thread's stack; start fewer threads or raise the limit\n");
     platform_abort();
   }
-  start_function *start = self->start;
   void *argument = self->argument;
   OPAQUE(argument); /* on this stack or in a register before the record lets go of it */
   self->argument = NULL;
-  void *result = start(argument);
+  return argument;
+}
+
+static void *child(void *arg) {
+  struct thread *self = arg;
+  void *argument = arrive(self);
+  void *result = self->start(argument);
   thread_set_result(result);
   return result;
+}
+
+static void *child_c11(void *arg) {
+  struct thread *self = arg;
+  void *argument = arrive(self);
+  thrd_start_t start;
+  memcpy(&start, &self->start, sizeof start);
+  return (void *)(intptr_t)start(argument);
 }
 
 /* Copies the top of the creator's stack, from its registers up, into the record. False if there is no memory. */
@@ -245,15 +265,18 @@ struct words {
 
 /* Where the program's function and argument lie, if a sanitizer holds them and they can be replaced; else NULL. */
 static struct words *program_words(const struct creation *creation) {
-  return behind_sanitizer && program_call != NOWHERE ? (struct words *)((uintptr_t *)creation->arg + program_call) : NULL;
+  return behind_sanitizer && program_call != NOWHERE ? (struct words *)((uintptr_t *)creation->arg + program_call)
+                                                     : NULL;
 }
 
 /* The call of the next function, with child(born) in the place of what the program gave. */
 static int create_next(const struct creation *creation, struct words *words, struct thread *born) {
-  if (words) *words = (struct words){child, born};
+  /* A record that inherits has the sanitizer's function. */
+  start_function *first = creating_c11 && !born->inherited ? child_c11 : child;
+  if (words) *words = (struct words){first, born};
   creating = true;
   int rc = words ? next.create(creation->thread, creation->attributes, creation->start, creation->arg)
-                 : next.create(creation->thread, creation->attributes, child, born);
+                 : next.create(creation->thread, creation->attributes, first, born);
   creating = false;
   return rc;
 }
@@ -281,7 +304,8 @@ static int create(const struct creation *creation, const uintptr_t *registers) {
 }
 
 /* As in a blocking region: sanitizers block all signals and then wait for locks of theirs, which a suspended thread may
- * hold, so the creator must not be one that the stopper waits for. Its frames stay, and the record holds the argument. */
+ * hold, so the creator must not be one that the stopper waits for. Its frames stay, and the record holds the argument.
+ */
 static void create_blocking(void *arg, uintptr_t *registers) {
   struct creation *creation = arg;
   struct thread *self = thread_self();
@@ -324,7 +348,9 @@ int spawn_joined(struct thread *thread, uint64_t birth, void *value, void **resu
 
 VGC_API int pthread_join(pthread_t thread, void **result) { SPAWN_JOIN(thread, result, next.join(thread, &value)); }
 
-VGC_API int pthread_tryjoin_np(pthread_t thread, void **result) { SPAWN_JOIN(thread, result, next.tryjoin(thread, &value)); }
+VGC_API int pthread_tryjoin_np(pthread_t thread, void **result) {
+  SPAWN_JOIN(thread, result, next.tryjoin(thread, &value));
+}
 
 VGC_API int pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec *deadline) {
   SPAWN_JOIN(thread, result, next.timedjoin(thread, &value, deadline));
@@ -339,7 +365,8 @@ VGC_API int pthread_detach(pthread_t thread) {
   return rc;
 }
 
-/* ---- C11 threads, over the above: sanitizers know nothing of them. thrd_exit gives no pointer and stays libc's. ---- */
+/* ---- C11 threads, over the above: sanitizers know nothing of them. thrd_exit gives no pointer and stays libc's. ----
+ */
 
 static int thrd_status(int rc) {
   switch (rc) {
@@ -358,10 +385,12 @@ static int thrd_status(int rc) {
 
 VGC_API int thrd_create(thrd_t *thread, thrd_start_t start, void *arg) {
   spawn_start();
-  /* An int comes back in the same register as a pointer, on every ABI that this builds for; thrd_join cuts it off. */
   start_function *function;
   memcpy(&function, &start, sizeof function);
-  return thrd_status(front.create(thread, NULL, function, arg));
+  creating_c11 = true;
+  int rc = front.create(thread, NULL, function, arg);
+  creating_c11 = false;
+  return thrd_status(rc);
 }
 
 VGC_API int thrd_join(thrd_t thread, int *result) {

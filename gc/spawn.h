@@ -7,15 +7,15 @@
 
 struct thread;
 
-/* Finds the functions behind ours; any thread, any number of times. A constructor calls it, and so does initialisation: that
- * keeps this file in every program that links the archive, so that its definitions prevail over libc's. */
+/* Finds the functions behind ours; any thread, any number of times. A constructor calls it, and so does initialisation:
+ * that keeps this file in every program that links the archive, so that its definitions prevail over libc's. */
 void spawn_start(void);
 
 /* After a successful join: the result goes to the joiner and ceases to be a root. 0. */
 int spawn_joined(struct thread *, uint64_t birth, void *value, void **result);
 
-/* Body of a function that joins; call writes the result to &value. The record is looked up before the join: after it, the
- * handle may already be another thread's. */
+/* Body of a function that joins; call writes the result to &value. The record is looked up before the join: after it,
+ * the handle may already be another thread's. */
 #define SPAWN_JOIN(handle, result, call)                                                                               \
   do {                                                                                                                 \
     spawn_start();                                                                                                     \

@@ -1,5 +1,5 @@
-/* Only in libvgc.so. In the archive this function is libc's, because there the others may stand on it (spawn.c): a result that
- * is fetched with it remains a root until another thread gets the handle. */
+/* Only in libvgc.so. In the archive this function is libc's, because there the others may stand on it (spawn.c): a
+ * result that is fetched with it remains a root until another thread gets the handle. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>

@@ -254,8 +254,8 @@ static void make_key(void) {
 
 bool thread_arrive(struct thread *self) {
   struct bounds stack;
-  bool known = self->inherited ? platform_stack_mapped(&stack.low, &stack.high)
-                               : platform_stack_bounds(&stack.low, &stack.high);
+  bool known =
+      self->inherited ? platform_stack_mapped(&stack.low, &stack.high) : platform_stack_bounds(&stack.low, &stack.high);
   if (!known) return false;
   platform_signal_unblock(thread_signal());
   POINT(spawn_child_before_register);

@@ -39,7 +39,7 @@
 #define PATIENCE_NS     (200 * UINT64_C(1000000))
 #define PATIENCE_MAX_NS (4 * UINT64_C(1000000000))
 #define NAP_NS          (10 * UINT64_C(1000000))
-#define SPINS      200
+#define SPINS           200
 
 static struct {
   /* Registry lock to write, anyone reads: */

@@ -133,7 +133,8 @@ VGC_API int vgc_thread_attach(void);
  * errno EPERM (not registered). */
 VGC_API int vgc_thread_detach(void);
 /* Between the two the calling thread touches no object of the heap and calls nothing else of this library; it is
- * scanned from where it entered but not signalled. leave waits for a running collection. Nesting is an error. */
+ * scanned from where it entered, so the function that called enter does not return before leave, but not signalled.
+ * leave waits for a running collection. Nesting is an error. */
 VGC_API void vgc_blocking_enter(void);
 VGC_API void vgc_blocking_leave(void);
 /* A place to stop: needed only in long loops without calls or atomics in a ThreadSanitizer build. */

@@ -1,6 +1,7 @@
-/* One program for every way of linking: threads made by pthread_create and by thrd_create get an object as their argument
- * and give one as their result. Nothing else refers to those objects, while others allocate and collect; each holds a chain
- * whose checksum is known to whoever looks at it. Prints "ok" and exits with status 0, or says what was wrong. */
+/* One program for every way of linking: threads made by pthread_create and by thrd_create get an object as their
+ * argument and give one as their result. Nothing else refers to those objects, while others allocate and collect; each
+ * holds a chain whose checksum is known to whoever looks at it. Prints "ok" and exits with status 0, or says what was
+ * wrong. */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -111,6 +112,7 @@ int main(void) {
            (unsigned long long)stats.threads);
     return 1;
   }
-  printf("ok: %llu cycles, %llu suspensions\n", (unsigned long long)stats.cycles, (unsigned long long)stats.suspensions);
+  printf("ok: %llu cycles, %llu suspensions\n", (unsigned long long)stats.cycles,
+         (unsigned long long)stats.suspensions);
   return 0;
 }
