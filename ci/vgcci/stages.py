@@ -27,7 +27,8 @@ def build(gate, stage):
 
 def _other_presets(gate):
     """Builds whose white-box tests run as well: what ships, and the other compiler."""
-    return {"quick": [], "default": ["release"], "full": ["release", "dev-clang", "release-clang", "asan-clang"]}[gate.mode]
+    full = ["release", "dev-clang", "release-clang", "asan-clang"]
+    return {"quick": [], "default": ["release"], "full": full}[gate.mode]
 
 
 def _canaries(gate, preset):
@@ -178,7 +179,8 @@ def fuzz(gate, stage):
     for finding in data["findings"]:
         gate.add(Item(f"fuzz: {finding['input']}", FAILED, command=finding["command"], output=finding["report"]))
     if not data["findings"]:
-        gate.add(Item(f"{seconds} s of new inputs", PASSED, result.seconds, f"ci/fuzz --seconds {seconds} --seed {seed}"))
+        again = f"ci/fuzz --seconds {seconds} --seed {seed}"
+        gate.add(Item(f"{seconds} s of new inputs", PASSED, result.seconds, again))
         stage.detail = f"{data['executions']} programs"
 
 
