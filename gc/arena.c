@@ -77,8 +77,8 @@ struct arena *arena_add(size_t wish, size_t least) {
   return &arenas[count];
 }
 
-/* A leak checker reads all that it was told of: so it is told of what is in use, in steps, and not of the 64 GiB of address
- * space that an arena may be. */
+/* A leak checker reads all that it was told of: so it is told of what is in use, in steps, and not of the 64 GiB of
+ * address space that an arena may be. */
 void arena_use(struct arena *arena, size_t pages) {
   arena->used_pages = pages;
   size_t used = pages << arena->page_shift, all = load_relaxed(&arena->bytes);
