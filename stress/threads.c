@@ -29,7 +29,12 @@ struct job {
   unsigned parent;
 };
 
-static struct job jobs[MOST_WORKERS][BATCH]; /* of the worker with that number; a child's own children: on its stack */
+static struct job jobs[MOST_WORKERS][BATCH]; /* of the worker with that number */
+/* Of children's own children: as many as all children may have at once. */
+static struct nested {
+  _Atomic bool taken; /* whoever sets it owns the job until it clears it: acquire and release */
+  struct job job;
+} nested[2 * MOST_WORKERS * BATCH];
 static _Atomic uint32_t detached[MOST_WORKERS]; /* children alive, by parent */
 static _Atomic uint32_t timers;                 /* foreign threads that are still to come */
 static pthread_key_t key;
@@ -104,19 +109,7 @@ static void destructor(void *value) {
     atomic_fetch_sub_explicit(counted_in, 1, memory_order_release); /* acquire: step() */
 }
 
-/* The object that came as the argument names itself; a job must know that name. */
-static struct job *find_job(const struct worker *worker, void *argument, struct job *own, size_t count) {
-  uint64_t identity = *(uint64_t *)argument;
-  for (size_t i = 0; i < count; i++)
-    if (atomic_load_explicit(&own[i].identity, memory_order_acquire) == identity) return &own[i];
-  harness_fail("thread %u: its argument at %p begins with %#llx, which no creator passed", worker->index, argument,
-               (unsigned long long)identity);
-}
-
-static void run_batch(struct worker *, struct job *, unsigned depth);
-
-/* The parent's jobs, for the child: threads start with one pointer, and that is the object. */
-static struct job *_Atomic nested_jobs[64];
+static void run_batch(struct worker *, unsigned depth);
 
 static void live_for_a_while(struct worker *worker, struct reference *mine) {
   struct reference held[4] = {0};
@@ -130,15 +123,20 @@ static void live_for_a_while(struct worker *worker, struct reference *mine) {
   for (int i = 0; i < 4; i++) finish(worker, &held[i]);
 }
 
+static bool is_for(struct job *job, uint64_t identity) {
+  return atomic_load_explicit(&job->identity, memory_order_acquire) == identity;
+}
+
+/* The object that came as the argument names itself; a job must know that name. */
 static struct job *claim(const struct worker *worker, void *argument) {
   uint64_t identity = *(uint64_t *)argument;
-  unsigned owner = (unsigned)(identity >> 32 & 0xffffff);
-  if (owner && owner <= options.threads) return find_job(worker, argument, jobs[owner], BATCH);
-  for (size_t i = 0; i < sizeof nested_jobs / sizeof *nested_jobs; i++) {
-    struct job *job = atomic_load_explicit(&nested_jobs[i], memory_order_acquire);
-    if (job && atomic_load_explicit(&job->identity, memory_order_acquire) == identity) return job;
-  }
-  return find_job(worker, argument, NULL, 0);
+  unsigned owner = (unsigned)(identity >> 32 & 0xffffff), count = sizeof nested / sizeof *nested;
+  for (unsigned i = 0; owner < MOST_WORKERS && i < BATCH; i++)
+    if (is_for(&jobs[owner][i], identity)) return &jobs[owner][i];
+  for (unsigned i = 0; i < count; i++)
+    if (is_for(&nested[(owner + i) % count].job, identity)) return &nested[(owner + i) % count].job;
+  harness_fail("thread %u: its argument at %p begins with %#llx, which no creator passed", worker->index, argument,
+               (unsigned long long)identity);
 }
 
 /* AddressSanitizer does not see a thread leave its frames by being cancelled, or through a function pointer;
@@ -169,10 +167,7 @@ static void *child(void *argument) {
   struct reference on_stack[3];
   struct reference *mine = subject.can & CAN_SCAN_THREAD_STORAGE ? local : on_stack;
   live_for_a_while(&worker, mine);
-  if (job->depth && random_one_in(&worker.random, 8)) {
-    struct job own[2] = {0};
-    run_batch(&worker, own, job->depth - 1);
-  }
+  if (job->depth && random_one_in(&worker.random, 8)) run_batch(&worker, job->depth - 1);
   struct reference result = {0};
   if (ending == RETURNS || ending == LEAVES) {
     result = small_tree(&worker);
@@ -256,27 +251,27 @@ static enum ending choose_ending(struct worker *worker) {
   return IS_DETACHED;
 }
 
-/* Two children of a child, whose jobs lie on its stack. */
-static void run_batch(struct worker *worker, struct job *own, unsigned depth) {
+static struct nested *take_nested(const struct worker *worker) {
+  for (unsigned i = worker->index;; i++) {
+    struct nested *place = &nested[i % (sizeof nested / sizeof *nested)];
+    if (!atomic_exchange_explicit(&place->taken, true, memory_order_acquire)) return place;
+  }
+}
+
+/* Two children of a child. */
+static void run_batch(struct worker *worker, unsigned depth) {
+  struct nested *own[2];
   pthread_t thread[2];
   for (unsigned i = 0; i < 2; i++) {
-    own[i] = (struct job){.ending = RETURNS, .depth = depth};
-    struct job *none;
-    unsigned place = worker->index;
-    do {
-      none = NULL;
-      place = (place + 1) % (sizeof nested_jobs / sizeof *nested_jobs);
-    } while (!atomic_compare_exchange_strong_explicit(&nested_jobs[place], &none, &own[i], memory_order_acq_rel,
-                                                      memory_order_relaxed));
-    thread[i] = launch(worker, &own[i], PLAIN, NULL);
+    own[i] = take_nested(worker);
+    own[i]->job.ending = RETURNS;
+    own[i]->job.depth = depth;
+    thread[i] = launch(worker, &own[i]->job, PLAIN, NULL);
   }
   for (unsigned i = 0; i < 2; i++) {
-    take_result(worker, &own[i], thread[i]);
-    for (size_t place = 0; place < sizeof nested_jobs / sizeof *nested_jobs; place++) {
-      struct job *mine = &own[i];
-      atomic_compare_exchange_strong_explicit(&nested_jobs[place], &mine, NULL, memory_order_acq_rel,
-                                              memory_order_relaxed);
-    }
+    take_result(worker, &own[i]->job, thread[i]);
+    atomic_store_explicit(&own[i]->job.identity, 0, memory_order_relaxed);
+    atomic_store_explicit(&own[i]->taken, false, memory_order_release);
   }
 }
 
