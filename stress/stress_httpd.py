@@ -32,17 +32,20 @@ class Failure(Exception):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--server", default=str(HERE / "stress_httpd_server"), help="server executable (default: %(default)s)")
+    parser.add_argument("--server", default=str(HERE / "stress_httpd_server"),
+                        help="server executable (default: %(default)s)")
     parser.add_argument("--subject", help="subject of the server (default: its own)")
     parser.add_argument("--requests", type=int, default=1_000_000, help="made by wrk (default: %(default)s)")
-    parser.add_argument("--verify", type=int, help="responses that the second client checks at least (default: 1 in 100)")
+    parser.add_argument("--verify", type=int,
+                        help="responses that the second client checks at least (default: 1 in 100)")
     parser.add_argument("--quick", action="store_true", help="20,000 requests")
     parser.add_argument("--connections", type=int, default=256, help="kept open by wrk (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=4, help="reactors (default: %(default)s)")
     parser.add_argument("--spinners", type=int, default=0, help="threads of the server that only compute (default: 0)")
     parser.add_argument("--cycles", type=int, default=10, help="collections that must happen (default: %(default)s)")
     parser.add_argument("--seed", help="of all inputs (default: VGC_STRESS_SEED, else random)")
-    parser.add_argument("--limit", type=float, default=1800, help="seconds after which it has failed (default: %(default)s)")
+    parser.add_argument("--limit", type=float, default=1800,
+                        help="seconds after which it has failed (default: %(default)s)")
     parser.add_argument("--report", help="write the result as JSON")
     options = parser.parse_args()
     if options.quick:
@@ -61,7 +64,8 @@ def parse_arguments():
 
 
 def command_again(options):
-    words = [f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("VGC_") and not k.startswith("VGC_STRESS_")]
+    words = [f"{k}={v}" for k, v in sorted(os.environ.items())
+             if k.startswith("VGC_") and not k.startswith("VGC_STRESS_")]
     words += [sys.argv[0], "--server", options.server, "--seed", hex(options.seed), "--requests", str(options.requests),
               "--verify", str(options.verify), "--connections", str(options.connections), "--threads",
               str(options.threads), "--spinners", str(options.spinners), "--cycles", str(options.cycles)]
@@ -72,14 +76,16 @@ class Server:
     """The process under test and what it printed."""
 
     def __init__(self, options):
-        command = [options.server, "--seconds", "1000000", "--seed", hex(options.seed), "--threads", str(options.threads),
+        command = [options.server, "--seconds", "1000000", "--seed", hex(options.seed),
+                   "--threads", str(options.threads),
                    "--spinners", str(options.spinners), "--cycles", str(options.cycles)]
         if options.subject:
             command += ["--subject", options.subject]
         self.lines = []
         self.ready = threading.Event()
         self.port = self.pid = None
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        errors="replace")
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
         self.ready.wait()
@@ -154,17 +160,22 @@ class Verifier:
         address = (f"127.0.0.{identity % 8 + 1}", self.port)
         try:
             with socket.create_connection(address, timeout=120) as connection:
-                connection.sendall(f"GET /item/{identity}/{size} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+                request = f"GET /item/{identity}/{size} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                connection.sendall(request.encode())
                 response = b"".join(iter(lambda: connection.recv(65536), b""))
         except OSError as error:
             return f"{type(error).__name__}: {error}"
         a = identity % 9973
         data = bytes(97 + (a + i * (a % 23 + 1) + i * i % 251) % 26 for i in range(size))
         body = b"%d %d %d\n" % (identity, size, zlib.adler32(data)) + data
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+        head = (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+                % len(body))
         if response != head + body:
-            at = next((i for i, (x, y) in enumerate(zip(response, head + body)) if x != y), min(len(response), len(head + body)))
-            return f"{len(response)} bytes, expected {len(head + body)}; first difference at byte {at}: {response[at:at + 40]!r}"
+            expected = head + body
+            at = next((i for i, (x, y) in enumerate(zip(response, expected)) if x != y),
+                      min(len(response), len(expected)))
+            return (f"{len(response)} bytes, expected {len(expected)}; first difference at byte {at}: "
+                    f"{response[at:at + 40]!r}")
         return None
 
     def stop(self):
@@ -174,15 +185,17 @@ class Verifier:
 
 
 class Wrk:
-    """The load. It sleeps for its full duration whatever its threads do, so it is woken when all have done their share."""
+    """The load. It sleeps for its full duration whatever its threads do, so it is woken when all have done their
+    share."""
 
     def __init__(self, options, port):
         threads = min(4, options.connections)
         share = -(-options.requests // threads)
         self.output, self.missing = "", threads
         self.process = subprocess.Popen(
-            ["wrk", "-t", str(threads), "-c", str(options.connections), "-d", f"{int(options.limit)}s", "--timeout", "120s",
-             "-s", str(HERE / "httpd.lua"), f"http://127.0.0.1:{port}/", "--", "8", str(share), str(options.seed % 2**31)],
+            ["wrk", "-t", str(threads), "-c", str(options.connections), "-d", f"{int(options.limit)}s",
+             "--timeout", "120s", "-s", str(HERE / "httpd.lua"), f"http://127.0.0.1:{port}/", "--", "8", str(share),
+             str(options.seed % 2**31)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()

@@ -2,7 +2,8 @@
 """Builds program.c in one way of linking, runs it, and tells whether the cell holds.
 
 A cell that works prints "ok"; one that the toolchain cannot build (-static with a sanitizer) holds if the toolchain
-says so. Exit status: 0 the cell holds, 1 it does not, 2 wrong use, 77 not applicable here (no such compiler or runtime).
+says so. Exit status: 0 the cell holds, 1 it does not, 2 wrong use, 77 not applicable here (no such compiler or
+runtime).
 """
 
 import argparse
