@@ -80,8 +80,3 @@ bool hidden_control_died(const struct hidden_control *control) {
   for (unsigned i = 0; i < count; i++) dead += !hidden_alive(control->objects[i], CONTROL_BYTES);
   return dead > count / 2;
 }
-
-__attribute__((noinline)) void hidden_scrub(void) {
-  volatile char stack[32 * 1024];
-  for (size_t i = 0; i < sizeof stack; i++) stack[i] = 0;
-}

@@ -21,7 +21,4 @@ struct hidden_control {
 void hidden_control_make(struct hidden_control *control);
 bool hidden_control_died(const struct hidden_control *control);
 
-/* Overwrites the stack below the caller, which earlier calls have left behind. */
-void hidden_scrub(void);
-
 #endif

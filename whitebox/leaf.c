@@ -5,6 +5,7 @@
 
 #include "door.h"
 #include "hidden.h"
+#include "objects.h"
 #include "test.h"
 #include "worker.h"
 
@@ -132,7 +133,7 @@ bool leaf_survives_stop(const struct leaf *leaf) {
 bool leaf_survives_own_collection(const struct leaf *leaf) {
   leaf_arm();
   control_make();
-  hidden_scrub();
+  stack_scrub();
   leaf->run();
   control_check();
   return leaf_object_alive();

@@ -56,7 +56,7 @@ static void of_the_collecting_thread(void **state) {
   for (unsigned i = 0; i < PLACES; i++) hidden[i] = hidden_make(SIZE);
   hidden_control_make(&control);
   hold(hidden);
-  hidden_scrub();
+  stack_scrub();
   assert_int_equal(vgc_collect(), 0);
   assert_true(hidden_control_died(&control));
   check(hidden);
@@ -65,7 +65,7 @@ static void of_the_collecting_thread(void **state) {
 static void *use(void *arg) {
   struct user *user = arg;
   hold(user->hidden);
-  hidden_scrub();
+  stack_scrub();
   meeting_wait(&user->held);
   meeting_wait(&user->done);
   return NULL;

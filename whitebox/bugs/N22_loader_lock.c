@@ -74,7 +74,7 @@ static void waited_for(void **state) {
   uintptr_t hidden = hidden_make(SIZE);
   hidden_control_make(&control);
   hidden_reveal(hidden, dlsym(module, "bug_module_data"));
-  hidden_scrub();
+  stack_scrub();
   park_arm_each("modules_before_list", assert_running, NULL);
   inside.lister = park_arm_thread("modules_before_list", pthread_self());
   pthread_t thread = enter(&inside);

@@ -26,7 +26,7 @@ static void registers(void **state) {
     leaf_release();
     park_await(left);
     /* Its own copy was on its stack, which is no root now; the record is there until the join. */
-    hidden_scrub();
+    stack_scrub();
     assert_int_equal(vgc_collect(), 0);
     if (leaf_object_alive()) fail_msg("%s of a thread that has left holds an object", leaf_blocks[i].place);
     park_release(left);
