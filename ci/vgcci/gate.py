@@ -64,7 +64,7 @@ class Mode:
 
 
 QUICK = Mode("quick", stress=2, sanitized=2, rounds=1, requests=4_000, fuzz=0, ablations=8, reruns=1, matrix=False)
-DEFAULT = Mode("default", stress=5, sanitized=8, rounds=1, requests=40_000, fuzz=60, ablations=0, reruns=1,
+DEFAULT = Mode("default", stress=3, sanitized=4, rounds=1, requests=40_000, fuzz=60, ablations=0, reruns=1,
                matrix=False)
 FULL = Mode("full", stress=60, sanitized=60, rounds=5, requests=1_000_000, fuzz=600, ablations=0, reruns=20,
             matrix=True)
