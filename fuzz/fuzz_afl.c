@@ -17,7 +17,7 @@ int main(void) {
   __AFL_INIT();
   const uint8_t *bytes = __AFL_FUZZ_TESTCASE_BUF;
   while (__AFL_LOOP(RUNS_PER_PROCESS)) {
-    program_decode(&program, bytes, (size_t)__AFL_FUZZ_TESTCASE_LEN);
+    program_decode(&program, bytes, __AFL_FUZZ_TESTCASE_LEN);
     if (execute(&program, &none, &outcome)) continue;
     fprintf(stderr, "operation %zu: %s\n", outcome.at, outcome.message);
     program_print(stderr, &program, outcome.at);
