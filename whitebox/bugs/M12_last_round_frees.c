@@ -5,14 +5,15 @@
 
 #include "bug.h"
 
-enum { OBJECTS = 128, THREADS = 8 };
+/* ThreadSanitizer's state of a thread is gone in the last round of all; vgc leaves a round earlier there. */
+enum { ROUNDS = PTHREAD_DESTRUCTOR_ITERATIONS - UNDER_TSAN, OBJECTS = 128, THREADS = 8 };
 
 static pthread_key_t key;
 static void *objects[OBJECTS];
 static _Atomic unsigned rounds;
 
 static void destroy(void *value) {
-  if (atomic_fetch_add(&rounds, 1) + 1 < PTHREAD_DESTRUCTOR_ITERATIONS) {
+  if (atomic_fetch_add(&rounds, 1) + 1 < ROUNDS) {
     pthread_setspecific(key, value);
     return;
   }
@@ -41,7 +42,6 @@ static void one_generation(void) {
 
 static void nothing_stays(void **state) {
   (void)state;
-  if (UNDER_TSAN) not_applicable("in the last round ThreadSanitizer has taken its state of the thread down");
   struct vgc_stats stats = {.struct_size = sizeof stats};
   must(pthread_key_create(&key, destroy) == 0);
   one_generation();

@@ -6,42 +6,40 @@
 
 #include "bug.h"
 
+/* ThreadSanitizer's state of a thread is gone in the last round of all; vgc leaves a round earlier there. */
+enum { THREADS = 8, ROUNDS = PTHREAD_DESTRUCTOR_ITERATIONS - UNDER_TSAN };
+
 static pthread_key_t first, last;
 static _Atomic unsigned calls, allocations;
 
-static void allocate_again(pthread_key_t key) {
+/* The value counts the rounds. */
+static void allocate_again(pthread_key_t key, void *value) {
+  uintptr_t round = (uintptr_t)value;
   atomic_fetch_add(&calls, 1);
   char *object = vgc_malloc(48);
   if (object) {
     memset(object, 1, 48);
     atomic_fetch_add(&allocations, 1);
   }
-  pthread_setspecific(key, &first);
+  if (round < ROUNDS) pthread_setspecific(key, (void *)(round + 1));
 }
 
-static void destroy_first(void *unused) {
-  (void)unused;
-  allocate_again(first);
-}
+static void destroy_first(void *value) { allocate_again(first, value); }
 
-static void destroy_last(void *unused) {
-  (void)unused;
-  allocate_again(last);
-}
+static void destroy_last(void *value) { allocate_again(last, value); }
 
 static void *run(void *arg) {
-  must(pthread_setspecific(first, &first) == 0 && pthread_setspecific(last, &first) == 0);
+  must(pthread_setspecific(first, (void *)1) == 0 && pthread_setspecific(last, (void *)1) == 0);
   return arg;
 }
 
 static void nothing_stays(void **state) {
   (void)state;
-  if (UNDER_TSAN) not_applicable("in the last round ThreadSanitizer has taken its state of the thread down");
   struct vgc_stats stats = {.struct_size = sizeof stats};
   must(vgc_malloc(16));
   must(pthread_key_create(&first, destroy_first) == 0 && pthread_key_create(&last, destroy_last) == 0);
   size_t records = thread_records();
-  for (unsigned i = 0; i < 8; i++) {
+  for (unsigned i = 0; i < THREADS; i++) {
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -52,7 +50,7 @@ static void nothing_stays(void **state) {
     assert_int_equal(vgc_get_stats(&stats), 0);
     assert_int_equal(stats.threads, 1);
   }
-  assert_int_equal(calls, 8 * 2 * PTHREAD_DESTRUCTOR_ITERATIONS);
+  assert_int_equal(calls, THREADS * 2 * ROUNDS);
   assert_int_equal(allocations, calls);
 }
 
