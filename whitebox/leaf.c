@@ -17,23 +17,25 @@ extern _Atomic int leaf_holding, leaf_going;
 uintptr_t leaf_hidden_word;
 _Atomic int leaf_holding, leaf_going;
 
-#define SAVE "pushq %rbx\npushq %rbp\npushq %r12\npushq %r13\npushq %r14\npushq %r15\nsubq $8, %rsp\n"
-#define RESTORE "addq $8, %rsp\npopq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbp\npopq %rbx\nretq\n"
-#define SPIN "movl $1, leaf_holding(%rip)\n1: pause\ncmpl $0, leaf_going(%rip)\nje 1b\n"
+#define SAVE      "pushq %rbx\npushq %rbp\npushq %r12\npushq %r13\npushq %r14\npushq %r15\nsubq $8, %rsp\n"
+#define RESTORE   "addq $8, %rsp\npopq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbp\npopq %rbx\nretq\n"
+#define SPIN      "movl $1, leaf_holding(%rip)\n1: pause\ncmpl $0, leaf_going(%rip)\nje 1b\n"
 #define LOAD(reg) "movq leaf_hidden_word(%rip), %" reg "\nnotq %" reg "\n"
 #define ZERO(reg) "movq $0, %" reg "\n"
 
 #define LEAF(name, body)                                                                                               \
-  __asm__(".pushsection .text\n.type leaf_" name ", @function\nleaf_" name ":\n" SAVE body RESTORE                     \
-          ".size leaf_" name ", . - leaf_" name "\n.popsection\n")
+  __asm__(".pushsection .text\n.type leaf_" name ", @function\nleaf_" name ":\n" SAVE body RESTORE ".size leaf_" name  \
+          ", . - leaf_" name "\n.popsection\n")
 
 #define GENERAL(X)                                                                                                     \
   X(rax) X(rbx) X(rcx) X(rdx) X(rsi) X(rdi) X(rbp) X(r8) X(r9) X(r10) X(r11) X(r12) X(r13) X(r14) X(r15)
-#define SAVED(X) X(rbx) X(rbp) X(r12) X(r13) X(r14) X(r15)
-#define VECTOR(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define SAVED(X)    X(rbx) X(rbp) X(r12) X(r13) X(r14) X(r15)
+#define VECTOR(X)   X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 #define RED_ZONE(X) X(8) X(16) X(24) X(32) X(40) X(48) X(56) X(64) X(72) X(80) X(88) X(96) X(104) X(112) X(120) X(128)
 
-#define DEFINE(reg) LEAF(#reg, LOAD(#reg) SPIN ZERO(#reg)); void leaf_##reg(void);
+#define DEFINE(reg)                                                                                                    \
+  LEAF(#reg, LOAD(#reg) SPIN ZERO(#reg));                                                                              \
+  void leaf_##reg(void);
 GENERAL(DEFINE)
 #undef DEFINE
 #define DEFINE(reg)                                                                                                    \
@@ -47,11 +49,11 @@ SAVED(DEFINE)
 SAVED(DEFINE)
 #undef DEFINE
 #define DEFINE(n)                                                                                                      \
-  LEAF("low_xmm" #n, LOAD("rax") "movq %rax, %xmm" #n "\n" ZERO("rax") SPIN "pxor %xmm" #n ", %xmm" #n "\n");           \
-  LEAF("high_xmm" #n, LOAD("rax") "movq %rax, %xmm" #n "\n" ZERO("rax") "pslldq $8, %xmm" #n "\n" SPIN                 \
-                      "pxor %xmm" #n ", %xmm" #n "\n");                                                                \
-  LEAF("ymm" #n, LOAD("rax") "vmovq %rax, %xmm" #n "\n" ZERO("rax")                                                    \
-                 "vperm2f128 $8, %ymm" #n ", %ymm" #n ", %ymm" #n "\n" SPIN "vzeroall\n");                             \
+  LEAF("low_xmm" #n, LOAD("rax") "movq %rax, %xmm" #n "\n" ZERO("rax") SPIN "pxor %xmm" #n ", %xmm" #n "\n");          \
+  LEAF("high_xmm" #n, LOAD("rax") "movq %rax, %xmm" #n "\n" ZERO("rax") "pslldq $8, %xmm" #n "\n" SPIN "pxor %xmm" #n  \
+                                                                        ", %xmm" #n "\n");                             \
+  LEAF("ymm" #n, LOAD("rax") "vmovq %rax, %xmm" #n "\n" ZERO("rax") "vperm2f128 $8, %ymm" #n ", %ymm" #n ", %ymm" #n   \
+                                                                    "\n" SPIN "vzeroall\n");                           \
   void leaf_low_xmm##n(void);                                                                                          \
   void leaf_high_xmm##n(void);                                                                                         \
   void leaf_ymm##n(void);
