@@ -43,9 +43,9 @@ def wanted_detectors(row_ablation, matrix):
     return every
 
 
-def targets_for(preset, every):
-    """Programs to build in a preset for these detectors."""
-    programs = {d.program for d in every if d.preset == preset}
+def targets_for(preset, every, alone=False):
+    """Programs to build in a preset for these detectors; alone: of the bug tests only the one in question."""
+    programs = {d.alone if alone else d.program for d in every if d.preset == preset}
     if preset == "dev":
         programs.add("smoke")
     return sorted(programs)
@@ -124,7 +124,7 @@ class Runner:
             return row
         started = time.monotonic()
         for preset in presets_for(every):
-            built = tree.build(preset, targets_for(preset, every), self.ninja_jobs)
+            built = tree.build(preset, targets_for(preset, every, alone=True), self.ninja_jobs)
             if not built.ok:
                 row.status, row.output = "error", built.output
                 row.detail = "does not build: " + first_error(built.output)
@@ -141,7 +141,7 @@ class Runner:
         for detector in every:
             outcomes, seconds, killed = [], 0.0, 0
             for _ in range(self.reruns):
-                verdict = detectors.detect(detector, tree, DEADLINE)
+                verdict = detectors.detect(detector, tree, DEADLINE, alone=True)
                 outcomes.append(verdict.outcome)
                 seconds = max(seconds, verdict.seconds)
                 killed += verdict.kills(ablation)

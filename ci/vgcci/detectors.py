@@ -38,6 +38,11 @@ class Detector:
     def preset(self):
         return PRESETS[self.name]
 
+    @property
+    def alone(self):
+        """The program that holds only this test."""
+        return f"bug_{self.arguments[0]}" if self.program == "bugs" else self.program
+
     def __str__(self):
         return self.name if self.program == "bugs" else " ".join([self.name, self.program, *self.arguments])
 
@@ -81,10 +86,11 @@ def prefix(name):
     return host.sanitizer_prefix()[0] if name in ("tsan", "asan") else ()
 
 
-def detect(detector, tree, deadline):
-    program = tree.program(detector.preset, detector.program)
+def detect(detector, tree, deadline, alone=False):
+    name = detector.alone if alone else detector.program
+    program = tree.program(detector.preset, name)
     if not program:
-        return Verdict("error", 0.0, f"no program {detector.program} in build/{detector.preset}", "")
+        return Verdict("error", 0.0, f"no program {name} in build/{detector.preset}", "")
     arguments = detector.arguments
     if detector.program == "bugs":
         arguments = ["--deadline", str(deadline), *arguments]
