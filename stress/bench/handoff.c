@@ -7,16 +7,19 @@ const bool bench_in_step = true;
 
 enum { BOX = 50000, SIZE = 64 };
 
-/* Written by the owner, read by the neighbour after the barrier; static, so that collectors scan it. */
-static uint64_t *boxes[BENCH_THREADS_MAX][BOX];
+/* Made by each thread in its first round, an object of the system's own. What is in a box is written by the owner and
+ * read by the neighbour after the barrier. */
+static uint64_t **boxes[BENCH_THREADS_MAX];
 
 uint64_t bench_round(struct bench_thread *thread) {
-  uint64_t **mine = boxes[thread->index], **other = boxes[(thread->index + 1) % thread->count];
+  if (!boxes[thread->index]) boxes[thread->index] = bench_alloc(BOX * sizeof(uint64_t *));
+  uint64_t **mine = boxes[thread->index];
   for (unsigned i = 0; i < BOX; i++) {
     mine[i] = bench_alloc(SIZE);
     *mine[i] = i;
   }
   bench_barrier();
+  uint64_t **other = boxes[(thread->index + 1) % thread->count];
   for (unsigned i = 0; i < BOX; i++) {
     bench_free(other[i]);
     other[i] = NULL;
