@@ -102,13 +102,20 @@ static void an_unswept_object_can_be_freed(void **state) {
   assert_int_equal(span_state(unit_span(roots[0])), SPAN_UNSWEPT);
   vgc_free(roots[0]);
   assert_false(unit_alive(roots[0]));
-  assert_int_equal(stats_now().live_objects, 0);
+  roots[0] = NULL;
+  assert_non_null(vgc_malloc(100000));
+  unit_collect();
+  struct vgc_stats stats = stats_now();
+  assert_int_equal(stats.live_objects, 0);
+  assert_int_equal(stats.objects_freed, 1);
+  assert_int_equal(stats.objects_swept, 1);
+  assert_int_equal(stats.heap_bytes, 0);
 }
 
 static void sizes_beyond_everything_are_refused(void **state) {
   (void)state;
-  static const size_t sizes[] = {SIZE_MAX,    SIZE_MAX - 1,    SIZE_MAX - PAGE,
-                                 PTRDIFF_MAX, (size_t)1 << 62, (size_t)1 << 47};
+  static const size_t sizes[] = {SIZE_MAX,        SIZE_MAX - 1,    SIZE_MAX - PAGE, PTRDIFF_MAX,
+                                 (size_t)1 << 62, (size_t)1 << 47, (size_t)1 << 45};
   for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     volatile size_t size = sizes[i];
     errno = 0;

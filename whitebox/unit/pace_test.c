@@ -107,6 +107,18 @@ static void garbage_does_not_grow_the_heap(void **state) {
   assert_in_range(stats.cycles, 10, 200);
 }
 
+/* Dead spans of one class make room for another before the next cycle does. */
+static void garbage_of_another_class_is_swept_before_a_cycle(void **state) {
+  (void)state;
+  start(1 * MIB, 0, 0);
+  for (unsigned i = 0; i < 850; i++) assert_non_null(vgc_malloc(1000));
+  assert_int_equal(vgc_collect(), 0);
+  for (unsigned i = 0; i < 150; i++) assert_non_null(roots[i] = vgc_malloc(5000));
+  struct vgc_stats stats = stats_now();
+  assert_int_equal(stats.cycles, 1);
+  assert_true(stats.peak_heap_bytes <= 1 * MIB);
+}
+
 static void freed_objects_cause_no_cycles(void **state) {
   (void)state;
   start(1 * MIB, 0, 0);
@@ -171,6 +183,7 @@ UNIT(pace) {
       TEST(pages_are_taken_up_to_the_goal),
       TEST(a_cycle_is_due_after_half_the_growth),
       SHAPED(garbage_does_not_grow_the_heap),
+      SHAPED(garbage_of_another_class_is_swept_before_a_cycle),
       SHAPED(freed_objects_cause_no_cycles),
       SHAPED(above_the_soft_limit_the_cost_stays_in_proportion),
       SHAPED(at_the_hard_limit_allocation_fails_and_recovers),

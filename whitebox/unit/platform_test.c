@@ -38,7 +38,8 @@ static void impossible_reservations_fail_and_keep_errno(void **state) {
                                    {SIZE_MAX - PAGE + 1, PAGE},
                                    {(size_t)1 << 62, PAGE},
                                    {SIZE_MAX - PAGE, 2 * PAGE},
-                                   {PAGE, (size_t)1 << 63}};
+                                   {PAGE, (size_t)1 << 63},
+                                   {SIZE_MAX - 2 * PAGE + 1, 8 * PAGE}};
   for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
     errno = 1234;
     assert_null(platform_reserve(rows[i][0], rows[i][1]));

@@ -160,6 +160,16 @@ static void refills_go_round_the_words(void **state) {
   assert_int_equal(load_relaxed(&span->avail), 2);
 }
 
+static void a_free_slot_in_any_word_counts(void **state) {
+  (void)state;
+  struct span *span = planted_span(16, SPAN_PARTIAL);
+  for (uint32_t free = 0; free < span->words; free++) {
+    for (uint32_t word = 0; word < span->words; word++) store_relaxed(&span->bits[word].free, word == free);
+    assert_true(span_fold_all(span));
+    assert_int_equal(span_free_count(span), 1);
+  }
+}
+
 /* ---- Descriptors ---- */
 
 static void a_span_is_found_from_each_of_its_pages(void **state) {
@@ -288,6 +298,7 @@ UNIT(span) {
       TEST(parking_puts_available_slots_back),
       TEST(a_double_free_over_two_threads_is_seen_in_the_fold),
       TEST(refills_go_round_the_words),
+      TEST(a_free_slot_in_any_word_counts),
       TEST(a_span_is_found_from_each_of_its_pages),
       TEST(descriptors_are_reused_by_their_size),
       TEST(a_descriptor_serves_only_its_own_arena),
