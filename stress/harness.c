@@ -245,7 +245,7 @@ static void print_result(const struct subject_stats *now) {
   FILE *report = fopen(options.report, "w");
   harness_check(report, "report '%s' cannot be written: %s", options.report, strerror(errno));
   fprintf(report,
-          "{\"program\": \"%s\", \"subject\": \"%s\", \"result\": \"passed\", \"seed\": \"%#llx\", \"threads\": %u, "
+          "{\"program\": \"%s\", \"subject\": \"%s\", \"result\": \"passed\", \"seed\": %llu, \"threads\": %u, "
           "\"spinners\": %u, \"operations\": %llu, \"allocated\": %llu, \"freed\": %llu, \"swept\": %llu, "
           "\"cycles\": %llu, \"suspensions\": %llu, \"peak_heap_bytes\": %llu, \"seconds\": %.3f}\n",
           program.name, options.subject, (unsigned long long)options.seed, options.threads, options.spinners,
@@ -337,7 +337,7 @@ int main(int argc, char **argv) {
     supervisor_catch_crashes(shared);
   }
   setvbuf(stdout, NULL, _IOLBF, 0);
-  printf("stress_%s: seed %#llx, subject %s, %u threads, %u spinners, %g s\n", program.name,
+  printf("stress_%s: seed %llu, subject %s, %u threads, %u spinners, %g s\n", program.name,
          (unsigned long long)options.seed, options.subject, options.threads, options.spinners, options.seconds);
   return run();
 }

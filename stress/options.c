@@ -26,7 +26,7 @@ static _Noreturn void usage(int status) {
       program.name, program.summary, program.threads, program.least_threads, subject_real.name);
   broken_list(out);
   fprintf(out,
-          "  --cycles K     fail if there were fewer than K collections, or K times threads suspensions; default 10\n"
+          "  --cycles K     fail if there were fewer than K collections, or K times threads suspensions; default 3\n"
           "  --patience S   seconds without progress until the watchdog prints all stacks; default 30 (60 with a\n"
           "                 sanitizer)\n"
           "  --report FILE  write the result as JSON\n"
@@ -34,7 +34,9 @@ static _Noreturn void usage(int status) {
   for (unsigned i = 0; i < HARNESS_KNOBS && program.knobs[i].name; i++)
     fprintf(out, "  --%s N  %s; default %llu\n", program.knobs[i].name, program.knobs[i].help,
             (unsigned long long)program.knobs[i].value);
-  fprintf(out, "\nExit status: 0 passed, 1 failed, 2 usage, 77 not applicable to this subject.\n");
+  fprintf(
+      out,
+      "\nExit status: 0 passed, 1 failed, 128 + N ended by signal N, 2 usage, 77 not applicable to this subject.\n");
   exit(status);
 }
 
@@ -65,7 +67,7 @@ static double seconds(const char *name, const char *value) {
 
 static void set_defaults(void) {
   options = (struct options) {
-    .threads = program.threads, .seconds = 3, .subject = subject_real.name, .cycles = 10,
+    .threads = program.threads, .seconds = 3, .subject = subject_real.name, .cycles = 3,
 #if defined(STRESS_SANITIZED)
     .patience = 60
 #else
@@ -80,10 +82,10 @@ static void set_defaults(void) {
 }
 
 /* True if the name was one of this program's own numbers. */
-static bool parse_knob(const char *name, const char *value) {
+static bool parse_knob(const char *option, const char *value) {
   for (unsigned i = 0; i < HARNESS_KNOBS && program.knobs[i].name; i++) {
-    if (strcmp(name, program.knobs[i].name) != 0) continue;
-    program.knobs[i].value = number(name, value, 0, UINT32_MAX);
+    if (strcmp(option + 2, program.knobs[i].name) != 0) continue;
+    program.knobs[i].value = number(option, value, 0, UINT32_MAX);
     return true;
   }
   return false;
@@ -99,27 +101,27 @@ void options_parse(int argc, char **argv) {
       continue;
     }
     char *value = argv[i + 1]; /* NULL at the end */
-    const char *name = argv[i++] + 2;
+    const char *option = argv[i++], *name = option + 2;
     if (strcmp(name, "seed") == 0)
-      options.seed = number(name, value, 0, UINT64_MAX);
+      options.seed = number(option, value, 0, UINT64_MAX);
     else if (strcmp(name, "threads") == 0)
-      options.threads = (unsigned)number(name, value, program.least_threads, 256);
+      options.threads = (unsigned)number(option, value, program.least_threads, 256);
     else if (strcmp(name, "seconds") == 0)
-      options.seconds = seconds(name, value);
+      options.seconds = seconds(option, value);
     else if (strcmp(name, "ops") == 0)
-      options.ops = number(name, value, 0, UINT64_MAX);
+      options.ops = number(option, value, 0, UINT64_MAX);
     else if (strcmp(name, "spinners") == 0)
-      options.spinners = (unsigned)number(name, value, 0, 1024);
+      options.spinners = (unsigned)number(option, value, 0, 1024);
     else if (strcmp(name, "subject") == 0)
       options.subject = value ? value : "";
     else if (strcmp(name, "cycles") == 0)
-      options.cycles = number(name, value, 0, UINT64_MAX);
+      options.cycles = number(option, value, 0, UINT64_MAX);
     else if (strcmp(name, "patience") == 0)
-      options.patience = seconds(name, value);
+      options.patience = seconds(option, value);
     else if (strcmp(name, "report") == 0)
       options.report = value;
-    else if (!parse_knob(name, value))
-      bad("option", argv[i - 1], "one of those that --help lists");
+    else if (!parse_knob(option, value))
+      bad("option", option, "one of those that --help lists");
   }
 }
 
@@ -133,11 +135,11 @@ void options_again(char *line, size_t size, const char *command) {
   extern char **environ;
   for (char **variable = environ; *variable; variable++)
     if (strncmp(*variable, "VGC_", 4) == 0 && strncmp(*variable, "VGC_STRESS_", 11) != 0) ADD("%s ", *variable);
-  ADD("%s --subject %s --seed %#llx --threads %u --seconds %g", command, options.subject,
+  ADD("%s --subject %s --seed %llu --threads %u --seconds %g", command, options.subject,
       (unsigned long long)options.seed, options.threads, options.seconds);
   if (options.ops) ADD(" --ops %llu", (unsigned long long)options.ops);
   if (options.spinners) ADD(" --spinners %u", options.spinners);
-  if (options.cycles != 10) ADD(" --cycles %llu", (unsigned long long)options.cycles);
+  if (options.cycles != 3) ADD(" --cycles %llu", (unsigned long long)options.cycles);
   for (unsigned i = 0; i < HARNESS_KNOBS && program.knobs[i].name; i++)
     ADD(" --%s %llu", program.knobs[i].name, (unsigned long long)program.knobs[i].value);
 #undef ADD

@@ -142,7 +142,7 @@ static int report_failure(const char *message, const char *again) {
     FILE *report = fopen(options.report, "w");
     if (report) {
       fprintf(report,
-              "{\"program\": \"%s\", \"subject\": \"%s\", \"result\": \"failed\", \"seed\": \"%#llx\", \"message\": \"",
+              "{\"program\": \"%s\", \"subject\": \"%s\", \"result\": \"failed\", \"seed\": %llu, \"message\": \"",
               program.name, options.subject, (unsigned long long)options.seed);
       for (const char *c = message; *c; c++) fprintf(report, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
       fprintf(report, "\"}\n");
@@ -152,20 +152,20 @@ static int report_failure(const char *message, const char *again) {
   return 1;
 }
 
+/* Exit status of a run that ended by itself. */
 static int judge(const struct watched *watched, int status, const char *again) {
   char message[SUPERVISOR_MESSAGE + 64];
   const struct shared *shared = watched->shared;
-  int signal = atomic_load(&shared->signal);
-  if (atomic_load_explicit(&shared->failed, memory_order_acquire) == 2)
-    snprintf(message, sizeof message, "%s", shared->message);
-  else if (WIFSIGNALED(status))
-    snprintf(message, sizeof message, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-  else if (signal)
+  if (atomic_load_explicit(&shared->failed, memory_order_acquire) == 2) return report_failure(shared->message, again);
+  int signal = WIFSIGNALED(status) ? WTERMSIG(status) : atomic_load(&shared->signal);
+  if (signal) {
     snprintf(message, sizeof message, "signal %d (%s)", signal, strsignal(signal));
-  else if (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2 || WEXITSTATUS(status) == HARNESS_NOT_APPLICABLE)
-    return WEXITSTATUS(status);
-  else
-    snprintf(message, sizeof message, "exit status %d; the report is above", WEXITSTATUS(status));
+    report_failure(message, again);
+    return 128 + signal;
+  }
+  int code = WEXITSTATUS(status);
+  if (code == 0 || code == 2 || code == HARNESS_NOT_APPLICABLE) return code;
+  snprintf(message, sizeof message, "exit status %d; the report is above", code);
   return report_failure(message, again);
 }
 
@@ -188,8 +188,9 @@ static int watch(struct watched *watched, const sigset_t *signals, const char *a
       int tid = atomic_load(&watched->shared->progress[stuck].tid);
       atomic_store(&watched->shared->failed_tid, tid);
       print_stacks(watched);
-      snprintf(message, sizeof message, "thread %u (id %d) made no progress for %g seconds; all stacks are above",
-               stuck, tid, watched->patience);
+      snprintf(message, sizeof message,
+               "watchdog: thread %u (id %d) made no progress for %g seconds; all stacks are above", stuck, tid,
+               watched->patience);
       kill_child(watched);
       waitpid(watched->child, &status, 0);
       return report_failure(message, again);
