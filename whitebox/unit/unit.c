@@ -110,6 +110,15 @@ unsigned unit_mappings(void) {
   return lines;
 }
 
+size_t unit_mapped_bytes(void) {
+  FILE *file = fopen("/proc/self/maps", "r");
+  must(file != NULL);
+  size_t bytes = 0, low, high;
+  while (fscanf(file, "%zx-%zx%*[^\n]", &low, &high) == 2) bytes += high - low;
+  fclose(file);
+  return bytes;
+}
+
 uint64_t unit_random(uint64_t *state) {
   *state ^= *state >> 12;
   *state ^= *state << 25;

@@ -58,8 +58,9 @@ void unit_keep_errors(void);
     assert_ptr_equal(unit_errors.ptr, ptr_);                                                                           \
   } while (0)
 
-/* Mappings of the process. */
+/* Mappings of the process, and bytes in them: the kernel counts neighbours of one kind as one. */
 unsigned unit_mappings(void);
+size_t unit_mapped_bytes(void);
 /* The next number of a sequence (xorshift64*); *state is not 0. */
 uint64_t unit_random(uint64_t *state);
 /* The span of a live object. */

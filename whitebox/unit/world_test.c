@@ -100,7 +100,7 @@ static void the_cache_of_a_lost_thread_is_found(void **state) {
   assert_int_equal(stats_now().live_objects, 11);
   for (unsigned i = 0; i < 11; i++) {
     assert_true(unit_alive(objects[i]));
-    assert_ptr_not_equal(load_relaxed(&unit_span(objects[i])->owner), unit_span(objects[i])); /* readable still */
+    assert_null(load_relaxed(&unit_span(objects[i])->owner));
     vgc_free(objects[i]);
   }
   struct cache *cache = cache_ensure();
@@ -195,12 +195,65 @@ static void a_silent_thread_is_named_once_and_waited_for(void **state) {
   }
 }
 
+/* ---- A stop that cannot end ---- */
+
+static struct {
+  pthread_mutex_t mutex;
+  int told[2];
+  uint32_t epoch; /* before the stop */
+} held = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* Lets go of the mutex only when it runs after a stop has begun. */
+static void hold(void *arg) {
+  (void)arg;
+  must(pthread_mutex_lock(&held.mutex) == 0);
+  must(write(held.told[1], "x", 1) == 1);
+  while (world_epoch() == held.epoch) vgc_poll();
+  must(pthread_mutex_unlock(&held.mutex) == 0);
+}
+
+static void want_without_signals(void *arg) {
+  (void)arg;
+  sigset_t all, before;
+  sigfillset(&all);
+  must(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+  must(write(held.told[1], "x", 1) == 1);
+  must(pthread_mutex_lock(&held.mutex) == 0);
+  must(pthread_mutex_unlock(&held.mutex) == 0);
+  must(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+}
+
+static void a_stop_is_withdrawn_for_who_needs_what_a_stopped_thread_holds(void **state) {
+  (void)state;
+  struct worker holder, wanter;
+  char byte;
+  must(pipe(held.told) == 0);
+  worker_start(&holder);
+  worker_start(&wanter);
+  held.epoch = world_epoch();
+  worker_begin(&holder, hold, NULL);
+  must(read(held.told[0], &byte, 1) == 1);
+  worker_begin(&wanter, want_without_signals, NULL);
+  must(read(held.told[0], &byte, 1) == 1);
+  assert_int_equal(vgc_collect(), 0);
+  assert_true(world_epoch() - held.epoch > 2); /* more than one attempt */
+  assert_int_equal(stats_now().cycles, 1);
+  worker_stop(&holder);
+  worker_stop(&wanter);
+  close(held.told[0]);
+  close(held.told[1]);
+}
+
 UNIT(world) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, unit_setup, unit_teardown)
   const struct CMUnitTest tests[] = {
-      TEST(blocking_threads_are_not_signalled),  TEST(leaving_a_region_waits_for_a_stop),
-      TEST(the_cache_of_a_lost_thread_is_found), TEST(a_replaced_handler_is_reported),
-      TEST(a_full_signal_queue_is_waited_for),   TEST(a_silent_thread_is_named_once_and_waited_for),
+      TEST(blocking_threads_are_not_signalled),
+      TEST(leaving_a_region_waits_for_a_stop),
+      TEST(the_cache_of_a_lost_thread_is_found),
+      TEST(a_replaced_handler_is_reported),
+      TEST(a_full_signal_queue_is_waited_for),
+      TEST(a_silent_thread_is_named_once_and_waited_for),
+      TEST(a_stop_is_withdrawn_for_who_needs_what_a_stopped_thread_holds),
   };
   return cmocka_run_group_tests_name("world", tests, NULL, NULL);
 }
