@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs a stress program that has a planted defect, and passes only if the program finds it.
 
-The exit status must be 1 or that of a crash (128 and more), a failure line must say how to run it again, and the output must
-match the pattern (what kind of failure is expected)."""
+The exit status must be 1 or that of a crash (128 and more), a failure line must say how to run it again, and the output
+must match the pattern (what kind of failure is expected)."""
 import argparse
 import re
 import subprocess
