@@ -151,7 +151,7 @@ static void churn(struct worker *worker, struct reference *held) {
     oracle_drop(worker, one);
     *one = new_held(worker);
   }
-  if (random_one_in(&worker->random, 64)) subject.collect();
+  if (random_one_in(&worker->random, 64)) harness_collect();
 }
 
 static void work(struct worker *worker) {
@@ -188,6 +188,7 @@ struct program program = {
     .threads = 5,
     .least_threads = 2,
     .retained = 32,
+    .asks_often = true,
     .begin = begin,
     .work = work,
     .end = end,

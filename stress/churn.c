@@ -114,7 +114,7 @@ static void look_below(struct churn *churn) {
 static void rarely(struct churn *churn) {
   switch (random_below(&churn->worker->random, 64)) {
   case 0:
-    subject.collect();
+    harness_collect();
     break;
   case 1:
     subject.trim();

@@ -78,7 +78,7 @@ static void work(struct worker *worker) {
       relink(worker);
     else
       walk(worker);
-    if (random_one_in(&worker->random, 16384)) subject.collect();
+    if (random_one_in(&worker->random, 16384)) harness_collect();
   }
   harness_census(worker, 0, 0);
 }

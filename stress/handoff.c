@@ -98,7 +98,7 @@ static void step(struct worker *worker) {
     idle = false;
     consume(worker, &message);
   }
-  if (self == 0 && random_one_in(&worker->random, 2048)) subject.collect();
+  if (self == 0 && random_one_in(&worker->random, 2048)) harness_collect();
   if (idle) sched_yield();
 }
 

@@ -34,6 +34,7 @@ static uint64_t most_kept;            /* main thread: objects beyond those reach
 /* Added to by each thread as it ends; short-lived threads may be many, so they are not kept apart. */
 static _Atomic uint64_t total_allocated, total_freed, total_ops, census_objects, census_bytes;
 static _Atomic uint32_t next_index;
+static _Atomic uint64_t asked; /* calls of harness_collect */
 
 /* ---- Time and progress ---- */
 
@@ -182,6 +183,11 @@ static pthread_t start_thread(void *(*start)(void *), void *argument) {
   return thread;
 }
 
+void harness_collect(void) {
+  atomic_fetch_add_explicit(&asked, 1, memory_order_relaxed);
+  subject.collect();
+}
+
 /* ---- Verdict ---- */
 
 static struct subject_stats since_start(void) {
@@ -224,6 +230,10 @@ static void check_not_vacuous(const struct subject_stats *now) {
   harness_check(now->cycles >= options.cycles,
                 "vacuous run: %llu collections, at least %llu are needed (more --seconds or --ops, or lower --cycles)",
                 (unsigned long long)now->cycles, (unsigned long long)options.cycles);
+  uint64_t calls = atomic_load(&asked);
+  harness_check(!(subject.can & CAN_PACE) || program.asks_often || now->cycles >= options.cycles + calls,
+                "vacuous run: %llu collections, %llu of which the program asked for; at least %llu more are needed",
+                (unsigned long long)now->cycles, (unsigned long long)calls, (unsigned long long)options.cycles);
   harness_check(!(subject.can & CAN_COUNT_THREADS) || now->suspensions >= options.cycles * options.threads,
                 "vacuous run: %llu threads suspended, at least %llu (cycles times threads) are needed",
                 (unsigned long long)now->suspensions, (unsigned long long)(options.cycles * options.threads));

@@ -61,6 +61,7 @@ struct program {
   unsigned least_threads;
   unsigned needs;    /* enum subject_can without which the whole program is not applicable */
   uint64_t retained; /* objects that conservative scanning may keep beyond the live ones, for each thread */
+  bool asks_often;   /* calls harness_collect so often that the subject has no reason of its own to collect */
   void (*begin)(struct worker *main_worker);
   void (*work)(struct worker *);
   /* Main thread at the census: adds what shared structures reach. NULL: nothing. */
@@ -80,7 +81,9 @@ void harness_census(struct worker *, uint64_t objects, uint64_t bytes);
 /* A further thread that touches objects: unique index, own generator; its tally is added by harness_worker_end. */
 void harness_worker_begin(struct worker *);
 void harness_worker_end(struct worker *);
-/* A reproducible number for this run's knob. */
+/* Asks the subject for a collection. One that happens so is no sign that the subject collects by itself. */
+void harness_collect(void);
+/* A number that the command line may have set. */
 uint64_t harness_knob(const char *name);
 /* Seconds since the start of the run. */
 double harness_seconds(void);

@@ -121,7 +121,7 @@ static void serve(struct reactor *reactor, struct connection *connection) {
     http_respond(worker, &connection->out, request);
     connection->close |= request->close || !request->valid;
     http_request_end(worker, request);
-    if (++worker->ops % 1024 == 0) subject.collect();
+    if (++worker->ops % 1024 == 0) harness_collect();
     if (!send_out(reactor, connection)) return;
   }
 }

@@ -71,7 +71,7 @@ static void work(struct worker *worker) {
       touch(worker, &root);
     else
       replace(worker, &root);
-    if (random_one_in(&worker->random, 8192)) subject.collect();
+    if (random_one_in(&worker->random, 8192)) harness_collect();
   }
   uint64_t objects = 0, bytes = 0;
   oracle_check_tree(worker, &root, &objects, &bytes);

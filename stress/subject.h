@@ -30,6 +30,7 @@ enum subject_can {
   CAN_ALLOCATE_AT_EXIT = 1 << 6,     /* destructors of thread-specific data may allocate */
   CAN_FOREIGN_THREAD = 1 << 7,       /* threads that were started behind the subject's back may allocate */
   CAN_ALIGN = 1 << 8,                /* an aligned object is one like any other: base(), resize and release work */
+  CAN_PACE = 1 << 12,                /* its heap starts small, so that it collects by itself in a short run */
   CAN_START_C11 = 1 << 11,           /* thrd_create is as good as create(), under ThreadSanitizer too */
   CAN_SCAN_THREAD_STORAGE = 1 << 10, /* thread-local variables and thread-specific values are roots */
   CAN_KEEP_EXIT_RESULT = 1 << 9,     /* what a thread gives to leave() stays alive until it is joined */

@@ -86,7 +86,7 @@ static void stats(struct subject_stats *out) {
 const struct subject subject_real = {
     .name = "vgc",
     .can = CAN_COLLECT | CAN_INTERIOR | CAN_ZERO | CAN_ZERO_SLOT | CAN_COUNT_OBJECTS | CAN_COUNT_THREADS |
-           CAN_ALLOCATE_AT_EXIT | CAN_START_C11 | CAN_FOREIGN_THREAD | CAN_ALIGN | CAN_KEEP_EXIT_RESULT |
+           CAN_ALLOCATE_AT_EXIT | CAN_START_C11 | CAN_PACE | CAN_FOREIGN_THREAD | CAN_ALIGN | CAN_KEEP_EXIT_RESULT |
            CAN_SCAN_THREAD_STORAGE,
     .begin = begin,
     .allocate = allocate,
