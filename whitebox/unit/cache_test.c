@@ -204,6 +204,7 @@ static void an_exiting_thread_gives_its_empty_spans_back(void **state) {
   assert_int_equal(stats.live_objects, SLOTS);
   assert_int_equal(stats.objects_freed, 3);
   assert_int_equal(probe_recount().objects, SLOTS);
+  assert_int_equal(stats.heap_bytes, sizeclass_table[sizeclass_of(SIZE)].pages * config.page_bytes);
 }
 
 static void nothing(void *arg) { *(void **)arg = cache_ensure(); }
