@@ -139,7 +139,7 @@ class Verifier:
         self.checked, self.wrong = 0, None
         self.stopping = threading.Event()
         self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.run, args=(n,), daemon=True) for n in range(2)]
+        self.threads = [threading.Thread(target=self.run, args=(n,), daemon=True) for n in range(6)]
         for thread in self.threads:
             thread.start()
 
