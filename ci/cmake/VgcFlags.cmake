@@ -5,6 +5,7 @@ target_compile_options(vgc_flags INTERFACE -Wall -Wextra -Wundef -Wshadow -Wconv
                                            $<$<BOOL:${VGC_WERROR}>:-Werror>)
 if(VGC_SANITIZE STREQUAL "thread")
   set(sanitize -fsanitize=thread)
+  target_compile_definitions(vgc_flags INTERFACE VGC_SANITIZE_THREAD)
 elseif(VGC_SANITIZE STREQUAL "address")
   set(sanitize -fsanitize=address,undefined -fno-sanitize-recover=undefined)
   # Free slots are poisoned; only the library's own build may do so, never a user's that merely links it.

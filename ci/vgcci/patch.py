@@ -74,7 +74,8 @@ def _dev(tree, jobs):
     _built(tree, "dev", jobs)
     result = run(["ctest", "--test-dir", tree.root / "build/dev", "-L", "unit", "-j", jobs, "--stop-on-failure",
                   "--output-on-failure"], timeout=300)
-    yield "unit", "clean" if result.ok else "failed", result.seconds, result.output, None
+    seen = re.findall(r"^\s+\d+ - (\S+) \(", result.output, re.MULTILINE)
+    yield "unit", "clean" if result.ok else "failed " + " ".join(seen[:5]), result.seconds, result.output, None
 
 
 def _bugs(tree, name, jobs):
