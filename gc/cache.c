@@ -224,6 +224,7 @@ static bool next_span(struct cache *cache, enum kind kind, unsigned class_index)
 static struct cache *cache_fill(enum kind kind, unsigned class_index) {
   struct cache *cache = cache_ensure();
   if (!cache) return NULL;
+  platform_poll(); /* a program under ThreadSanitizer stops here, if this library is not instrumented */
   if (UNLIKELY(config.collect_every) && --cache->countdown == 0) {
     cache->countdown = config.collect_every;
     collect_now(COLLECT_STRESS);
@@ -293,6 +294,7 @@ NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
   POINT(free_remote_before_return);
   /* Release: the holder that folds it in (acquire, span_fold) has this thread's uses of the object behind it. The
    * pointer is kept alive past the store (N51). */
+  platform_edge_release(&span_remote(span)[word]);
   uint64_t before = fetch_or_release(&span_remote(span)[word], bit);
   KEEP_ALIVE(ptr);
   POINT(free_remote_returned);

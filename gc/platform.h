@@ -167,8 +167,15 @@ bool platform_defers_signals(void);    /* ThreadSanitizer */
 /* Where deferred signals are answered; nothing without ThreadSanitizer. */
 void platform_poll(void);
 /* A happens-before edge for ThreadSanitizer in a build of the library that it does not see into; otherwise nothing. */
+#if defined(VGC_SANITIZE_THREAD)
+/* The library's own build is instrumented: its atomics are the edges, and nothing may stand in for one that is missing.
+ */
+#define platform_edge_release(address) ((void)(address))
+#define platform_edge_acquire(address) ((void)(address))
+#else
 void platform_edge_release(void *address);
 void platform_edge_acquire(void *address);
+#endif
 void *platform_fake_stack(void);
 /* Whether word points into a live frame of that fake stack; its bounds. */
 bool platform_fake_frame(void *fake_stack, uintptr_t word, uintptr_t *low, uintptr_t *high);

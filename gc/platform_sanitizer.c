@@ -32,11 +32,11 @@ void platform_poll(void) {
   if (__tsan_atomic32_load) __tsan_atomic32_load(&word, 0);
 }
 
-void platform_edge_release(void *address) {
+void(platform_edge_release)(void *address) {
   if (__tsan_release) __tsan_release(address);
 }
 
-void platform_edge_acquire(void *address) {
+void(platform_edge_acquire)(void *address) {
   if (__tsan_acquire) __tsan_acquire(address);
 }
 

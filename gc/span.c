@@ -128,6 +128,7 @@ uint64_t span_fold(struct span *span, uint32_t word) {
     POINT(span_fold_between);
     /* Acquire above pairs with the release in the remote free: its last use of the object happens before the slot's
      * next issue. */
+    platform_edge_acquire(remote);
     fetch_and_relaxed(remote, ~returned);
     folded |= returned;
   }

@@ -185,8 +185,9 @@ enum vgc_error {
 
 struct vgc_hooks {
   size_t struct_size;
-  void *arg;                      /* first argument of each */
-  void (*cycle_start)(void *arg); /* before the stop, on the collecting thread; may not allocate */
+  void *arg; /* first argument of each */
+  void (*cycle_start)(
+      void *arg); /* before the stop, on the collecting thread, with locks held; may call nothing of the library */
   void (*cycle_end)(void *arg, const struct vgc_stats *); /* after the world runs again */
   void *(*out_of_memory)(void *arg, size_t size);         /* its result is returned for the failed allocation */
   /* On the thread that met the error. It calls nothing of this library, which may hold locks or be halfway through a
