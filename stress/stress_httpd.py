@@ -24,6 +24,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # Room for what is not growth: a heap between two collections, per-thread caches, malloc's own.
 FLAT_FACTOR, FLAT_BYTES = 1.15, 8 << 20
+LEAST_SAMPLES = 30  # in each third; ten a second
 
 
 class Failure(Exception):
@@ -240,9 +241,10 @@ def watch(options, server, wrk, verifier):
 
 
 def check_flat(samples):
-    """The last third against the one before: growth while the load is the same is a leak."""
+    """The last third against the one before: growth while the load is the same is a leak. Before some seconds have
+    passed it is only the heap, or AddressSanitizer's quarantine, on its way to its size."""
     third = len(samples) // 3
-    if third < 3:
+    if third < LEAST_SAMPLES:
         return "resident memory: not applicable, the run is too short"
     early, late = max(samples[third:2 * third]), max(samples[2 * third:])
     if late > early * FLAT_FACTOR + FLAT_BYTES:
