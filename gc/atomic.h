@@ -18,22 +18,14 @@
 #define store_relaxed(p, v)     atomic_store_explicit(p, v, memory_order_relaxed)
 #define store_release(p, v)     atomic_store_explicit(p, v, memory_order_release)
 #define store_seq_cst(p, v)     atomic_store_explicit(p, v, memory_order_seq_cst)
-#define exchange_relaxed(p, v)  atomic_exchange_explicit(p, v, memory_order_relaxed)
 #define exchange_acquire(p, v)  atomic_exchange_explicit(p, v, memory_order_acquire)
 #define exchange_acq_rel(p, v)  atomic_exchange_explicit(p, v, memory_order_acq_rel)
-#define exchange_seq_cst(p, v)  atomic_exchange_explicit(p, v, memory_order_seq_cst)
 #define fetch_add_relaxed(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
 #define fetch_sub_relaxed(p, v) atomic_fetch_sub_explicit(p, v, memory_order_relaxed)
-#define fetch_or_relaxed(p, v)  atomic_fetch_or_explicit(p, v, memory_order_relaxed)
 #define fetch_or_release(p, v)  atomic_fetch_or_explicit(p, v, memory_order_release)
-#define fetch_or_seq_cst(p, v)  atomic_fetch_or_explicit(p, v, memory_order_seq_cst)
 #define fetch_and_relaxed(p, v) atomic_fetch_and_explicit(p, v, memory_order_relaxed)
 #define cas_weak_acq_rel(p, expected, v)                                                                               \
   atomic_compare_exchange_weak_explicit(p, expected, v, memory_order_acq_rel, memory_order_relaxed)
-#define cas_strong_acquire(p, expected, v)                                                                             \
-  atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acquire, memory_order_relaxed)
-#define cas_strong_acq_rel(p, expected, v)                                                                             \
-  atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acq_rel, memory_order_relaxed)
 
 /* Order as seen by a signal handler on the same thread: the compiler may not move memory accesses across. No
  * instruction. A thread is suspended by a signal, so this orders what its owner writes against what the collector sees

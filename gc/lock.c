@@ -72,12 +72,6 @@ void lock_assert_held(const struct lock *lock) {
   platform_abort();
 }
 
-void lock_reset_after_fork(struct lock *lock) {
-  forget(lock);
-  pthread_mutex_init(&lock->mutex, NULL);
-  lock->below = NULL;
-}
-
 unsigned lock_depth(void) {
   unsigned depth = 0;
   for (const struct lock *lock = held; lock; lock = lock->below) depth++;

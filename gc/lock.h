@@ -37,8 +37,6 @@ void lock_release(struct lock *);
 void lock_assert_held(const struct lock *);
 /* Turns rank checking on; set once by initialisation. */
 void lock_set_checking(bool on);
-/* In a forked child, whose only thread may own none of the locks it saw taken (N40). */
-void lock_reset_after_fork(struct lock *);
 /* Number of locks that the calling thread holds; counted only while checking is on. */
 unsigned lock_depth(void);
 

@@ -95,24 +95,6 @@ static void a_missing_lock_is_reported(void **state) {
   unit_assert_aborted(&result, "lock 6.0 is not held by the thread that relies on it");
 }
 
-static void acquire(void *arg) { lock_acquire(arg); }
-
-/* Its holder is no more: the child's copy is a new lock. */
-static void a_lock_can_be_made_new_after_fork(void **state) {
-  (void)state;
-  if (UNDER_TSAN) not_applicable("ThreadSanitizer keeps the lost holder in mind");
-  static struct lock lost = LOCK_INITIALIZER(LOCK_PAGES, 0);
-  probe_in_thread(acquire, &lost);
-  lock_set_checking(true);
-  lock_reset_after_fork(&lost);
-  lock_acquire(&lost);
-  assert_int_equal(lock_depth(), 1);
-  lock_reset_after_fork(&lost);
-  assert_int_equal(lock_depth(), 0);
-  lock_acquire(&lost);
-  lock_release(&lost);
-}
-
 UNIT(lock) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(rising_order_is_fine, checking_off),
@@ -120,7 +102,6 @@ UNIT(lock) {
       cmocka_unit_test_teardown(checking_may_begin_and_end_under_a_lock, checking_off),
       cmocka_unit_test_teardown(falling_order_is_reported, checking_off),
       cmocka_unit_test_teardown(a_missing_lock_is_reported, checking_off),
-      cmocka_unit_test_teardown(a_lock_can_be_made_new_after_fork, checking_off),
   };
   return cmocka_run_group_tests_name("lock", tests, NULL, NULL);
 }
