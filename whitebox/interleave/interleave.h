@@ -1,0 +1,82 @@
+/* interleave: runs a small concurrent C program under schedules, memory reads and signal deliveries of its own choosing.
+ *
+ * The code under test is compiled with -fsanitize=thread and linked with this library in the place of the sanitizer's
+ * runtime (CMake: interleave_program). Threads are fibers of one system thread; every atomic operation and every
+ * pthread, futex, signal or clock call is a place where the explorer decides who goes on and, for a load, which of the
+ * stores that C11 allows it reads.
+ *
+ * A program defines models and nothing else; main is in the library:
+ *
+ *   static void run(void) { ... pthread_create ... pthread_join ... interleave_assert(x == 1); }
+ *   INTERLEAVE_MODEL(counter, .run = run, .title = "two threads count");
+ *
+ * Memory model: C17 (release sequences included) with RC11's sequential consistency. Not modelled: load buffering, and
+ * a modification order that differs from the order of execution (2+2W is never seen); consume is acquire. Registers,
+ * the red zone and vector state of a signal's frame are not modelled. */
+#ifndef INTERLEAVE_H
+#define INTERLEAVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a model is expected to show. INTERLEAVE_CLEAN: nothing, in any execution. */
+enum interleave_failure {
+  INTERLEAVE_CLEAN,
+  INTERLEAVE_RACE,       /* two accesses, one a write, one not atomic, not ordered by happens-before */
+  INTERLEAVE_ASSERTION,  /* interleave_assert, interleave_fail, abort, assert */
+  INTERLEAVE_DEADLOCK,   /* nobody can go on, lost wake-ups included */
+  INTERLEAVE_LIVELOCK,   /* more steps than a run may have */
+  INTERLEAVE_MEMORY,     /* unmapped or freed memory used, freed twice */
+  INTERLEAVE_LOCK,       /* a lock misused, or held at the end */
+  INTERLEAVE_MIXED_SIZE, /* atomic accesses of different sizes overlap: outside the memory model */
+  INTERLEAVE_CRASH,      /* a fatal signal */
+  INTERLEAVE_UNSUPPORTED /* the program did what the explorer cannot run */
+};
+
+struct interleave_model {
+  const char *name;  /* a word */
+  const char *title; /* one line */
+  /* Once for each process, before the first run, alone: what it leaves in memory is where each run starts. Or NULL. */
+  void (*setup)(void);
+  /* One execution, on the main thread of the model. All state is back to that after setup when it begins. */
+  void (*run)(void);
+  enum interleave_failure expect;
+  /* If given, the exact set of strings that interleave_outcome must produce over all executions, separated by '|'. */
+  const char *outcomes;
+  unsigned preemptions;  /* bound of the exhaustive strategy by default; 0: none */
+  unsigned steps;        /* more are a livelock; 0: 20,000 */
+  bool early_timeouts;   /* timeouts may fire while others could run; otherwise time passes when nobody can */
+  bool failing_maps;     /* mmap may fail */
+  bool plain_points;     /* plain accesses are scheduling points too */
+  bool locks_may_be_held; /* at the end */
+};
+
+#define INTERLEAVE_MODEL(id, ...)                                                                                      \
+  __attribute__((used, section("interleave_models"), aligned(8))) static const struct interleave_model                 \
+      interleave_model_##id = {.name = #id, __VA_ARGS__}
+
+#define interleave_assert(condition)                                                                                   \
+  ((condition) ? (void)0 : interleave_fail("%s:%d: %s: assertion failed: %s", __FILE__, __LINE__, __func__, #condition))
+
+/* Each of these may be called by any thread of a model while it runs. */
+
+/* The execution is a failure, of kind INTERLEAVE_ASSERTION. */
+_Noreturn void interleave_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The execution is of no interest unless the condition holds; it counts as discarded. */
+void interleave_assume(bool condition);
+/* A choice of the explorer's: a number below n, n > 0. */
+unsigned interleave_choose(unsigned n);
+/* Tells the result of the execution, once, in at most 63 characters. The report counts executions by outcome. */
+void interleave_outcome(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Small id of the calling thread: 0 is the model's main thread, others in order of creation. */
+unsigned interleave_self(void);
+/* A place where another thread may go on: for code whose own steps are not atomics. */
+void interleave_point(void);
+/* Number of suspensions, signals delivered to handlers and forks so far in this execution. */
+struct interleave_counts {
+  uint32_t steps, preemptions, signals, forks;
+};
+struct interleave_counts interleave_get_counts(void);
+
+#endif

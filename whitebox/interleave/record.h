@@ -1,0 +1,18 @@
+/* The events of a recorded run, for its report. Recording is off while searching: a failing run is replayed with it on. */
+#ifndef INTERLEAVE_RECORD_H
+#define INTERLEAVE_RECORD_H
+
+#include "runtime.h"
+
+void record_clear(void);
+/* The next event, stamped with the current fiber, lane, clock and call stack; pc: innermost place. NULL if not
+ * recording. */
+struct event *record_event(enum op_kind, uintptr_t address, unsigned size, bool write, bool atomic, const void *pc);
+unsigned record_count(void);
+const struct event *record_get(unsigned index);
+/* Its call stack, outermost first, `calls` of them. */
+const void *const *record_calls(const struct event *);
+/* The last event of that lane, at or before that clock, that touches the address; or NULL. */
+const struct event *record_find(unsigned lane, uint16_t clock, uintptr_t address);
+
+#endif

@@ -1,0 +1,243 @@
+/* What the parts of the runtime share. Everything here belongs to the one system thread that runs all fibers, so nothing
+ * is atomic. The runtime's variables live at one fixed address outside the program's own segments: a collector under
+ * test that scans those must not find the explorer's memories of earlier runs. */
+#ifndef INTERLEAVE_RUNTIME_H
+#define INTERLEAVE_RUNTIME_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "interleave.h"
+
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define COLD        __attribute__((noinline, cold))
+
+/* ---- Operations ---- */
+
+enum op_kind {
+  OP_NONE,
+  OP_LOAD,
+  OP_STORE,
+  OP_RMW,
+  OP_FENCE,
+  OP_LOCK,
+  OP_UNLOCK,
+  OP_WAIT, /* on a condition, a futex, a semaphore, a barrier */
+  OP_WAKE,
+  OP_START,
+  OP_EXIT,
+  OP_JOIN,
+  OP_SIGNAL, /* sending, masking */
+  OP_DELIVER,
+  OP_YIELD, /* also what only takes time */
+  OP_MAP,
+  OP_FREE,
+  OP_CHOICE,
+  OP_PLAIN, /* a plain access, where those are points */
+  OP_KINDS
+};
+extern const char *const op_names[OP_KINDS];
+
+/* What a fiber does next, told before it is done: what strategies and the dependence relation look at. */
+struct operation {
+  enum op_kind kind;
+  bool write;        /* changes the object */
+  bool seq_cst;      /* depends on all others that are */
+  uintptr_t address; /* of the object; 0: of none, depends on nothing but OP_SIGNAL's like */
+};
+
+/* Whether the order of two operations of different fibers can matter. */
+bool operations_depend(const struct operation *, const struct operation *);
+
+/* ---- Fibers ---- */
+
+enum fiber_state { FIBER_FREE, FIBER_READY, FIBER_BLOCKED, FIBER_ENDED /* its result waits for a join */ };
+
+#define CALLS_MAX 256u
+#define VIEW_MAX  24u
+
+struct fiber {
+  unsigned id;
+  enum fiber_state state;
+  struct operation pending;
+  void *stack_pointer; /* while it does not run */
+  uintptr_t thread_pointer;
+  uintptr_t stack_low, stack_top; /* of what it may use; top is where it starts */
+
+  /* Race check and memory model. `lane` is id, or FIBERS_MAX + id in a handler. */
+  unsigned lane;
+  struct clock clock;         /* happens-before: what this thread knows */
+  struct clock acquirable;    /* of relaxed loads, for an acquire fence to come */
+  struct clock released;      /* at its last release fence */
+  struct clock view;          /* what seq_cst fences make visible without synchronising */
+  struct clock after_handler; /* of handlers that have returned, known from the next barrier on */
+  uint32_t last_fence;        /* step of its last seq_cst fence */
+
+  /* Blocking. */
+  uintptr_t waits_for;
+  uint64_t deadline; /* virtual nanoseconds; UINT64_MAX none */
+  bool sleeping;     /* blocked, but time alone will free it */
+  bool timed_out;
+  bool woken;
+  /* A loop that waits for a store: the locations read since this fiber last changed anything. */
+  bool spinning;
+  unsigned spin_count;
+  struct {
+    uint32_t location, store;
+    const void *pc;
+  } spin[VIEW_MAX];
+
+  /* Threads. */
+  void *(*start)(void *);
+  void *argument, *result;
+  bool detached, joined, unwinding;
+  unsigned joiner; /* id + 1 */
+  void *exit_jump; /* where pthread_exit goes */
+
+  /* Signals (signal.c). */
+  uint64_t mask, queued; /* bit n - 1 is signal n */
+  unsigned handler_depth;
+
+  /* Return addresses of the instrumented functions that are active, outermost first. */
+  unsigned calls;
+  const void *call[CALLS_MAX];
+
+  uint32_t priority; /* of strategies */
+};
+
+/* ---- The world of one run ---- */
+
+struct event {
+  uint8_t fiber, lane, kind, order;
+  uint8_t size;
+  bool write, atomic, preempted;
+  uint32_t location; /* logical id of an atomic, or 0 */
+  uint32_t store;    /* which store was read: 0 the newest */
+  uintptr_t address;
+  uint64_t value;
+  const void *pc;
+  unsigned calls; /* depth of the copy of the call stack at `stack`, in the record's pool */
+  uint32_t stack;
+  uint16_t clock;
+};
+
+struct failure {
+  enum interleave_failure kind;
+  char text[512];
+  /* The racing or offending access, and the other one: lanes; 0xff if there is none. */
+  uintptr_t address;
+  unsigned size;
+  uint8_t lane, other_lane;
+  uint16_t other_clock;
+  bool write, other_write, atomic, other_atomic;
+};
+
+struct runtime {
+  /* Immutable after start-up. */
+  uintptr_t image_low, image_high; /* writable globals of the code under test */
+  bool wide_switch;                /* wrfsbase */
+  bool switch_storage;             /* the program has thread-local storage */
+
+  /* Run by run. */
+  bool running;    /* code under test is on the processor: callbacks count */
+  bool setting_up; /* no choices, no failures of maps; one thread */
+  bool recording;  /* events are kept for a report */
+  bool undo_on;    /* writes are logged */
+  uint32_t run;    /* number, never 0: stamps shadow cells */
+  uint32_t step;
+  uint32_t preemptions, signals, forks;
+  uint64_t now;  /* virtual nanoseconds */
+  uint64_t hash; /* of the events */
+  struct fiber *current;
+  unsigned fibers; /* highest id in use + 1 */
+  const struct interleave_model *model;
+  struct failure failure;
+  bool discarded;
+  char outcome[64];
+  bool told;
+  struct clock fence_view; /* what seq_cst fences so far have told: memory.c */
+  uint32_t pending_signals; /* over all fibers: a quick test for plain accesses */
+  bool plain_points;
+  void *driver_stack_pointer;
+  uintptr_t driver_thread_pointer;
+  struct fiber fiber[FIBERS_MAX];
+};
+
+#define RT_ADDRESS UINT64_C(0x100000000000)
+#define RT         ((struct runtime *)RT_ADDRESS)
+
+static inline struct fiber *self(void) { return RT->current; }
+
+/* ---- Seams ---- */
+
+/* schedule.c */
+
+/* A scheduling point: tells what the current fiber is about to do; others may run first. */
+void schedule_point(enum op_kind, uintptr_t address, bool write, bool seq_cst);
+/* The current fiber cannot go on until schedule_wake, or until the deadline; false if the time came first. A scheduling
+ * point. The fiber's pending operation stays as it was told by the last schedule_point. */
+bool schedule_block(uintptr_t waits_for, uint64_t deadline);
+void schedule_wake(struct fiber *);
+/* Wakes all blocked fibers that wait for that address. Returns how many. */
+unsigned schedule_wake_all(uintptr_t waits_for);
+/* The first blocked fiber, by id, after `after` (NULL: from the start) that waits for that address; or NULL. */
+struct fiber *schedule_waiter(uintptr_t waits_for, const struct fiber *after);
+/* Mixes an executed operation into the hash and the record. */
+void schedule_executed(enum op_kind, uintptr_t address, uint32_t location, uint32_t detail);
+/* Every store to a location frees the fibers that spin on it. */
+void schedule_stored(uint32_t location);
+/* Ends the run: the main fiber has returned and all others have ended. */
+_Noreturn void schedule_finish(void);
+
+/* choose.c: the explorer's decisions. Each is a number below n, n >= 1; 0 is always the unremarkable one: go on with the
+ * current fiber (or the lowest id if it cannot go on), read the newest store, do not fail. Nothing is asked, and 0 is
+ * taken, while setting up or if n is 1. */
+enum choice_kind {
+  CHOICE_THREAD,
+  CHOICE_STORE,    /* which store a load reads; counts backwards from the newest */
+  CHOICE_SPURIOUS, /* a weak compare-exchange fails */
+  CHOICE_SIGNAL,   /* a pending signal is delivered here; or which */
+  CHOICE_FAIL,     /* a system call fails */
+  CHOICE_ADDRESS,  /* memory freed before is used again */
+  CHOICE_TIME,     /* a timeout fires although others could run */
+  CHOICE_MODEL,    /* interleave_choose, fork: parent or child */
+  CHOICE_KINDS
+};
+unsigned choose(enum choice_kind, unsigned n);
+/* The index of the fiber to run next among ids[0 .. n). ids[0] is the current fiber if that can go on, else the lowest;
+ * the others rise. current_enabled: taking another than 0 is a preemption. Each fiber's next step is
+ * RT->fiber[id].pending. */
+unsigned choose_thread(const uint8_t *ids, unsigned n, bool current_enabled);
+
+/* run.c: one process may run several models, one after the other. */
+enum verdict { RUN_CLEAN, RUN_FAILED, RUN_DISCARDED };
+/* Undoes the model before, runs constructors (the first time) and setup. */
+void run_set_up(const struct interleave_model *);
+/* One execution from the state after setup; RT->failure, RT->outcome, RT->hash, RT->step and others tell about it until
+ * the next. With RT->recording set before, the record (record.h) holds its events. */
+enum verdict run_once(void);
+/* Compares all memory of the code under test with a copy taken after setup. False, with one line for each difference on
+ * stderr, if the reset left one. */
+bool run_reset_is_exact(void);
+
+/* report.c */
+_Noreturn void fail(enum interleave_failure, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void fail_race(uintptr_t address, unsigned size, bool write, bool atomic, unsigned other_lane,
+                         uint16_t other_clock, bool other_write, bool other_atomic);
+
+/* memory.c: happens-before for what is not an atomic. */
+
+/* The current thread's clock steps: what it does from now on is later than what others learnt up to now. Also a
+ * compiler's barrier: what the current thread did is known to a handler that interrupts it from now on. */
+void memory_barrier_step(void);
+void memory_release(struct clock *to); /* joins the current clock into *to, then steps */
+void memory_acquire(const struct clock *from);
+
+/* world.c: memory of one run; zeroed at allocation, at the same address in every process. */
+void *world_allocate(size_t bytes, size_t alignment); /* from fresh space, NULL if it is used up */
+
+#endif
