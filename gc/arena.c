@@ -60,6 +60,7 @@ static bool reserve(struct arena *arena, size_t bytes) {
     return false;
   }
   POINT(arena_before_publish);
+  /* Release: the entry is complete; acquire in arena_of (V03). */
   store_release(&arena->bytes, bytes);
   return true;
 }
@@ -73,6 +74,7 @@ struct arena *arena_add(size_t wish, size_t least) {
     if (reserve(&arenas[count], wish > least ? wish : least)) break;
     if (wish <= least) return NULL;
   }
+  /* Release: acquire in arena_of, which then reads the entry plainly. */
   store_release(&arenas_count, count + 1);
   return &arenas[count];
 }

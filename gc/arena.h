@@ -50,12 +50,14 @@ void arena_release_all(void);
 size_t arena_metadata_bytes(void);
 
 static ALWAYS_INLINE struct span *arena_span_at(const struct arena *arena, uintptr_t offset) {
+  /* Acquire: pairs with publish's release, so that the descriptor is complete, and with span_destroy's. */
   uint32_t line = load_acquire(&arena->map[offset >> arena->page_shift]);
   return LIKELY(line) ? (struct span *)(void *)(arena->descriptors + (size_t)line * PLATFORM_CACHE_LINE) : NULL;
 }
 
 /* The arena that holds the address, or NULL. Before initialisation arenas[0] is all zero and holds nothing. */
 static ALWAYS_INLINE struct arena *arena_of(uintptr_t address) {
+  /* Acquire: reserve's release of the bytes, arena_add's of the count, each after the rest of the entry. */
   size_t bytes = load_acquire(&arenas[0].bytes);
   if (LIKELY(address - arenas[0].base < bytes)) return &arenas[0];
   uint32_t count = load_acquire(&arenas_count);

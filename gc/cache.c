@@ -40,7 +40,7 @@ static struct cache *cache_make(void) {
   POINT(cache_half_made);
   for (unsigned i = 0; i < CACHE_SLOTS; i++) store_relaxed(&cache->current[i], &span_none);
   cache->next = load_relaxed(&caches);
-  store_release(&caches, cache);
+  store_release(&caches, cache); /* release: complete; acquire in cache_all */
   return cache;
 }
 
@@ -67,7 +67,7 @@ struct cache *cache_ensure(void) {
 }
 
 struct cache *cache_all(void) {
-  return load_acquire(&caches);
+  return load_acquire(&caches); /* acquire: cache_make's release */
 }
 
 static void give_up(struct cache *cache) {
@@ -136,23 +136,25 @@ static void push(_Atomic(struct span *) *list, struct span *span) {
   do {
     span->remote_next = head;
     POINT(cache_notify_before_push);
-    /* Release: who takes the list (acquire) sees remote_next. Lists are only taken whole, so there is no ABA. Acquire:
-     * see cache_notify. */
+    /* Acquire-release. Who takes the list (acquire: cache_take_returned, pass_on, central's take_returned) sees
+     * remote_next; lists are only taken whole, so there is no ABA. Acquire: see cache_notify. */
   } while (!cas_weak_acq_rel(list, &head, span));
 }
 
 /* Announces each span in the list anew. Any thread: a list is taken whole. */
 static void pass_on(struct cache *cache) {
+  /* Acquire-release, as in cache_take_returned. */
   for (struct span *span = exchange_acq_rel(&cache->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
-    exchange_acq_rel(&span->notified, 0); /* see cache_notify */
+    exchange_acq_rel(&span->notified, 0); /* acquire-release: see cache_notify */
     cache_notify(span);
   }
 }
 
 void cache_notify(struct span *span) {
   /* Acquire-release: if somebody else has set it, that one's clearing of it (also acquire-release, before it looks for
-   * returned slots) reads from this exchange and so sees what the caller returned. */
+   * returned slots) reads from this exchange and so sees what the caller returned. If not, this exchange has read from
+   * the last clearing, and push may write the remote_next that was read before it. */
   if (exchange_acq_rel(&span->notified, 1)) return;
   struct cache *owner = load_relaxed(&span->owner);
   if (!owner) {
@@ -174,9 +176,10 @@ static void make_usable(struct cache *cache, struct span *span) {
 }
 
 void cache_take_returned(struct cache *cache) {
+  /* Acquire-release. Acquire: push's release, for remote_next. Release: see the end of cache_notify. */
   for (struct span *span = exchange_acq_rel(&cache->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
-    exchange_acq_rel(&span->notified, 0); /* see cache_notify */
+    exchange_acq_rel(&span->notified, 0); /* acquire-release: see cache_notify */
     POINT(cache_returned_cleared);
     if (load_relaxed(&span->owner) == cache) {
       if (span_state(span) == SPAN_FULL && span_fold_all(span)) make_usable(cache, span);

@@ -29,7 +29,7 @@ void central_initialize(void) {
 
 static void file(struct central *class, struct span *span, enum span_state state) {
   struct span_list *list = state == SPAN_PARTIAL ? class->partial : class->exhausted;
-  store_release(&span->state, (uint32_t)state); /* pairs with take_returned */
+  store_release(&span->state, (uint32_t)state); /* release: class and owner too; acquire in take_returned */
   span_list_push(&list[span->kind], span);
 }
 
@@ -38,9 +38,10 @@ static void file(struct central *class, struct span *span, enum span_state state
  * exchange would have read that from cache_notify, and shown the new life's state. */
 static void take_returned(struct central *class) {
   if (LIKELY(!load_relaxed(&class->returned))) return;
+  /* Acquire: cache.c's push releases the list with each span's remote_next. */
   for (struct span *span = exchange_acquire(&class->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
-    exchange_acq_rel(&span->notified, 0); /* see cache_notify */
+    exchange_acq_rel(&span->notified, 0); /* acquire-release: see cache_notify */
     /* Acquire: pairs with file()'s release, so that class and owner are of the same life. */
     uint32_t state = load_acquire(&span->state);
     bool ours = !load_relaxed(&span->owner) && span_class(span) == class - central;

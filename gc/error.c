@@ -36,6 +36,7 @@ void vgc_set_hooks(const struct vgc_hooks *given, struct vgc_hooks *old) {
     memcpy(copy, given, given->struct_size < sizeof *copy ? given->struct_size : sizeof *copy);
   }
   if (old) *old = *current; /* which may be `given` */
+  /* Release: the copy is filled; acquire in hooks_get. */
   store_release(&hooks, copy);
 }
 

@@ -60,7 +60,7 @@ static int initialize(const struct vgc_config *given, bool exclusive) {
     }
   } else if (!(result = bring_up(given))) {
     POINT(init_before_publish);
-    store_release(&initialized, true);
+    store_release(&initialized, true); /* release: all is in place; acquire in init_ensure */
   }
   lock_release(&init_lock);
   return result;
@@ -69,6 +69,7 @@ static int initialize(const struct vgc_config *given, bool exclusive) {
 void init_lock_acquire(void) { lock_acquire(&init_lock); }
 void init_lock_release(void) { lock_release(&init_lock); }
 
+/* Acquire: initialize's release. Who reads false takes the lock. */
 bool init_ensure(void) { return LIKELY(load_acquire(&initialized)) || !initialize(NULL, false); }
 
 int vgc_init(const struct vgc_config *given) { return initialize(given, true); }
@@ -85,7 +86,7 @@ int vgc_shutdown(void) {
   int error = !load_relaxed(&initialized) ? EPERM : !alone() ? EBUSY : 0;
   if (!error) {
     world_uninstall();
-    store_release(&initialized, false);
+    store_relaxed(&initialized, false);
     roots_clear();
     mark_shutdown();
     collect_reset();

@@ -29,6 +29,7 @@ const struct layout *layout_of(vgc_layout_id id) {
   uint32_t within;
   unsigned chunk = chunk_of(id - 1, &within);
   if (chunk >= CHUNKS) return NULL;
+  /* Acquire, both: add's releases. */
   _Atomic(const struct layout *) *entries = load_acquire(&chunks[chunk]);
   return entries ? load_acquire(&entries[within]) : NULL;
 }
@@ -67,12 +68,12 @@ static vgc_layout_id add(const struct vgc_layout *given) {
     size_t bytes = ((size_t)FIRST_CHUNK << chunk) * sizeof *entries;
     entries = platform_reserve((bytes + 4095) / 4096 * 4096, 4096);
     if (!entries) return 0;
-    store_release(&chunks[chunk], entries);
+    store_release(&chunks[chunk], entries); /* release: mapped, zero; acquire in layout_of */
   }
   struct layout *layout = copy_of(given);
   if (!layout) return 0;
   POINT(layout_before_publish);
-  store_release(&entries[within], layout);
+  store_release(&entries[within], layout); /* release: complete; acquire in layout_of */
   return ++count;
 }
 

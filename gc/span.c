@@ -117,6 +117,8 @@ uint64_t span_ended_twice(unsigned class_index) { return load_relaxed(&ended_twi
 uint64_t span_fold(struct span *span, uint32_t word) {
   _Atomic uint64_t *remote = &span_remote(span)[word];
   uint64_t folded = 0;
+  /* Acquire: pairs with the release in cache_free_remote: that thread's last use of the object happens before the
+   * slot's next issue. */
   for (uint64_t returned; (returned = load_acquire(remote));) {
     uint64_t free = load_relaxed(&span->bits[word].free);
     uint64_t available = 0;
@@ -126,8 +128,6 @@ uint64_t span_fold(struct span *span, uint32_t word) {
     store_relaxed(&span->bits[word].free, free | (returned & ~available));
     signal_order();
     POINT(span_fold_between);
-    /* Acquire above pairs with the release in the remote free: its last use of the object happens before the slot's
-     * next issue. */
     platform_edge_acquire(remote);
     fetch_and_relaxed(remote, ~returned);
     folded |= returned;
@@ -160,12 +160,11 @@ static void activate(struct span *span, uint32_t word, uint64_t bits) {
   span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
   POINT(span_refill_based);
   store_relaxed(&span->active, refill | word);
-  signal_order();
   POINT(span_refill_before_avail);
-  /* Release: a remote free that sees these bits also sees the refill that they belong to (span_is_available). */
+  /* Release: a remote free that sees these bits also sees the refill that they belong to (acquire in span_issued). */
   store_release(&span->avail, bits);
   POINT(span_refill_between);
-  /* Release: a remote free that finds the slot not free any more finds it available. */
+  /* Release: a remote free that finds the slot not free any more (acquire in span_issued) finds it available. */
   store_release(&span->bits[word].free, load_relaxed(&span->bits[word].free) & ~bits);
 }
 
@@ -191,17 +190,18 @@ void span_park(struct span *span) {
     uint32_t word = active & SPAN_NO_WORD;
     store_relaxed(&span->bits[word].free, load_relaxed(&span->bits[word].free) | available);
     signal_order();
-    store_release(&span->avail, 0);
+    store_relaxed(&span->avail, 0);
   }
   store_relaxed(&span->active, active | SPAN_NO_WORD);
 }
 
 uint64_t span_issued(struct span *span, uint32_t word) {
+  /* Acquire: activate's releases of `free` and of `avail`; and `active` is read before `avail`. */
   uint64_t issued = bitmap_valid(span->slots, word) & ~load_acquire(&span->bits[word].free);
   uint32_t active = load_acquire(&span->active);
   uint64_t available = load_acquire(&span->avail);
   if ((active & SPAN_NO_WORD) == word && load_relaxed(&span->active) == active) issued &= ~available;
-  return issued & ~load_acquire(&span_remote(span)[word]);
+  return issued & ~load_relaxed(&span_remote(span)[word]);
 }
 
 uint32_t span_free_count(struct span *span) {

@@ -78,7 +78,7 @@ void stats_fill(struct vgc_stats *stats) {
   stats->live_bytes = stats->bytes_allocated - stats->bytes_freed - stats->bytes_swept;
   stats->marked_bytes = pace_marked();
   stats->trigger_bytes = pace_goal();
-  stats->arenas = load_acquire(&arenas_count);
+  stats->arenas = load_relaxed(&arenas_count);
   stats->threads = thread_count();
 }
 

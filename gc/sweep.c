@@ -17,7 +17,7 @@ uint32_t sweep_span(struct span *span) {
     uint64_t free = load_relaxed(&span->bits[w].free);
     uint64_t dead = bitmap_valid(span->slots, w) & ~free & ~span->bits[w].mark;
     span->bits[w].mark = 0;
-    store_release(&span->bits[w].free, free | dead);
+    store_relaxed(&span->bits[w].free, free | dead);
     poison(span, w, dead);
     count += bitmap_count(dead);
   }
@@ -36,7 +36,7 @@ uint32_t sweep_owned_span(struct span *span) {
     span->bits[w].mark = 0;
     if (!dead) continue;
     poison(span, w, dead);
-    /* Release, as in a remote free; the owner's fold acquires. */
+    /* Release, as in a remote free; acquire in the owner's span_fold. */
     fetch_or_release(remote, dead);
     count += bitmap_count(dead);
   }

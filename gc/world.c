@@ -60,7 +60,7 @@ bool world_is_stopped(void) { return load_relaxed(&world.phase) & 1; }
 
 static void park(void *arg, uintptr_t *registers) {
   struct thread *self = arg;
-  /* Acquire: pairs with the stopper's store, so that its registry writes are seen. */
+  /* Acquire: pairs with try_stop's store, so that the stopper's registry writes are seen. */
   uint32_t phase = load_acquire(&world.phase);
   if (!(phase & 1) || load_relaxed(&self->stop_epoch) == phase) return;
   platform_position_take(&self->stopped, (uintptr_t)registers, self->stack_low, self->stack_high);
@@ -105,10 +105,11 @@ bool world_blocking_enter(struct thread *self, const uintptr_t *registers) {
 bool world_blocking_leave(struct thread *self) {
   if (load_relaxed(&self->state) != THREAD_BLOCKING) return false;
   for (;;) {
-    /* Seq_cst store, then load: D2. A stop that began before is seen here; one that begins later sees RUNNING. */
+    /* Seq_cst store, then load: D2. A stop that began before (try_stop) is seen here; one that begins later sees
+     * RUNNING (ask). Acquire of the load: world_resume's release. */
     store_seq_cst(&self->state, THREAD_RUNNING);
     if (!(load_seq_cst(&world.phase) & 1)) break;
-    /* Release: as on entry; the stopper may take this state for its answer. */
+    /* Release: as on entry; answered() may take this state for the answer. */
     store_release(&self->state, THREAD_BLOCKING);
     POINT(blocking_leave_waits);
     thread_registry_lock(); /* held from stop to resume */
@@ -166,7 +167,7 @@ static bool tell(struct thread *thread) {
 static bool ask(struct thread *thread) {
   thread->position = NULL;
   thread->wanted = false;
-  /* Seq_cst: D1, after the store to phase. */
+  /* Seq_cst: D1, after try_stop's store to phase. Acquire: what world_blocking_enter published. */
   switch (load_seq_cst(&thread->state)) {
   case THREAD_BLOCKING:
     thread->position = &thread->blocked;
@@ -206,7 +207,8 @@ static unsigned count_wanted(uint32_t phase) {
 
 /* Sleeps until one more thread acknowledges, or a while. */
 static void nap(uint32_t phase) {
-  /* Seq_cst: a handler that counts after the load below sees `sleeping`, one that counts before is seen here. */
+  /* Seq_cst, both: a handler (park) that counts after the load below sees `sleeping`, one that counts before is seen
+   * here. */
   store_seq_cst(&world.sleeping, 1);
   uint32_t acks = load_seq_cst(&world.acks);
   if (count_wanted(phase)) platform_futex_wait(&world.acks, acks, NAP_NS);
@@ -258,7 +260,7 @@ static bool await(uint32_t phase, uint64_t since, uint64_t patience) {
 static bool try_stop(uint64_t since, uint64_t patience) {
   struct thread *self = thread_self();
   uint32_t phase = load_relaxed(&world.phase) + 1;
-  /* Seq_cst: D1. Release for the handler's acquire. */
+  /* Seq_cst: D1, before ask() looks at each state. Release for the acquire in park. */
   store_seq_cst(&world.phase, phase);
   unsigned wanted = 0;
   for (struct thread *thread = thread_first(); thread; thread = thread->next)
