@@ -1,0 +1,72 @@
+/* What a process has besides threads and locks: heap, mappings, signals, forks; and the coverage table.
+ *
+ * Each file keeps its variables in state_allocate memory. NAME_initialize: once, before anything under test runs.
+ * NAME_save: after setup; NAME_begin: at the start of each run, back to what was saved. What shadow.c keeps (contents,
+ * forbidden bytes) is undone there. run.c calls them all. */
+#ifndef INTERLEAVE_PROCESS_H
+#define INTERLEAVE_PROCESS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "runtime.h"
+
+/* The id of the process under test, and that of a child that fork made. */
+#define PROCESS_ID 4241
+#define CHILD_ID   4242
+
+void heap_initialize(void);
+void heap_save(void);
+void heap_begin(void);
+void map_initialize(void);
+void map_save(void);
+void map_begin(void);
+void signal_initialize(void);
+void signal_save(void);
+void signal_begin(void);
+void fork_initialize(void);
+void fork_save(void);
+void fork_begin(void);
+
+/* ---- What an address is, for messages ---- */
+
+/* "8 bytes into a block of 24 bytes, freed by thread 1" or "" if nothing is known. text holds at least 128 bytes. */
+void process_describe(uintptr_t address, char *text, size_t size);
+bool heap_describe(uintptr_t address, char *text, size_t size);
+bool map_describe(uintptr_t address, char *text, size_t size);
+/* Whether a system call could read the address: false for what is unmapped or PROT_NONE; true for what mmap did not
+ * give, about which only the kernel can tell. */
+bool map_readable(uintptr_t address);
+
+/* ---- Signals ---- */
+
+/* Queues the signal for that thread; 0, ESRCH (NULL, or it has ended), EINVAL, or EAGAIN if the queue is full. Signal 0
+ * only asks. A scheduling point. */
+int signal_send(struct fiber *, unsigned signal);
+/* A thread is made: it inherits its creator's mask and nothing queued. */
+void signal_born(struct fiber *, const struct fiber *creator);
+/* It ends: what is queued for it is dropped. */
+void signal_ended(struct fiber *);
+/* How many handlers have run on the current fiber in this run: all; those without SA_RESTART. A blocking call that
+ * finds a difference after schedule_block returns was interrupted; by the second kind it fails with EINTR. */
+uint32_t signal_deliveries(void);
+uint32_t signal_interruptions(void);
+
+/* ---- Coverage: named pairs, counted over all runs of a process ---- */
+
+#define COVER_MAX  2048u
+#define COVER_NAME 64u
+
+void cover_initialize(void);
+unsigned cover_count(void);
+/* The pairs in order of first sight; NULL beyond the last. */
+const char *cover_get(unsigned index, uint64_t *count);
+/* Adds another process's count. */
+void cover_add(const char *pair, uint64_t count);
+/* Sorted by name, one line each. */
+void cover_print(FILE *);
+
+#endif
