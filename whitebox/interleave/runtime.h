@@ -58,7 +58,8 @@ bool operations_depend(const struct operation *, const struct operation *);
 enum fiber_state { FIBER_FREE, FIBER_READY, FIBER_BLOCKED, FIBER_ENDED /* its result waits for a join */ };
 
 #define CALLS_MAX 256u
-#define VIEW_MAX  24u
+#define SPIN_MAX  24u
+#define WAITS_MAX 4u
 
 struct fiber {
   unsigned id;
@@ -75,28 +76,29 @@ struct fiber {
   struct clock released;      /* at its last release fence */
   struct clock view;          /* what seq_cst fences make visible without synchronising */
   struct clock after_handler; /* of handlers that have returned, known from the next barrier on */
+  struct clock interrupted[WAITS_MAX]; /* the thread's clock while handlers run */
+  struct clock ended;                  /* at its end, for who joins it */
   uint32_t last_fence;        /* step of its last seq_cst fence */
 
-  /* Blocking. */
-  uintptr_t waits_for;
-  uint64_t deadline; /* virtual nanoseconds; UINT64_MAX none */
-  bool sleeping;     /* blocked, but time alone will free it */
-  bool timed_out;
-  bool woken;
+  /* What it waits for, innermost last: a signal handler that interrupts a wait may wait itself. */
+  unsigned waits;
+  struct {
+    uintptr_t address;
+    uint64_t deadline; /* virtual nanoseconds; UINT64_MAX none */
+    bool woken, timed_out;
+  } wait[WAITS_MAX];
   /* A loop that waits for a store: the locations read since this fiber last changed anything. */
   bool spinning;
   unsigned spin_count;
   struct {
     uint32_t location, store;
     const void *pc;
-  } spin[VIEW_MAX];
+  } spin[SPIN_MAX];
 
   /* Threads. */
   void *(*start)(void *);
   void *argument, *result;
-  bool detached, joined, unwinding;
-  unsigned joiner; /* id + 1 */
-  void *exit_jump; /* where pthread_exit goes */
+  bool detached;
 
   /* Signals (signal.c). */
   uint64_t mask, queued; /* bit n - 1 is signal n */
@@ -153,7 +155,9 @@ struct runtime {
   uint64_t now;  /* virtual nanoseconds */
   uint64_t hash; /* of the events */
   struct fiber *current;
-  unsigned fibers; /* highest id in use + 1 */
+  unsigned fibers;  /* highest id in use + 1 */
+  uint32_t enabled; /* bit of each fiber that can go on; schedule.c */
+  uint32_t spinners;
   const struct interleave_model *model;
   struct failure failure;
   bool discarded;
@@ -162,6 +166,7 @@ struct runtime {
   struct clock fence_view; /* what seq_cst fences so far have told: memory.c */
   uint32_t pending_signals; /* over all fibers: a quick test for plain accesses */
   bool plain_points;
+  bool tracing; /* a strategy wants trace_executed */
   void *driver_stack_pointer;
   uintptr_t driver_thread_pointer;
   struct fiber fiber[FIBERS_MAX];
@@ -179,19 +184,28 @@ static inline struct fiber *self(void) { return RT->current; }
 /* A scheduling point: tells what the current fiber is about to do; others may run first. */
 void schedule_point(enum op_kind, uintptr_t address, bool write, bool seq_cst);
 /* The current fiber cannot go on until schedule_wake, or until the deadline; false if the time came first. A scheduling
- * point. The fiber's pending operation stays as it was told by the last schedule_point. */
+ * point. The fiber's pending operation stays as it was told by the last schedule_point. May return true without a
+ * wake-up after a signal handler has run: look again at what was waited for. */
 bool schedule_block(uintptr_t waits_for, uint64_t deadline);
-void schedule_wake(struct fiber *);
+/* Frees a fiber that waits for that address. */
+void schedule_wake(struct fiber *, uintptr_t waits_for);
 /* Wakes all blocked fibers that wait for that address. Returns how many. */
 unsigned schedule_wake_all(uintptr_t waits_for);
 /* The first blocked fiber, by id, after `after` (NULL: from the start) that waits for that address; or NULL. */
 struct fiber *schedule_waiter(uintptr_t waits_for, const struct fiber *after);
+/* Fibers woken for that address that have not run since wait again: another has taken it first. */
+void schedule_reblock(uintptr_t waits_for);
 /* Mixes an executed operation into the hash and the record. */
 void schedule_executed(enum op_kind, uintptr_t address, uint32_t location, uint32_t detail);
-/* Every store to a location frees the fibers that spin on it. */
+/* The current fiber has read again what it had read, and changed nothing since: it waits for a store to one of the
+ * locations in its `spin`, or until nobody else can go on. */
+void schedule_spin(void);
+/* A store to a location frees the fibers that spin on it. */
 void schedule_stored(uint32_t location);
-/* Ends the run: the main fiber has returned and all others have ended. */
-_Noreturn void schedule_finish(void);
+/* A new fiber may go on. */
+void schedule_ready(struct fiber *);
+/* The current fiber ends and never runs again; at the last one's end the run ends. */
+_Noreturn void schedule_end(void);
 
 /* choose.c: the explorer's decisions. Each is a number below n, n >= 1; 0 is always the unremarkable one: go on with the
  * current fiber (or the lowest id if it cannot go on), read the newest store, do not fail. Nothing is asked, and 0 is
@@ -224,6 +238,10 @@ enum verdict run_once(void);
  * stderr, if the reset left one. */
 bool run_reset_is_exact(void);
 
+/* Called for each executed operation while RT->tracing; write: it was told as one. */
+void trace_executed(const struct fiber *, enum op_kind, uintptr_t address, uint32_t location, uint32_t detail,
+                    bool write);
+
 /* report.c */
 _Noreturn void fail(enum interleave_failure, const char *format, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void fail_race(uintptr_t address, unsigned size, bool write, bool atomic, unsigned other_lane,
@@ -236,8 +254,73 @@ _Noreturn void fail_race(uintptr_t address, unsigned size, bool write, bool atom
 void memory_barrier_step(void);
 void memory_release(struct clock *to); /* joins the current clock into *to, then steps */
 void memory_acquire(const struct clock *from);
+/* The current fiber's handler begins and ends. */
+void memory_enter_handler(void);
+void memory_leave_handler(void);
+
+/* atomics.c */
+void atomics_begin(void);
+void atomics_fence(int order); /* __ATOMIC_* */
+
+/* shadow.c: plain memory. */
+
+/* The race check of an access, and the undo log of a write; before the access itself. */
+void shadow_access(uintptr_t address, size_t size, bool write, bool atomic, const void *pc);
+/* The same for writes by the runtime that stand for no access of the program's (a lock's bytes). */
+void shadow_save(uintptr_t address, size_t size);
+void world_write(void *to, const void *from, size_t size);
+/* Accesses to the range fail with INTERLEAVE_MEMORY; undone at the end of the run. */
+void shadow_forbid(uintptr_t address, size_t size);
+void shadow_permit(uintptr_t address, size_t size);
+void shadow_write_range(uintptr_t address, size_t size, const void *pc);
+void shadow_begin(void);
+void shadow_undo(void); /* memory as it was when the run began */
+/* What is undone from now on starts from here: after setup. */
+void shadow_keep(void);
+/* Back to what was before any setup. */
+void shadow_forget_setup(void);
+
+/* signal.c, called from schedule.c and callbacks.c */
+void signal_poll(void); /* at any access or point, if RT->pending_signals */
+bool signal_deliverable(const struct fiber *);
+void signal_deliver_blocked(void); /* the current fiber waits and takes a signal */
+
+/* fiber.c */
+void fiber_initialize(void);
+/* The fiber starts at body when it is first switched to. Its stack is zeroed. */
+void fiber_prepare(struct fiber *, void (*body)(void));
+void fiber_switch(struct fiber *to);          /* from the current fiber */
+void fiber_enter(struct fiber *to);           /* from the driver; returns when a fiber leaves */
+_Noreturn void fiber_leave(void);             /* to the driver */
+struct fiber *fiber_of_handle(uintptr_t pthread);
+uintptr_t fiber_handle(const struct fiber *); /* its pthread_t */
+/* Thread-local storage of each fiber: as it is now is how each run finds it. */
+void fiber_storage_keep(void);
+void fiber_storage_forget_setup(void);
+/* An instrumented function's frame: how deep the stack has been used. */
+void fiber_deepest(uintptr_t frame);
+
+/* thread.c */
+void thread_initialize(void);
+void thread_begin(void);
+void thread_keep(void);
+void thread_forget_setup(void);
+/* The body of a model's main thread. */
+void thread_main(void);
+
+/* run.c */
+void run_initialize(void);
+_Noreturn void run_leave(void);
 
 /* world.c: memory of one run; zeroed at allocation, at the same address in every process. */
+#define WORLD_ADDRESS UINT64_C(0x200000000000)
+#define WORLD_BYTES   (UINT64_C(512) << 20)
+void world_initialize(void);
+void world_begin(void);
+void world_keep(void);
+void world_forget_setup(void);
 void *world_allocate(size_t bytes, size_t alignment); /* from fresh space, NULL if it is used up */
+/* Zeroed memory for the runtime's own variables, at the same address in every process; for ever. */
+void *state_allocate(size_t bytes);
 
 #endif

@@ -1,0 +1,45 @@
+/* Happens-before between threads and their handlers, apart from atomics. */
+#include "runtime.h"
+
+/* A lane has 16 bits; nothing that a model should do takes as many. */
+#define CLOCK_MAX (NEVER - 2)
+
+void memory_barrier_step(void) {
+  struct fiber *me = self();
+  clock_join(&me->clock, &me->after_handler);
+  if (UNLIKELY(++me->clock.lane[me->lane] >= CLOCK_MAX))
+    fail(INTERLEAVE_LIVELOCK, "a thread synchronised %u times in one run, more than a clock can count", CLOCK_MAX);
+}
+
+void memory_release(struct clock *to) {
+  clock_join(to, &self()->clock);
+  memory_barrier_step();
+}
+
+void memory_acquire(const struct clock *from) {
+  clock_join(&self()->clock, from);
+  memory_barrier_step();
+}
+
+/* What the thread wrote since its last barrier may still be in the compiler's registers: the handler does not know it.
+ * What both read and wrote as atomics they agree about, as one thread does: that is what `view` carries. */
+void memory_enter_handler(void) {
+  struct fiber *me = self();
+  struct clock *thread = &me->interrupted[me->handler_depth++];
+  *thread = me->clock;
+  unsigned lane = FIBERS_MAX + me->id;
+  clock_join(&me->view, &me->clock);
+  if (me->lane != lane) me->clock.lane[me->lane]--;
+  me->lane = lane;
+  clock_join(&me->clock, &me->after_handler);
+  memory_barrier_step();
+}
+
+void memory_leave_handler(void) {
+  struct fiber *me = self();
+  const struct clock *thread = &me->interrupted[--me->handler_depth];
+  clock_join(&me->after_handler, &me->clock);
+  clock_join(&me->view, &me->clock);
+  me->clock = *thread;
+  if (me->handler_depth == 0) me->lane = me->id;
+}

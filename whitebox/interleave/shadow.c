@@ -1,0 +1,188 @@
+/* Plain memory: the race check (after FastTrack, Flanagan and Freund 2009, with ThreadSanitizer's fixed number of
+ * remembered accesses), what may not be used, and the undo log that puts memory back between runs. */
+#include "shadow.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "atomics.h"
+#include "record.h"
+
+#define UNDO_MAX   (UINT32_C(1) << 22)
+#define FORBID_MAX (UINT32_C(1) << 18)
+
+struct undo {
+  uint64_t *word;
+  uint64_t value;
+};
+struct forbidden {
+  struct cell *cell;
+  uint8_t mask;
+};
+
+struct log {
+  uint32_t undos, forbids;
+  struct undo undo[UNDO_MAX];
+  struct forbidden forbid[FORBID_MAX];
+};
+/* run: of this run; setup: of constructors and setup, for the day when another model wants memory as the process found
+ * it. */
+static struct log *state, *setup;
+
+static void map(uintptr_t address, size_t bytes) {
+  void *at = mmap((void *)address, bytes, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (at == (void *)address) return;
+  fprintf(stderr, "interleave: cannot map %zu MiB of shadow memory at %#zx; raise the limit on address space\n",
+          bytes >> 20, (size_t)address);
+  exit(3);
+}
+
+void shadow_initialize(void) {
+  map(SHADOW_WORLD, WORLD_BYTES / 8 * sizeof(struct cell));
+  map(SHADOW_IMAGE, ((RT->image_high - RT->image_low) / 8 + 1) * sizeof(struct cell));
+  state = state_allocate(sizeof *state);
+  setup = state_allocate(sizeof *setup);
+}
+
+/* ---- Race check ---- */
+
+static COLD _Noreturn void report_forbidden(uintptr_t address, size_t size, bool write) {
+  fail(INTERLEAVE_MEMORY, "%s of %zu bytes at memory that is freed, unmapped or beyond a block: %#zx",
+       write ? "write" : "read", size, (size_t)address);
+}
+
+/* A slot for the access: one that it replaces, an empty one, one that everybody who can race with it knows of already. */
+static struct access *slot_for(struct cell *cell, const struct fiber *me, uint8_t mask, unsigned bits) {
+  struct access *ordered = NULL;
+  for (unsigned i = 0; i < CELL_SLOTS; i++) {
+    struct access *old = &cell->access[i];
+    if (!old->mask) return old;
+    if (old->lane == me->lane && (old->mask & ~mask) == 0 && (bits == old->bits || bits == ACCESS_WRITE)) return old;
+    if (!ordered && (old->mask & ~mask) == 0 && bits == ACCESS_WRITE && old->clock <= me->clock.lane[old->lane])
+      ordered = old;
+  }
+  return ordered ? ordered : &cell->access[me->clock.lane[me->lane] % CELL_SLOTS];
+}
+
+static void check_word(struct cell *cell, uintptr_t word, uint8_t mask, unsigned bits) {
+  const struct fiber *me = self();
+  uint16_t now = me->clock.lane[me->lane];
+  for (unsigned i = 0; i < CELL_SLOTS && cell->access[i].mask; i++) {
+    const struct access *old = &cell->access[i];
+    if (old->lane == me->lane) {
+      if (old->clock == now && old->bits == bits && (mask & ~old->mask) == 0) return;
+      continue;
+    }
+    if (!(old->mask & mask) || !((old->bits | bits) & ACCESS_WRITE) || (old->bits & bits & ACCESS_ATOMIC)) continue;
+    if (LIKELY(old->clock <= me->clock.lane[old->lane])) continue;
+    unsigned first = (unsigned)__builtin_ctz(old->mask & mask), count = (unsigned)__builtin_popcount(mask);
+    fail_race(word + first, count, bits & ACCESS_WRITE, bits & ACCESS_ATOMIC, old->lane, old->clock,
+              old->bits & ACCESS_WRITE, old->bits & ACCESS_ATOMIC);
+  }
+  *slot_for(cell, me, mask, bits) = (struct access){.clock = now, .lane = (uint8_t)me->lane, .mask = mask, .bits = (uint8_t)bits};
+}
+
+/* ---- Undo ---- */
+
+static inline bool is_stack(uintptr_t address) {
+  const struct fiber *last = &RT->fiber[FIBERS_MAX - 1];
+  return address >= WORLD_ADDRESS && address < last->thread_pointer;
+}
+
+static void save_word(struct cell *cell, uintptr_t word) {
+  cell->saved = true;
+  if (is_stack(word)) return; /* zeroed at each start */
+  if (UNLIKELY(state->undos == UNDO_MAX)) fail(INTERLEAVE_UNSUPPORTED, "a run writes more than %u words", UNDO_MAX);
+  state->undo[state->undos++] = (struct undo){(uint64_t *)word, *(uint64_t *)word};
+}
+
+void shadow_save(uintptr_t address, size_t size) {
+  for (uintptr_t word = address & ~(uintptr_t)7; word < address + size; word += 8) {
+    struct cell *cell = shadow_cell(word);
+    if (!cell) continue;
+    shadow_fresh(cell);
+    if (!cell->saved) save_word(cell, word);
+  }
+}
+
+void world_write(void *to, const void *from, size_t size) {
+  shadow_save((uintptr_t)to, size);
+  memcpy(to, from, size);
+}
+
+static void put_back(struct log *log) {
+  while (log->undos) {
+    const struct undo *undo = &log->undo[--log->undos];
+    *undo->word = undo->value;
+  }
+  while (log->forbids) {
+    const struct forbidden *forbid = &log->forbid[--log->forbids];
+    forbid->cell->forbidden = forbid->mask;
+  }
+}
+
+void shadow_undo(void) { put_back(state); }
+
+void shadow_begin(void) { state->undos = state->forbids = 0; }
+
+void shadow_keep(void) {
+  if (setup->undos + state->undos > UNDO_MAX || setup->forbids + state->forbids > FORBID_MAX)
+    fail(INTERLEAVE_UNSUPPORTED, "setup writes more than %u words", UNDO_MAX);
+  memcpy(&setup->undo[setup->undos], state->undo, state->undos * sizeof *state->undo);
+  memcpy(&setup->forbid[setup->forbids], state->forbid, state->forbids * sizeof *state->forbid);
+  setup->undos += state->undos;
+  setup->forbids += state->forbids;
+  state->undos = state->forbids = 0;
+}
+
+void shadow_forget_setup(void) { put_back(setup); }
+
+/* ---- Entry ---- */
+
+static inline uint8_t mask_of(uintptr_t address, size_t size, uintptr_t word) {
+  unsigned from = address > word ? (unsigned)(address - word) : 0;
+  size_t end = address + size - word;
+  unsigned to = end > 8 ? 8 : (unsigned)end;
+  return (uint8_t)((0xffu >> (8 - to)) & (0xffu << from));
+}
+
+void shadow_access(uintptr_t address, size_t size, bool write, bool atomic, const void *pc) {
+  unsigned bits = (write ? ACCESS_WRITE : 0u) | (atomic ? ACCESS_ATOMIC : 0u);
+  if (UNLIKELY(RT->recording && !atomic)) record_event(OP_PLAIN, address, (unsigned)size, write, atomic, pc);
+  for (uintptr_t word = address & ~(uintptr_t)7; word < address + size; word += 8) {
+    struct cell *cell = shadow_cell(word);
+    if (UNLIKELY(!cell)) return;
+    shadow_fresh(cell);
+    uint8_t mask = mask_of(address, size, word);
+    if (UNLIKELY(cell->forbidden & mask)) report_forbidden(address, size, write);
+    check_word(cell, word, mask, bits);
+    if (!write) continue;
+    if (!cell->saved) save_word(cell, word);
+    if (UNLIKELY(cell->location && !atomic)) atomics_overwritten(cell->location, address, size);
+  }
+}
+
+void shadow_write_range(uintptr_t address, size_t size, const void *pc) {
+  if (size) shadow_access(address, size, true, false, pc);
+}
+
+/* ---- What may not be used ---- */
+
+static void set_forbidden(uintptr_t address, size_t size, bool forbid) {
+  for (uintptr_t word = address & ~(uintptr_t)7; word < address + size; word += 8) {
+    struct cell *cell = shadow_cell(word);
+    if (!cell) return;
+    uint8_t mask = mask_of(address, size, word);
+    uint8_t now = (uint8_t)(forbid ? cell->forbidden | mask : cell->forbidden & ~mask);
+    if (now == cell->forbidden) continue;
+    if (state->forbids == FORBID_MAX) fail(INTERLEAVE_UNSUPPORTED, "a run frees or maps more than the runtime records");
+    state->forbid[state->forbids++] = (struct forbidden){cell, cell->forbidden};
+    cell->forbidden = now;
+  }
+}
+
+void shadow_forbid(uintptr_t address, size_t size) { set_forbidden(address, size, true); }
+void shadow_permit(uintptr_t address, size_t size) { set_forbidden(address, size, false); }
