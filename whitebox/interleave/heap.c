@@ -2,8 +2,8 @@
  * own, so that no write of the program's can corrupt the heap: use after free, overflow and double free are found where
  * they happen.
  *
- * A freed block goes on the list of its size class. malloc takes the one freed last (choice 0) or fresh memory. Reuse is
- * the default because allocators do it (the last freed is warm in the cache) and because ABA then needs no deviation
+ * A freed block goes on the list of its size class. malloc takes the one freed last (choice 0) or fresh memory. Reuse
+ * is the default because allocators do it (the last freed is warm in the cache) and because ABA then needs no deviation
  * besides the preemption itself; the other choice shows a use after free that reuse would hide.
  *
  * Free synchronises with the malloc that returns the same block (C17 7.22.3), and counts as a write to the block. */
@@ -41,7 +41,7 @@ static struct heap_state *heap;
 
 void heap_initialize(void) { heap = state_allocate(sizeof *heap); }
 
-void heap_save(void) {
+void heap_keep(void) {
   /* Clocks begin anew in each run: what setup did comes before all of it. */
   for (uint32_t i = 0; i < heap->blocks; i++) {
     heap->block[i].freed = (struct clock){0};

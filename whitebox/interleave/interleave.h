@@ -48,6 +48,8 @@ struct interleave_model {
   unsigned steps;        /* more are a livelock; 0: 20,000 */
   bool early_timeouts;   /* timeouts may fire while others could run; otherwise time passes when nobody can */
   bool failing_maps;     /* mmap may fail */
+  bool full_signal_queue; /* sending a real-time signal may fail with EAGAIN, twice in a run */
+  bool prompt_signals;   /* a signal is taken at its thread's next step, not up to 64 accesses later: fewer executions */
   bool plain_points;     /* plain accesses are scheduling points too */
   bool locks_may_be_held; /* at the end */
 };
@@ -78,5 +80,8 @@ struct interleave_counts {
   uint32_t steps, preemptions, signals, forks;
 };
 struct interleave_counts interleave_get_counts(void);
+/* Counts a named pair, say of a thread's state and a phase, over all executions: the report lists them. At most 63
+ * characters. */
+void interleave_cover(const char *pair);
 
 #endif

@@ -1,7 +1,7 @@
 /* What a process has besides threads and locks: heap, mappings, signals, forks; and the coverage table.
  *
  * Each file keeps its variables in state_allocate memory. NAME_initialize: once, before anything under test runs.
- * NAME_save: after setup; NAME_begin: at the start of each run, back to what was saved. What shadow.c keeps (contents,
+ * NAME_keep: after setup; NAME_begin: at the start of each run, back to what was saved. What shadow.c keeps (contents,
  * forbidden bytes) is undone there. run.c calls them all. */
 #ifndef INTERLEAVE_PROCESS_H
 #define INTERLEAVE_PROCESS_H
@@ -14,21 +14,30 @@
 
 #include "runtime.h"
 
-/* The id of the process under test, and that of a child that fork made. */
-#define PROCESS_ID 4241
+/* Ids as getpid, gettid and fork tell them; the kernel's own would differ from run to run. */
+#define PROCESS_ID 1000 /* and of its main thread */
 #define CHILD_ID   4242
+static inline int thread_id(const struct fiber *fiber) { return PROCESS_ID + (int)fiber->id; }
+/* The thread, ended or not, or NULL. */
+static inline struct fiber *thread_of_id(int id) {
+  return id >= PROCESS_ID && id < PROCESS_ID + (int)FIBERS_MAX ? &RT->fiber[id - PROCESS_ID] : NULL;
+}
 
 void heap_initialize(void);
-void heap_save(void);
+void heap_keep(void);
 void heap_begin(void);
 void map_initialize(void);
-void map_save(void);
+void map_keep(void);
 void map_begin(void);
 void signal_initialize(void);
-void signal_save(void);
+void signal_keep(void);
 void signal_begin(void);
+void signal_calls_initialize(void);
+void signal_calls_keep(void);
+void signal_calls_begin(void);
+void signal_calls_born(const struct fiber *);
 void fork_initialize(void);
-void fork_save(void);
+void fork_keep(void);
 void fork_begin(void);
 
 /* ---- What an address is, for messages ---- */
@@ -50,6 +59,20 @@ int signal_send(struct fiber *, unsigned signal);
 void signal_born(struct fiber *, const struct fiber *creator);
 /* It ends: what is queued for it is dropped. */
 void signal_ended(struct fiber *);
+/* Like schedule_point, for a thread whose signals must all be taken before the call under way returns: it unmasked
+ * them, or sent one to itself. */
+void signal_take_all(void);
+/* The current fiber waits until a signal of the set is queued for it, and takes it without a handler: its number.
+ * -EINTR if a handler ran meanwhile, -EAGAIN at the deadline. */
+int signal_wait(uint64_t set, uint64_t deadline);
+/* The process-wide action; new_action NULL: only asks. Signal 1 to 64. */
+struct signal_action {
+  void (*handler)(int); /* or SIG_DFL, SIG_IGN; with SA_SIGINFO it takes three arguments */
+  uint64_t mask;
+  int flags;
+};
+struct signal_action signal_get_action(unsigned signal);
+void signal_set_action(unsigned signal, const struct signal_action *);
 /* How many handlers have run on the current fiber in this run: all; those without SA_RESTART. A blocking call that
  * finds a difference after schedule_block returns was interrupted; by the second kind it fails with EINTR. */
 uint32_t signal_deliveries(void);
