@@ -1,4 +1,5 @@
-/* The events of a recorded run, for its report. Recording is off while searching: a failing run is replayed with it on. */
+/* The events of a recorded run, for its report. Recording is off while searching: a failing run is replayed with it on.
+ */
 #ifndef INTERLEAVE_RECORD_H
 #define INTERLEAVE_RECORD_H
 
@@ -10,9 +11,17 @@ void record_clear(void);
 struct event *record_event(enum op_kind, uintptr_t address, unsigned size, bool write, bool atomic, const void *pc);
 unsigned record_count(void);
 const struct event *record_get(unsigned index);
+uint32_t record_step(unsigned index); /* RT->step at that event */
 /* Its call stack, outermost first, `calls` of them. */
 const void *const *record_calls(const struct event *);
 /* The last event of that lane, at or before that clock, that touches the address; or NULL. */
 const struct event *record_find(unsigned lane, uint16_t clock, uintptr_t address);
+
+void record_set_up(void); /* once for each process */
+/* How many events the run has had, those no longer kept included. */
+uint64_t record_total(void);
+/* interleave_before_failure is called at that event of the next run, counted from 1: before it takes effect. */
+void record_stop_at(uint64_t event);
+void interleave_before_failure(void);
 
 #endif

@@ -1,0 +1,46 @@
+#include "strategy.h"
+
+struct choices *choices;
+
+void choose_set_up(void) { choices = state_allocate(sizeof *choices); }
+
+void choose_begin(struct strategy *strategy) {
+  choices->strategy = strategy;
+  choices->count = 0;
+  choices->threads = 0;
+}
+
+static COLD void too_many(void) {
+  fail(INTERLEAVE_UNSUPPORTED, "more than %u decisions in one run; the model is too large for the explorer",
+       DECISIONS_MAX);
+}
+
+static inline struct decision *note(enum choice_kind kind, unsigned n, unsigned taken) {
+  if (UNLIKELY(choices->count == DECISIONS_MAX)) too_many();
+  struct decision *decision = &choices->list[choices->count++];
+  *decision = (struct decision){.step = RT->step,
+                                .n = (uint16_t)n,
+                                .taken = (uint16_t)taken,
+                                .kind = (uint8_t)kind,
+                                .fiber = RT->current ? (uint8_t)RT->current->id : 0};
+  return decision;
+}
+
+unsigned choose(enum choice_kind kind, unsigned n) {
+  if (n <= 1 || RT->setting_up) return 0;
+  if (UNLIKELY(n > UINT16_MAX)) fail(INTERLEAVE_UNSUPPORTED, "a choice among %u; at most %u", n, UINT16_MAX);
+  unsigned taken = choices->strategy->other(choices->strategy, kind, n);
+  note(kind, n, taken);
+  return taken;
+}
+
+unsigned choose_thread(const uint8_t *ids, unsigned n, bool current_enabled) {
+  if (n <= 1 || RT->setting_up) return 0;
+  unsigned taken = choices->strategy->thread(choices->strategy, ids, n, current_enabled);
+  struct decision *decision = note(CHOICE_THREAD, n, taken);
+  decision->target = ids[taken];
+  decision->preemption = current_enabled && taken;
+  choices->threads++;
+  RT->preemptions += decision->preemption;
+  return taken;
+}

@@ -1,0 +1,106 @@
+#include "record.h"
+
+#include <string.h>
+
+/* The last events of a run, and a pool of call stacks; both are rings. */
+#define EVENTS (1u << 18)
+#define CALLS  (1u << 22)
+
+struct record {
+  uint64_t events;              /* ever */
+  uint32_t calls;               /* ever, modulo 2^32 */
+  uint64_t stop_at;             /* a place to stop for a debugger: before this event; 0 none */
+  uint32_t last_of[FIBERS_MAX]; /* its last event's number + 1, to share its stack */
+  struct event event[EVENTS];
+  uint32_t step[EVENTS];
+  const void *call[CALLS];
+};
+static struct record *record;
+
+void record_set_up(void) { record = state_allocate(sizeof *record); }
+
+void record_clear(void) {
+  record->events = 0;
+  record->calls = 0;
+  memset(record->last_of, 0, sizeof record->last_of);
+}
+
+void record_stop_at(uint64_t event) { record->stop_at = event; }
+uint64_t record_total(void) { return record->events; }
+
+/* A debugger's breakpoint. */
+__attribute__((noinline, used)) void interleave_before_failure(void) { __asm__ volatile("" ::: "memory"); }
+
+static const void **stack_at(uint32_t at) { return &record->call[at % CALLS]; }
+
+/* Stacks lie in one piece. */
+static uint32_t room_for(unsigned calls) {
+  uint32_t left = CALLS - record->calls % CALLS;
+  if (left < calls) record->calls += left;
+  uint32_t at = record->calls;
+  record->calls += calls;
+  return at;
+}
+
+static bool kept(uint32_t at) { return record->calls - at <= CALLS; }
+
+static uint32_t stack_of(const struct fiber *fiber) {
+  uint32_t last = record->last_of[fiber->id];
+  if (last && record->events - (last - 1) <= EVENTS) {
+    const struct event *event = &record->event[(last - 1) % EVENTS];
+    if (event->calls == fiber->calls && kept(event->stack) &&
+        memcmp(stack_at(event->stack), fiber->call, fiber->calls * sizeof *fiber->call) == 0)
+      return event->stack;
+  }
+  uint32_t at = room_for(fiber->calls);
+  memcpy(stack_at(at), fiber->call, fiber->calls * sizeof *fiber->call);
+  return at;
+}
+
+struct event *record_event(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
+                           const void *pc) {
+  if (!RT->recording || RT->setting_up) return NULL;
+  const struct fiber *fiber = RT->current;
+  uint32_t place = (uint32_t)(record->events % EVENTS);
+  struct event *event = &record->event[place];
+  unsigned calls = fiber->calls < CALLS_MAX ? fiber->calls : CALLS_MAX;
+  *event = (struct event){.fiber = (uint8_t)fiber->id,
+                          .lane = (uint8_t)fiber->lane,
+                          .kind = (uint8_t)kind,
+                          .size = (uint8_t)(size < UINT8_MAX ? size : UINT8_MAX),
+                          .write = write,
+                          .atomic = atomic,
+                          .address = address,
+                          .pc = pc,
+                          .calls = calls,
+                          .stack = stack_of(fiber),
+                          .clock = fiber->clock.lane[fiber->lane]};
+  record->step[place] = RT->step;
+  record->last_of[fiber->id] = (uint32_t)++record->events;
+  if (record->events == record->stop_at) interleave_before_failure();
+  return event;
+}
+
+unsigned record_count(void) { return record->events < EVENTS ? (unsigned)record->events : EVENTS; }
+
+static uint32_t place_of(unsigned index) { return (uint32_t)((record->events - record_count() + index) % EVENTS); }
+
+const struct event *record_get(unsigned index) {
+  return index < record_count() ? &record->event[place_of(index)] : NULL;
+}
+
+uint32_t record_step(unsigned index) { return record->step[place_of(index)]; }
+
+const void *const *record_calls(const struct event *event) {
+  static const void *const none;
+  return event->calls && kept(event->stack) ? (const void *const *)stack_at(event->stack) : &none;
+}
+
+const struct event *record_find(unsigned lane, uint16_t clock, uintptr_t address) {
+  for (unsigned i = record_count(); i-- > 0;) {
+    const struct event *event = record_get(i);
+    if (event->lane != lane || event->clock > clock) continue;
+    if (address - event->address < (event->size ? event->size : 1)) return event;
+  }
+  return NULL;
+}
