@@ -25,6 +25,7 @@ static struct fork_state *state;
 
 void fork_initialize(void) { state = state_allocate(sizeof *state); }
 void fork_keep(void) { state->kept_handlers = state->handlers; }
+void fork_forget_setup(void) { state->handlers = state->kept_handlers = 0; }
 void fork_begin(void) {
   state->handlers = state->kept_handlers;
   state->children = 0;

@@ -62,6 +62,12 @@ void heap_begin(void) {
   memcpy(heap->head, heap->saved_head, sizeof heap->head);
 }
 
+void heap_forget_setup(void) {
+  heap->blocks = heap->saved_blocks = heap->changes = 0;
+  memset(heap->head, 0, sizeof heap->head);
+  memset(heap->saved_head, 0, sizeof heap->saved_head);
+}
+
 /* ---- The table ---- */
 
 static unsigned class_of(size_t size) {

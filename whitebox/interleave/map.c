@@ -51,6 +51,11 @@ void map_begin(void) {
   memcpy(maps->range, maps->saved, maps->ranges * sizeof *maps->range);
 }
 
+void map_forget_setup(void) {
+  maps->ranges = maps->saved_ranges = maps->age = 0;
+  maps->changed = false;
+}
+
 /* ---- The table ---- */
 
 /* Index of the first range that ends above the address. */

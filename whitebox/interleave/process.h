@@ -2,7 +2,7 @@
  *
  * Each file keeps its variables in state_allocate memory. NAME_initialize: once, before anything under test runs.
  * NAME_keep: after setup; NAME_begin: at the start of each run, back to what was saved. What shadow.c keeps (contents,
- * forbidden bytes) is undone there. run.c calls them all. */
+ * forbidden bytes) is undone there. NAME_forget_setup: as initialised. parts.c calls them all. */
 #ifndef INTERLEAVE_PROCESS_H
 #define INTERLEAVE_PROCESS_H
 
@@ -26,19 +26,24 @@ static inline struct fiber *thread_of_id(int id) {
 void heap_initialize(void);
 void heap_keep(void);
 void heap_begin(void);
+void heap_forget_setup(void);
 void map_initialize(void);
 void map_keep(void);
 void map_begin(void);
+void map_forget_setup(void);
 void signal_initialize(void);
 void signal_keep(void);
 void signal_begin(void);
+void signal_forget_setup(void);
 void signal_calls_initialize(void);
 void signal_calls_keep(void);
 void signal_calls_begin(void);
+void signal_calls_forget_setup(void);
 void signal_calls_born(const struct fiber *);
 void fork_initialize(void);
 void fork_keep(void);
 void fork_begin(void);
+void fork_forget_setup(void);
 
 /* ---- What an address is, for messages ---- */
 

@@ -57,6 +57,8 @@ void signal_begin(void) {
   state->refusals = 0;
 }
 
+void signal_forget_setup(void) { *state = (struct signal_state){0}; }
+
 static uint64_t bit(unsigned signal) { return UINT64_C(1) << (signal - 1); }
 
 struct signal_action signal_get_action(unsigned signal) {

@@ -19,10 +19,14 @@ struct signal_calls_state {
 };
 static struct signal_calls_state *state;
 
+void signal_calls_forget_setup(void) {
+  for (unsigned i = 0; i < FIBERS_MAX; i++) state->alternate[i] = (stack_t){.ss_flags = SS_DISABLE};
+  state->kept = state->alternate[0];
+}
+
 void signal_calls_initialize(void) {
   state = state_allocate(sizeof *state);
-  for (unsigned i = 0; i < FIBERS_MAX; i++) state->alternate[i].ss_flags = SS_DISABLE;
-  state->kept = state->alternate[0];
+  signal_calls_forget_setup();
 }
 
 void signal_calls_keep(void) { state->kept = state->alternate[0]; }
