@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "runtime.h"
+#include "process.h"
 
 #define KEYS_MAX 128u
 
@@ -89,6 +89,7 @@ static _Noreturn void end(void *result) {
   schedule_point(OP_EXIT, (uintptr_t)me, true, false);
   memory_release(&me->ended);
   schedule_executed(OP_EXIT, (uintptr_t)me, 0, 0);
+  signal_ended(me);
   schedule_wake_all((uintptr_t)me);
   schedule_end();
 }
@@ -143,7 +144,7 @@ int interleave_wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr
   fiber->start = start;
   fiber->argument = arg;
   fiber->detached = detached == PTHREAD_CREATE_DETACHED;
-  fiber->mask = self()->mask;
+  signal_born(fiber, self());
   fiber->pending = (struct operation){.kind = OP_START, .address = (uintptr_t)fiber};
   clock_join(&fiber->clock, &self()->clock);
   clock_join(&fiber->view, &self()->view);
