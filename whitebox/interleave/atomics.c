@@ -229,6 +229,7 @@ static void record(enum op_kind kind, const struct location *location, uint32_t 
 }
 
 uint64_t atomics_load(uintptr_t address, unsigned size, int order, const void *pc) {
+  if (UNLIKELY(!shadow_cell(address))) return memory_value(address, size); /* a constant */
   bool seq_cst = order == __ATOMIC_SEQ_CST;
   schedule_point(OP_LOAD, address, false, seq_cst);
   shadow_access(address, size, false, true, pc);

@@ -7,9 +7,6 @@
 
 #define PC __builtin_return_address(0)
 
-void __tsan_init(void);
-void __tsan_init(void) {}
-
 /* ---- Functions ---- */
 
 void __tsan_func_entry(void *pc);

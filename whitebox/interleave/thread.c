@@ -90,6 +90,7 @@ static _Noreturn void end(void *result) {
   memory_release(&me->ended);
   schedule_executed(OP_EXIT, (uintptr_t)me, 0, 0);
   signal_ended(me);
+  signal_ended(me);
   schedule_wake_all((uintptr_t)me);
   schedule_end();
 }
