@@ -8,6 +8,7 @@
 #ifndef VGC_PLATFORM_H
 #define VGC_PLATFORM_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -155,6 +156,11 @@ bool platform_modules_hold(const struct platform_modules *);
 void platform_modules_segments(const struct platform_modules *, platform_range *, void *context);
 /* Learns how this libc keeps pthread_setspecific values. Once, by any thread, before the first storage scan. */
 void platform_storage_learn(void);
+/* Makes the key whose destructor is the last in each round of a thread's exit: libc calls them in the order of the
+ * keys, and this is the last whose values need no memory. 0 or an errno value. */
+int platform_last_key(pthread_key_t *, void (*destructor)(void *));
+/* Whether the calling thread has values under later keys, or none can tell. */
+bool platform_keys_follow(pthread_key_t);
 /* Thread-local storage and pthread_setspecific values of the thread with that thread pointer, as far as they lie
  * outside [low, high), its stack; of the objects listed. World stopped. */
 void platform_storage(const struct platform_modules *, uintptr_t thread_pointer, uintptr_t low, uintptr_t high,

@@ -87,6 +87,34 @@ void platform_storage_learn(void) {
   errno = saved;
 }
 
+int platform_last_key(pthread_key_t *last, void (*destructor)(void *)) {
+  pthread_key_t keys[KEYS_PER_BLOCK];
+  unsigned count = 0;
+  int rc = 0;
+  while (count < KEYS_PER_BLOCK && (rc = pthread_key_create(&keys[count], destructor)) == 0)
+    if (keys[count++] >= KEYS_PER_BLOCK - 1) break;
+  if (count == 0) return rc;
+  /* Where the program has taken all keys of the first block, the next free one is as good as any. */
+  unsigned chosen = count > 1 && keys[count - 1] >= KEYS_PER_BLOCK ? count - 2 : count - 1;
+  *last = keys[chosen];
+  for (unsigned i = 0; i < count; i++)
+    if (i != chosen) pthread_key_delete(keys[i]);
+  return 0;
+}
+
+NO_SANITIZE bool platform_keys_follow(pthread_key_t key) {
+  if (!storage.learnt) return true;
+  struct key_value *const *blocks = (struct key_value *const *)(arch_thread_pointer() + (uintptr_t)storage.key_blocks);
+  for (unsigned later = key + 1; later < KEYS_PER_BLOCK * KEY_BLOCKS; later++) {
+    const struct key_value *block = blocks[later / KEYS_PER_BLOCK];
+    if (!block)
+      later |= KEYS_PER_BLOCK - 1;
+    else if (block[later % KEYS_PER_BLOCK].value)
+      return true;
+  }
+  return false;
+}
+
 struct storage_walk {
   uintptr_t low, high; /* what the stack scan covers */
   platform_range *range;

@@ -17,8 +17,8 @@ static struct {
   uint64_t births;
   size_t records;    /* in `used` */
   size_t next_table; /* entries of the next table */
-  bool key_made;
-  pthread_key_t key;
+  bool keys_made;
+  pthread_key_t first_key, last_key; /* by the order of their destructors; the first only beside a sanitizer */
   /* Registry lock to write, anyone reads: */
   _Atomic size_t running;   /* RUNNING or BLOCKING */
   _Atomic size_t uncertain; /* watched, or LOST: thread_reap has something to look at */
@@ -239,17 +239,27 @@ static void become_running(struct thread *self, const struct bounds *stack) {
 
 static void leave_on_exit(void *self);
 
-/* ThreadSanitizer takes its own state of the thread down in the last round of key destructors, before our key's turn;
+/* ThreadSanitizer takes its own state of the thread down in the last round of key destructors, before any other's turn;
  * nothing that it instrumented may run after that. */
 static unsigned last_round(void) { return PTHREAD_DESTRUCTOR_ITERATIONS - (platform_defers_signals() ? 1 : 0); }
 
-/* True if the key's destructor will see this thread off: not when it has had its last turn. */
+/* True if the last key's destructor will see this thread off: not when it has had its last turn. */
 static bool arm(struct thread *self) {
-  return registry.key_made && exit_round < last_round() && pthread_setspecific(registry.key, self) == 0;
+  if (!registry.keys_made || exit_round >= last_round()) return false;
+  if (platform_sanitizer_runtime()) pthread_setspecific(registry.first_key, self);
+  return pthread_setspecific(registry.last_key, self) == 0;
 }
 
-static void make_key(void) {
-  if (!registry.key_made) registry.key_made = pthread_key_create(&registry.key, leave_on_exit) == 0;
+/* AddressSanitizer blocks every signal in the last round; a thread that still takes our locks must answer. */
+static void begin_round(void *self) {
+  platform_signal_unblock(thread_signal());
+  if (exit_round + 1 < last_round()) pthread_setspecific(registry.first_key, self);
+}
+
+static void make_keys(void) {
+  if (registry.keys_made) return;
+  if (platform_sanitizer_runtime() && pthread_key_create(&registry.first_key, begin_round) != 0) return;
+  registry.keys_made = platform_last_key(&registry.last_key, leave_on_exit) == 0;
 }
 
 bool thread_arrive(struct thread *self) {
@@ -260,7 +270,7 @@ bool thread_arrive(struct thread *self) {
   platform_signal_unblock(thread_signal());
   POINT(spawn_child_before_register);
   thread_registry_lock();
-  make_key();
+  make_keys();
   become_running(self, &stack);
   if (!arm(self)) watch(self);
   thread_registry_unlock();
@@ -287,7 +297,7 @@ static struct thread *register_self(bool first) {
   platform_signal_unblock(thread_signal());
   POINT(thread_before_register);
   thread_registry_lock();
-  make_key();
+  make_keys();
   struct thread *self = revive_or_take();
   if (self) {
     if (first) self->detached = false; /* others may join the main thread */
@@ -310,7 +320,10 @@ struct thread *thread_ensure(void) {
 void thread_leave(struct thread *self) {
   cache_thread_exit(self);
   drop_inherited(self);
-  if (registry.key_made) pthread_setspecific(registry.key, NULL);
+  if (registry.keys_made) {
+    pthread_setspecific(registry.last_key, NULL);
+    if (platform_sanitizer_runtime()) pthread_setspecific(registry.first_key, NULL);
+  }
   POINT(thread_exit_before_deregister);
   thread_registry_lock();
   unwatch(self);
@@ -325,14 +338,19 @@ void thread_leave(struct thread *self) {
   POINT(thread_exit_after_deregister);
 }
 
-/* Destructor of our key. Destructors of other keys may still allocate, in this round and in those to come, so the
- * thread stays registered until the last round. What allocates after that is registered again, watched, and reaped. */
-static void leave_on_exit(void *self) {
-  /* AddressSanitizer blocks every signal in the last round; a thread that still takes our locks must answer. */
-  platform_signal_unblock(thread_signal());
+/* Destructor of the last key. Those of others may allocate in the rounds to come, so the thread stays registered until
+ * the last round. Should some of them follow even then, it stays until its death, which is watched, and is reaped. */
+static void leave_on_exit(void *arg) {
+  struct thread *self = arg;
   exit_round++;
   if (arm(self)) return;
-  thread_leave(self);
+  if (!platform_keys_follow(registry.last_key)) {
+    thread_leave(self);
+    return;
+  }
+  thread_registry_lock();
+  if (!self->watched) watch(self);
+  thread_registry_unlock();
 }
 
 void thread_register_first(void) {

@@ -64,8 +64,9 @@ struct thread {
   /* Stopper and collector, stopped world: which of the two holds, or NULL if the thread has no stack to scan. */
   const struct platform_position *position;
 
-  /* Held by a foreign thread while it lives. The kernel marks it when the thread dies, before the thread's id can be
-   * given to another: so a dead thread is told from a living one, and a stranger is never waited for. */
+  /* Held while it lives by a thread whose death nothing of ours may see. The kernel marks it when the thread dies,
+   * before the thread's id can be given to another: so a dead thread is told from a living one, and a stranger is never
+   * waited for. */
   pthread_mutex_t alive;
 } __attribute__((aligned(PLATFORM_FALSE_SHARING)));
 
@@ -80,8 +81,8 @@ size_t thread_count(void);
 /* Records of any state but FREE. */
 size_t thread_records(void);
 /* Frees what threads left behind that ended without leaving (N44): those that vgc saw first in the last round of
- * another key's destructors, or that left by a raw system call. No locks held; the collector calls it before each
- * cycle. */
+ * another key's destructors, or that such destructors outlasted there, or that left by a raw system call. No locks
+ * held; the collector calls it before each cycle. */
 void thread_reap(void);
 /* Entries of the next table of records to be mapped. */
 void thread_table_size(size_t entries);

@@ -41,12 +41,11 @@ static pthread_key_t key;
 
 /* Three things that a program built with ThreadSanitizer cannot do. A thread that is cancelled leaves a system call
  * without the sanitizer's knowledge; from then on it takes none of the thread's locks for locks. And its own state of a
- * thread is gone in the last round of destructors, so the subject must have let go of the thread in the round before.
- */
+ * thread is gone in the last round of destructors. */
 void __tsan_init(void) __attribute__((weak));
 static bool can_cancel(void) { return subject.can & CAN_ALLOCATE_AT_EXIT && !__tsan_init; }
 static bool can_be_foreign(void) { return subject.can & CAN_FOREIGN_THREAD && !__tsan_init; }
-static unsigned destructor_rounds(void) { return __tsan_init ? 2 : 3; }
+static unsigned destructor_rounds(void) { return PTHREAD_DESTRUCTOR_ITERATIONS - (__tsan_init ? 1 : 0); }
 
 static _Thread_local struct reference local[3]; /* the only references to what they name */
 /* What the key's value, an object that nothing else points to, must look like. */

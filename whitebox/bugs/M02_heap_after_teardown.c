@@ -1,26 +1,22 @@
-/* M02: the heap in a destructor that runs after the thread has left.
+/* M02: the heap after a thread has left, on its way out.
  *
- * In the last round vgc's destructor comes first. What another key's destructor allocates and frees after that works,
- * and what its stack then holds is live. */
-#include <limits.h>
-
+ * A destructor of the last round detaches the thread. What it allocates and frees after that works, and what its stack
+ * then holds is live. */
 #include "bug.h"
+#include "late_key.h"
 #include "meeting.h"
-
-/* ThreadSanitizer's state of a thread is gone in the last round of all; vgc leaves a round earlier there. */
-enum { ROUNDS = PTHREAD_DESTRUCTOR_ITERATIONS - UNDER_TSAN };
 
 static pthread_key_t key;
 static struct meeting held, done;
 static _Atomic unsigned round_number;
 static _Atomic bool left_before;
 
-/* Runs in each round; the last follows vgc's teardown. */
 static void destroy(void *object) {
-  if (atomic_fetch_add(&round_number, 1) + 1 < ROUNDS) {
+  if (atomic_fetch_add(&round_number, 1) + 1 < DESTRUCTOR_ROUNDS) {
     pthread_setspecific(key, object);
     return;
   }
+  must(vgc_thread_detach() == 0);
   left_before = !thread_self();
   vgc_free(object);
   uint64_t *volatile late = vgc_malloc(160);

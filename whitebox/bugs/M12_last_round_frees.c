@@ -1,12 +1,10 @@
-/* M12: a thread whose only use of the heap is to free, in the last destructor round.
+/* M12: a thread whose only use of the heap is to free, in the last destructor round, after vgc's own destructor.
  *
  * What the library sets up for it there is taken down again after the thread has ended. */
-#include <limits.h>
-
 #include "bug.h"
+#include "late_key.h"
 
-/* ThreadSanitizer's state of a thread is gone in the last round of all; vgc leaves a round earlier there. */
-enum { ROUNDS = PTHREAD_DESTRUCTOR_ITERATIONS - UNDER_TSAN, OBJECTS = 128, THREADS = 8 };
+enum { ROUNDS = DESTRUCTOR_ROUNDS, OBJECTS = 128, THREADS = 8 };
 
 static pthread_key_t key;
 static void *objects[OBJECTS];
@@ -43,7 +41,7 @@ static void one_generation(void) {
 static void nothing_stays(void **state) {
   (void)state;
   struct vgc_stats stats = {.struct_size = sizeof stats};
-  must(pthread_key_create(&key, destroy) == 0);
+  key = late_key_make(destroy);
   one_generation();
   size_t before = caches(), records = thread_records();
   for (unsigned i = 1; i < THREADS; i++) one_generation();

@@ -253,6 +253,56 @@ static void a_silent_thread_is_described(void **state) {
   fault_reset(state);
 }
 
+/* ---- Keys ---- */
+
+static pthread_key_t others[72], last_key;
+static unsigned other_count;
+static bool last_seen, in_order;
+
+static void last_called(void *unused) {
+  (void)unused;
+  last_seen = true;
+}
+
+static void other_called(void *unused) {
+  (void)unused;
+  in_order &= !last_seen;
+}
+
+static void *end_with_values(void *arg) {
+  must(vgc_thread_detach() == 0); /* vgc's own key has no value then */
+  for (unsigned i = 0; i < other_count; i++) must(pthread_setspecific(others[i], &others[i]) == 0);
+  must(pthread_setspecific(last_key, &last_key) == 0);
+  must(platform_keys_follow(last_key) == *(bool *)arg);
+  return NULL;
+}
+
+/* Whatever keys are made before it; after it, as far as the others leave room. */
+static void the_last_key_comes_last(void **state) {
+  (void)state;
+  static const struct {
+    unsigned before, after;
+    bool follow;
+  } rows[] = {{0, 8, false}, {8, 8, false}, {0, 40, true}, {64, 0, false}, {64, 8, true}};
+  for (unsigned row = 0; row < sizeof rows / sizeof *rows; row++) {
+    for (other_count = 0; other_count < rows[row].before; other_count++)
+      assert_int_equal(pthread_key_create(&others[other_count], other_called), 0);
+    assert_int_equal(platform_last_key(&last_key, last_called), 0);
+    for (unsigned i = 0; i < rows[row].after; i++)
+      assert_int_equal(pthread_key_create(&others[other_count++], other_called), 0);
+    pthread_t thread;
+    last_seen = false;
+    in_order = true;
+    bool follow = rows[row].follow;
+    assert_int_equal(pthread_create(&thread, NULL, end_with_values, &follow), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(last_seen);
+    if (!follow) assert_true(in_order);
+    while (other_count) pthread_key_delete(others[--other_count]);
+    pthread_key_delete(last_key);
+  }
+}
+
 UNIT(platform) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(reserved_memory_is_aligned_and_zero),
@@ -262,6 +312,7 @@ UNIT(platform) {
       cmocka_unit_test(readable_is_what_can_be_read),
       cmocka_unit_test(each_threads_stack_has_bounds),
       cmocka_unit_test_teardown(a_forked_threads_stack_ends_where_it_did, unit_teardown),
+      cmocka_unit_test(the_last_key_comes_last),
       cmocka_unit_test(texts_are_formatted),
       cmocka_unit_test(long_texts_are_cut),
       cmocka_unit_test(without_standard_error_texts_are_lost),
