@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "process.h"
 
@@ -118,7 +120,12 @@ bool map_describe(uintptr_t address, char *text, size_t size) {
 
 bool map_readable(uintptr_t address) {
   const struct range *range = range_at(address);
-  return !range || range->kind == RANGE_MAPPED;
+  if (range) return range->kind == RANGE_MAPPED;
+  /* The kernel copies the set before it finds that -1 is no operation. */
+  int saved = errno;
+  bool readable = syscall(SYS_rt_sigprocmask, -1, address, NULL, sizeof(uint64_t)) == 0 || errno != EFAULT;
+  errno = saved;
+  return readable;
 }
 
 void process_describe(uintptr_t address, char *text, size_t size) {

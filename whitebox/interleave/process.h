@@ -51,8 +51,7 @@ void fork_forget_setup(void);
 void process_describe(uintptr_t address, char *text, size_t size);
 bool heap_describe(uintptr_t address, char *text, size_t size);
 bool map_describe(uintptr_t address, char *text, size_t size);
-/* Whether a system call could read the address: false for what is unmapped or PROT_NONE; true for what mmap did not
- * give, about which only the kernel can tell. */
+/* Whether a system call could read a word there: of what mmap gave the table tells, of the rest the kernel. */
 bool map_readable(uintptr_t address);
 
 /* ---- Signals ---- */

@@ -215,6 +215,8 @@ void signal_poll(void) {
 }
 
 void signal_take_all(void) {
+  if (LIKELY(!signal_deliverable(self()))) return;
+  memory_barrier_step(); /* the thread is inside a call: the compiler holds nothing back over that */
   while (signal_deliverable(self())) deliver(lowest_deliverable());
 }
 
