@@ -56,6 +56,7 @@ def run(command, timeout=None, cwd=None, env=None, on_line=None):
         process.wait()
     except BaseException:
         _end_group(process)
+        process.wait()
         raise
     finally:
         if timer:

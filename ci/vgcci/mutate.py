@@ -1,0 +1,236 @@
+"""Runs mutants: for each one build, smoke, and the judges in turn, in parallel copies of the tree. What a judge said of
+a program is kept by the program's fingerprint, so that only what changed is asked again."""
+
+import hashlib
+import json
+import os
+import queue
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+
+from . import elf
+from .ablate import smoke
+from .errors import first_error
+from .judges import Verdict, ask
+from .paths import OUT
+from .worktree import Pool
+
+KEPT = OUT / "mutate" / "verdicts.json"
+
+
+@dataclass
+class Row:
+    id: str
+    kind: str
+    description: str
+    status: str = "not run"  # killed | equivalent | survived | smoke | error | not run
+    judge: str = ""
+    outcome: str = ""
+    detail: str = ""
+    seconds: float = 0.0        # from the first build to the verdict
+    build_seconds: float = 0.0
+    asked: dict = field(default_factory=dict)  # judge -> "outcome detail seconds"
+    output: str = ""
+
+
+class Memory:
+    """Verdicts of earlier runs, by fingerprint and command."""
+
+    def __init__(self, path, fresh):
+        self.path, self.lock, self.known = path, threading.Lock(), {}
+        if path.exists() and not fresh:
+            try:
+                self.known = json.loads(path.read_text())
+            except ValueError:
+                pass  # written by a run that was ended: begin anew
+
+    @staticmethod
+    def key(judge, seed, print):
+        said = json.dumps([judge.name, judge.arguments, "{seed}" in judge.arguments and seed, print])
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    def get(self, key):
+        with self.lock:
+            return Verdict(**self.known[key]) if key in self.known else None
+
+    def put(self, key, verdict):
+        with self.lock:
+            self.known[key] = {**asdict(verdict), "output": verdict.output[-4000:]}
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = self.path.with_suffix(".new")
+            scratch.write_text(json.dumps(self.known))
+            scratch.replace(self.path)
+
+
+class Runner:
+    def __init__(self, mutants, sources, judges, ledger, options, progress=None, on_row=None):
+        self.mutants, self.sources, self.judges, self.ledger = mutants, sources, judges, ledger
+        self.options, self.progress = options, progress
+        self.on_row = on_row or (lambda row: None)
+        self.jobs = max(1, min(options.jobs, len(mutants)))
+        self.ninja_jobs = max(1, (os.cpu_count() or 1) // self.jobs)
+        self.memory = Memory(KEPT, options.fresh)
+        self.pool = Pool()
+        self.started = time.monotonic()
+        self.failure = None
+        self.clean = {}  # judge -> fingerprint of its program in the clean tree
+        self.active = {}
+
+    def note(self, id, what):
+        if self.progress:
+            self.active[threading.get_ident()] = f"{id} {what}"
+            self.progress.now("  ".join(self.active.values()))
+
+    def targets(self, judge):
+        return sorted({judge.target, "smoke"} if judge.preset == "dev" else {judge.target})
+
+    def restore(self, tree, names):
+        """The sources from which the mutants were made, whatever has become of them since."""
+        for name in names:
+            path = tree.root / name
+            if path.read_text() != self.sources[name].text:
+                path.write_text(self.sources[name].text)
+        tree.edited.clear()
+
+    def prepare(self, tree, source):
+        tree.source = source
+        tree.sync()
+        self.restore(tree, list(self.sources))
+
+    # The clean tree: what it fails proves nothing against a mutant.
+
+    def clean_failures(self, tree):
+        for judge in self.judges:
+            self.note("clean tree", f"building for {judge.name}")
+            built = tree.build(judge.preset, self.targets(judge), os.cpu_count() or 1, timeout=1800)
+            if not built.ok:
+                return [(f"build for {judge.name}", first_error(built.output) + "\n" + built.output[-3000:])]
+        failures = []
+        result = smoke(tree)
+        if not result.ok:
+            failures.append(("smoke", result.output))
+        for judge in self.judges:
+            self.note("clean tree", judge.name)
+            self.clean[judge.name] = elf.fingerprint(tree.program(judge.preset, judge.target), tree.root)
+            verdict = self.asked(judge, tree, self.clean[judge.name])
+            if verdict.outcome not in ("clean", "not applicable"):
+                failures.append((f"{judge.name}: {verdict.outcome} {verdict.detail}", verdict.output))
+        return failures
+
+    def asked(self, judge, tree, print):
+        key = self.memory.key(judge, self.options.seed, print)
+        verdict = self.memory.get(key)
+        if not verdict:
+            verdict = ask(judge, tree, self.options.seed)
+            if verdict.outcome != "error":
+                self.memory.put(key, verdict)
+        return verdict
+
+    def judge(self, tree, mutant):
+        row = Row(mutant.id, mutant.kind, mutant.description)
+        started = time.monotonic()
+        tree.edit(mutant.contents(self.sources))
+        smoked = False
+        for judge in self.judges:
+            self.note(mutant.id, judge.name)
+            before = time.monotonic()
+            built = tree.build(judge.preset, self.targets(judge), self.ninja_jobs)
+            row.build_seconds += time.monotonic() - before
+            if not built.ok:
+                row.status, row.detail, row.output = "error", "does not build: " + first_error(built.output), built.output
+                break
+            if judge.preset == "dev" and not smoked:
+                smoked = True
+                result = smoke(tree)
+                if not result.ok:
+                    row.status, row.detail, row.output = "smoke", "the smoke suite fails too", result.output
+                    break
+            print = elf.fingerprint(tree.program(judge.preset, judge.target), tree.root)
+            same = print == self.clean[judge.name]
+            verdict = Verdict(judge.name, "same code") if same else self.asked(judge, tree, print)
+            row.asked[judge.name] = f"{verdict.outcome} {verdict.detail}".strip() + f" {verdict.seconds:.1f} s"
+            if verdict.kills and row.status != "killed":
+                row.status, row.judge, row.outcome = "killed", judge.name, verdict.outcome
+                row.detail, row.output = verdict.detail, verdict.output
+            if verdict.kills and not self.options.matrix:
+                break
+        row.seconds = time.monotonic() - started
+        return self.settled(row)
+
+    def settled(self, row):
+        """With what the ledger says of it."""
+        entry = self.ledger.get(row.id)
+        if row.status == "not run":
+            row.status = "equivalent" if entry else "survived"
+            row.detail = f"model {entry.model}" if entry else "; ".join(f"{j}: {o}" for j, o in row.asked.items())
+        elif entry and row.status == "killed":
+            row.status = "error"
+            row.detail = f"ci/equivalents.txt calls it equivalent, but {row.judge} kills it: {row.detail}"
+        return row
+
+    def work(self, tree, todo, rows):
+        while not self.failure:
+            try:
+                place, mutant = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                if self.options.budget and time.monotonic() - self.started > self.options.budget:
+                    rows[place].detail = "out of budget"
+                    continue
+                rows[place] = self.judge(tree, mutant)
+                self.on_row(rows[place])
+            except Exception as error:  # of this program; ends all workers
+                self.failure = error
+            finally:
+                self.restore(tree, set(tree.edited))
+
+    def run(self):
+        """(rows, clean failures)"""
+        try:
+            first = self.pool.claim()
+            self.prepare(first, first.source)
+            failures = self.clean_failures(first)
+            if failures:
+                return [], failures
+            trees = [first] + [self.pool.claim() for _ in range(self.jobs - 1)]
+            for tree in trees[1:]:
+                self.prepare(tree, first.root)
+            todo = queue.Queue()
+            for pair in enumerate(self.mutants):
+                todo.put(pair)
+            rows = [Row(m.id, m.kind, m.description) for m in self.mutants]
+            threads = [threading.Thread(target=self.work, args=(tree, todo, rows)) for tree in trees]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            if self.failure:
+                raise self.failure
+            return rows, []
+        finally:
+            self.pool.close()
+
+
+def count(rows, status):
+    return sum(row.status == status for row in rows)
+
+
+def errors(rows):
+    return [row for row in rows if row.status in ("error", "smoke")]
+
+
+def closing_line(rows):
+    wrong = f", {len(errors(rows))} errors" if errors(rows) else ""
+    return (f"mutants: {count(rows, 'killed')} killed, {count(rows, 'equivalent')} equivalent, "
+            f"{count(rows, 'survived')} survived{wrong} of {len(rows)}")
+
+
+def save(path, rows, failures):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = {"killed": count(rows, "killed"), "equivalent": count(rows, "equivalent"),
+            "survived": count(rows, "survived"), "errors": len(errors(rows)), "not_run": count(rows, "not run"),
+            "total": len(rows), "clean_failures": [{"what": w, "output": o[-8000:]} for w, o in failures],
+            "rows": [{**asdict(row), "output": row.output[-8000:]} for row in rows]}
+    path.write_text(json.dumps(data, indent=2) + "\n")
