@@ -5,6 +5,7 @@
 #include <asm/prctl.h>
 #include <link.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,10 +173,22 @@ void fiber_initialize(void) {
     make(&RT->fiber[i]);
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+  RT->stacks_high = (uintptr_t)world_allocate(0, 4096);
   fiber_storage_keep();
 }
 
 /* ---- Starting ---- */
+
+void fiber_reset(struct fiber *fiber, uint16_t clock) {
+  unsigned id = fiber->id;
+  uintptr_t thread_pointer = fiber->thread_pointer, low = fiber->stack_low, top = fiber->stack_top;
+  memset(fiber, 0, offsetof(struct fiber, spin));
+  fiber->id = fiber->lane = id;
+  fiber->thread_pointer = thread_pointer;
+  fiber->stack_low = low;
+  fiber->stack_top = top;
+  fiber->clock.lane[id] = (uint16_t)(clock + 1);
+}
 
 static void unreachable_return(void) { __builtin_trap(); }
 

@@ -6,7 +6,10 @@
 
 void memory_barrier_step(void) {
   struct fiber *me = self();
-  clock_join(&me->clock, &me->after_handler);
+  if (UNLIKELY(me->handled)) {
+    clock_join(&me->clock, &me->after_handler);
+    me->handled = false;
+  }
   if (UNLIKELY(++me->clock.lane[me->lane] >= CLOCK_MAX))
     fail(INTERLEAVE_LIVELOCK, "a thread synchronised %u times in one run, more than a clock can count", CLOCK_MAX);
 }
@@ -39,6 +42,7 @@ void memory_leave_handler(void) {
   struct fiber *me = self();
   const struct clock *thread = &me->interrupted[--me->handler_depth];
   clock_join(&me->after_handler, &me->clock);
+  me->handled = true;
   clock_join(&me->view, &me->clock);
   me->clock = *thread;
   if (me->handler_depth == 0) me->lane = me->id;

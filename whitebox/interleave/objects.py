@@ -106,7 +106,8 @@ def main():
     # A function that the code under test defines itself (libvgc's pthread_create) stays its own.
     command += [f"--redefine-sym={n}=interleave_wrap_{n}" for n in sorted(undefined & wrapped - defined)]
     # Code that asks whether a sanitizer is there is told no: what is explored is what ships.
-    command += ["--weaken-symbol=__tsan_init", "--redefine-sym=__tsan_init=interleave_no_sanitizer"]
+    command += ["--redefine-sym=__tsan_init=interleave_no_sanitizer", "--weaken-symbol=__tsan_init",
+                "--weaken-symbol=interleave_no_sanitizer"]
     command += [f"--remove-section={n}" for n in sorted(SANITIZER_CONSTRUCTORS)]
     command += [f"--rename-section={old}={new}" for old, new in sorted(renames.items())]
     run(*command, output)

@@ -72,6 +72,7 @@ void run_initialize(void) {
   state = state_allocate(sizeof *state);
   find_image();
   fiber_initialize();
+  RT->fibers = FIBERS_MAX;
   world_keep();
   shadow_initialize();
   atomics_initialize();
@@ -83,15 +84,7 @@ void run_initialize(void) {
 /* ---- Runs ---- */
 
 static void begin_fibers(void) {
-  for (unsigned i = 0; i < FIBERS_MAX; i++) {
-    struct fiber *fiber = &RT->fiber[i];
-    *fiber = (struct fiber){.id = i,
-                            .lane = i,
-                            .thread_pointer = fiber->thread_pointer,
-                            .stack_low = fiber->stack_low,
-                            .stack_top = fiber->stack_top};
-    fiber->clock.lane[i] = 1;
-  }
+  for (unsigned i = 0; i < RT->fibers; i++) fiber_reset(&RT->fiber[i], 0);
   RT->fibers = 0;
   RT->enabled = RT->spinners = 0;
 }
@@ -143,11 +136,13 @@ static void construct(void) {
       memcpy(&constructor, at, sizeof constructor);
       constructor();
     }
+  thread_note_values();
   run_leave();
 }
 
 static void set_up(void) {
   state->setup();
+  thread_note_values();
   run_leave();
 }
 

@@ -76,6 +76,7 @@ struct fiber {
   struct clock released;      /* at its last release fence */
   struct clock view;          /* what seq_cst fences make visible without synchronising */
   struct clock after_handler; /* of handlers that have returned, known from the next barrier on */
+  bool handled;               /* there is something new in it */
   struct clock interrupted[WAITS_MAX]; /* the thread's clock while handlers run */
   struct clock ended;                  /* at its end, for who joins it */
   uint32_t last_fence;        /* step of its last seq_cst fence */
@@ -87,13 +88,7 @@ struct fiber {
     uint64_t deadline; /* virtual nanoseconds; UINT64_MAX none */
     bool woken, timed_out;
   } wait[WAITS_MAX];
-  /* A loop that waits for a store: the locations read since this fiber last changed anything. */
   bool spinning;
-  unsigned spin_count;
-  struct {
-    uint32_t location, store;
-    const void *pc;
-  } spin[SPIN_MAX];
 
   /* Threads. */
   void *(*start)(void *);
@@ -104,11 +99,19 @@ struct fiber {
   uint64_t mask, queued; /* bit n - 1 is signal n */
   unsigned handler_depth;
 
+  uint32_t priority; /* of strategies */
+
+  /* A loop that waits for a store: the locations read since this fiber last changed anything. */
+  unsigned spin_count;
   /* Return addresses of the instrumented functions that are active, outermost first. */
   unsigned calls;
-  const void *call[CALLS_MAX];
 
-  uint32_t priority; /* of strategies */
+  /* Not cleared when a fiber begins: the counts above tell what is valid. */
+  struct {
+    uint32_t location, store;
+    const void *pc;
+  } spin[SPIN_MAX];
+  const void *call[CALLS_MAX];
 };
 
 /* ---- The world of one run ---- */
@@ -141,6 +144,7 @@ struct failure {
 struct runtime {
   /* Immutable after start-up. */
   uintptr_t image_low, image_high; /* writable globals of the code under test */
+  uintptr_t stacks_high;           /* stacks and thread-local storage: from WORLD_ADDRESS to here */
   bool wide_switch;                /* wrfsbase */
   bool switch_storage;             /* the program has thread-local storage */
 
@@ -287,6 +291,8 @@ void signal_deliver_blocked(void); /* the current fiber waits and takes a signal
 
 /* fiber.c */
 void fiber_initialize(void);
+/* A thread that has done nothing yet, whose own lane of the clock stands at `clock` + 1. */
+void fiber_reset(struct fiber *, uint16_t clock);
 /* The fiber starts at body when it is first switched to. Its stack is zeroed. */
 void fiber_prepare(struct fiber *, void (*body)(void));
 void fiber_switch(struct fiber *to);          /* from the current fiber */
@@ -305,6 +311,8 @@ void thread_initialize(void);
 void thread_begin(void);
 void thread_keep(void);
 void thread_forget_setup(void);
+/* Called by the main thread at the end of setup. */
+void thread_note_values(void);
 /* The body of a model's main thread. */
 void thread_main(void);
 

@@ -54,43 +54,41 @@ static COLD _Noreturn void report_forbidden(uintptr_t address, size_t size, bool
        write ? "write" : "read", size, (size_t)address);
 }
 
-/* A slot for the access: one that it replaces, an empty one, one that everybody who can race with it knows of already. */
-static struct access *slot_for(struct cell *cell, const struct fiber *me, uint8_t mask, unsigned bits) {
-  struct access *ordered = NULL;
-  for (unsigned i = 0; i < CELL_SLOTS; i++) {
-    struct access *old = &cell->access[i];
-    if (!old->mask) return old;
-    if (old->lane == me->lane && (old->mask & ~mask) == 0 && (bits == old->bits || bits == ACCESS_WRITE)) return old;
-    if (!ordered && (old->mask & ~mask) == 0 && bits == ACCESS_WRITE && old->clock <= me->clock.lane[old->lane])
-      ordered = old;
-  }
-  return ordered ? ordered : &cell->access[me->clock.lane[me->lane] % CELL_SLOTS];
-}
-
+/* Checks the access and remembers it: in the place of one by the same thread that it makes superfluous, in an empty one,
+ * in the place of one that whoever races with it also races with this one. */
 static void check_word(struct cell *cell, uintptr_t word, uint8_t mask, unsigned bits) {
   const struct fiber *me = self();
-  uint16_t now = me->clock.lane[me->lane];
-  for (unsigned i = 0; i < CELL_SLOTS && cell->access[i].mask; i++) {
-    const struct access *old = &cell->access[i];
-    if (old->lane == me->lane) {
+  unsigned lane = me->lane;
+  uint16_t now = me->clock.lane[lane];
+  struct access *slot = NULL, *ordered = NULL;
+  for (unsigned i = 0; i < CELL_SLOTS; i++) {
+    struct access *old = &cell->access[i];
+    if (!old->mask) {
+      if (!slot) slot = old;
+      break;
+    }
+    bool covers = bits == ACCESS_WRITE && (old->mask & ~mask) == 0;
+    if (old->lane == lane) {
       if (old->clock == now && old->bits == bits && (mask & ~old->mask) == 0) return;
+      if (!slot && (covers || (bits == old->bits && (old->mask & ~mask) == 0))) slot = old;
+      continue;
+    }
+    if (LIKELY(old->clock <= me->clock.lane[old->lane])) {
+      if (covers) ordered = old;
       continue;
     }
     if (!(old->mask & mask) || !((old->bits | bits) & ACCESS_WRITE) || (old->bits & bits & ACCESS_ATOMIC)) continue;
-    if (LIKELY(old->clock <= me->clock.lane[old->lane])) continue;
     unsigned first = (unsigned)__builtin_ctz(old->mask & mask), count = (unsigned)__builtin_popcount(mask);
     fail_race(word + first, count, bits & ACCESS_WRITE, bits & ACCESS_ATOMIC, old->lane, old->clock,
               old->bits & ACCESS_WRITE, old->bits & ACCESS_ATOMIC);
   }
-  *slot_for(cell, me, mask, bits) = (struct access){.clock = now, .lane = (uint8_t)me->lane, .mask = mask, .bits = (uint8_t)bits};
+  if (!slot) slot = ordered ? ordered : &cell->access[now % CELL_SLOTS];
+  *slot = (struct access){.clock = now, .lane = (uint8_t)lane, .mask = mask, .bits = (uint8_t)bits};
 }
 
 /* ---- Undo ---- */
 
-static inline bool is_stack(uintptr_t address) {
-  const struct fiber *last = &RT->fiber[FIBERS_MAX - 1];
-  return address >= WORLD_ADDRESS && address < last->thread_pointer;
-}
+static inline bool is_stack(uintptr_t address) { return address - WORLD_ADDRESS < RT->stacks_high - WORLD_ADDRESS; }
 
 static void save_word(struct cell *cell, uintptr_t word) {
   cell->saved = true;

@@ -7,15 +7,18 @@
 #include <time.h>
 
 #include "process.h"
+#include "sync.h"
 
 #define KEYS_MAX 128u
 
 struct thread_state {
+  bool changed; /* in this run */
   unsigned keys, kept_keys; /* known to us */
   struct {
     pthread_key_t key;
     void (*destructor)(void *);
     bool live;
+    void *value; /* the main thread's, after setup */
   } key[KEYS_MAX], kept[KEYS_MAX];
 };
 static struct thread_state *state;
@@ -24,6 +27,8 @@ void thread_initialize(void) { state = state_allocate(sizeof *state); }
 
 /* libc keeps the values, in the donors; what a run set is cleared, what it made is deleted. */
 void thread_begin(void) {
+  if (!state->changed) return;
+  state->changed = false;
   for (unsigned i = state->kept_keys; i < state->keys; i++)
     if (state->key[i].live) pthread_key_delete(state->key[i].key);
   state->keys = state->kept_keys;
@@ -37,6 +42,7 @@ void thread_keep(void) {
 
 void thread_forget_setup(void) {
   state->kept_keys = 0;
+  state->changed = true;
   thread_begin();
 }
 
@@ -48,6 +54,7 @@ int interleave_wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(vo
   int error = pthread_key_create(key, NULL);
   if (error) return error;
   shadow_write_range((uintptr_t)key, sizeof *key, __builtin_return_address(0));
+  state->changed = true;
   state->key[state->keys].key = *key;
   state->key[state->keys].destructor = destructor;
   state->key[state->keys++].live = true;
@@ -58,10 +65,22 @@ int interleave_wrap_pthread_key_delete(pthread_key_t key);
 int interleave_wrap_pthread_key_delete(pthread_key_t key) {
   for (unsigned i = 0; i < state->keys; i++)
     if (state->key[i].live && state->key[i].key == key) {
+      state->changed = true;
       state->key[i].live = false;
       return pthread_key_delete(key);
     }
   return EINVAL;
+}
+
+/* libc keeps the values in the donors, where an earlier run may have left some. */
+static void restore_values(bool main) {
+  for (unsigned i = 0; i < state->keys; i++)
+    if (state->key[i].live) pthread_setspecific(state->key[i].key, main ? state->key[i].value : NULL);
+}
+
+void thread_note_values(void) {
+  for (unsigned i = 0; i < state->keys; i++)
+    if (state->key[i].live) state->key[i].value = pthread_getspecific(state->key[i].key);
 }
 
 static bool destroy_values(void) {
@@ -83,13 +102,11 @@ static _Noreturn void end(void *result) {
   struct fiber *me = self();
   for (unsigned round = 0; round < PTHREAD_DESTRUCTOR_ITERATIONS; round++)
     if (!destroy_values()) break;
-  for (unsigned i = 0; i < state->keys; i++)
-    if (state->key[i].live) pthread_setspecific(state->key[i].key, NULL);
   me->result = result;
+  sync_thread_ends();
   schedule_point(OP_EXIT, (uintptr_t)me, true, false);
   memory_release(&me->ended);
   schedule_executed(OP_EXIT, (uintptr_t)me, 0, 0);
-  signal_ended(me);
   signal_ended(me);
   schedule_wake_all((uintptr_t)me);
   schedule_end();
@@ -97,12 +114,14 @@ static _Noreturn void end(void *result) {
 
 static void body(void) {
   struct fiber *me = self();
+  restore_values(false);
   schedule_executed(OP_START, 0, 0, 0);
   if (UNLIKELY(RT->pending_signals)) signal_poll();
   end(me->start(me->argument));
 }
 
 void thread_main(void) {
+  restore_values(true);
   RT->model->run();
   end(NULL);
 }
@@ -117,18 +136,6 @@ static struct fiber *free_fiber(void) {
   return NULL;
 }
 
-/* Everything but what belongs to the slot. */
-static void reset(struct fiber *fiber) {
-  struct fiber fresh = {.id = fiber->id,
-                        .lane = fiber->id,
-                        .thread_pointer = fiber->thread_pointer,
-                        .stack_low = fiber->stack_low,
-                        .stack_top = fiber->stack_top};
-  fresh.clock.lane[fiber->id] = (uint16_t)(fiber->clock.lane[fiber->id] + 1);
-  fresh.after_handler.lane[FIBERS_MAX + fiber->id] = fiber->after_handler.lane[FIBERS_MAX + fiber->id];
-  *fiber = fresh;
-}
-
 int interleave_wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*start)(void *), void *arg);
 int interleave_wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
                                    void *arg) {
@@ -139,9 +146,11 @@ int interleave_wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr
   schedule_point(OP_START, (uintptr_t)state, true, false);
   struct fiber *fiber = free_fiber();
   if (!fiber) fail(INTERLEAVE_UNSUPPORTED, "more than %u threads at once", FIBERS_MAX);
+  /* The clocks of a slot's threads and of their handlers go on: an earlier one's accesses stay behind. */
   uint16_t handler_clock = fiber->after_handler.lane[FIBERS_MAX + fiber->id];
-  reset(fiber);
+  fiber_reset(fiber, fiber->clock.lane[fiber->id]);
   fiber->after_handler.lane[FIBERS_MAX + fiber->id] = handler_clock;
+  fiber->handled = true;
   fiber->start = start;
   fiber->argument = arg;
   fiber->detached = detached == PTHREAD_CREATE_DETACHED;
