@@ -56,8 +56,8 @@ class SourceTest(unittest.TestCase):
 
 class OrderTest(unittest.TestCase):
     def test_one_step_each(self):
-        made = found("void f(void) {\n  x = load_acquire(&p);\n  atomic_store(&q, 1);\n  exchange_acq_rel(&r, 2);\n}\n",
-                     kinds=["order"])
+        made = found("void f(void) {\n  x = load_acquire(&p);\n  atomic_store(&q, 1);\n  exchange_acq_rel(&r, 2);\n"
+                     "}\n", kinds=["order"])
         self.assertEqual(set(made), {"a.c:f:order:relaxed:1", "a.c:f:order:release:1", "a.c:f:order:acquire:1",
                                      "a.c:f:order:release:2"})
         self.assertIn("x = load_relaxed(&p);", made["a.c:f:order:relaxed:1"])

@@ -1,4 +1,4 @@
-"""What a program does, as a number: a hash over the sections that are loaded, without debug information and build id."""
+"""What a program does, as a number: a hash over what is loaded of it, without debug information and build id."""
 
 import hashlib
 import struct

@@ -9,6 +9,7 @@ from . import detectors
 from .process import run
 
 KILLS = ("assertion", "sanitizer report", "finding", "hangs")
+FOUND = re.compile(r"^(\S+): ", re.MULTILINE)
 FAILED = re.compile(r"^([A-Z]\d+) failed \(([^):]+)", re.MULTILINE)
 
 
@@ -105,8 +106,8 @@ def _ask_models(judge, command, tree):
     if result.timed_out:
         return "error", f"no end after {judge.seconds} s", result.output
     if result.status in (0, 1):
-        found = re.search(r"^(\S+): .*", result.output, re.MULTILINE)
-        return ("finding" if result.status else "clean"), found.group(1) if result.status and found else "", result.output
+        found = FOUND.search(result.output) if result.status else None
+        return "finding" if result.status else "clean", found.group(1) if found else "", result.output
     return "error", f"exit status {result.status}", result.output
 
 

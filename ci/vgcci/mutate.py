@@ -134,11 +134,7 @@ class Runner:
         smoked = False
         for judge in self.judges:
             self.note(mutant.id, judge.name)
-            before = time.monotonic()
-            built = tree.build(judge.preset, self.targets(judge), self.ninja_jobs)
-            row.build_seconds += time.monotonic() - before
-            if not built.ok:
-                row.status, row.detail, row.output = "error", "does not build: " + first_error(built.output), built.output
+            if not self.built(tree, judge, row):
                 break
             if judge.preset == "dev" and not smoked:
                 smoked = True
@@ -148,15 +144,26 @@ class Runner:
                     break
             print = elf.fingerprint(tree.program(judge.preset, judge.target), tree.root)
             same = print == self.clean[judge.name]
-            verdict = Verdict(judge.name, "same code") if same else self.asked(judge, tree, print)
-            row.asked[judge.name] = f"{verdict.outcome} {verdict.detail}".strip() + f" {verdict.seconds:.1f} s"
-            if verdict.kills and row.status != "killed":
-                row.status, row.judge, row.outcome = "killed", judge.name, verdict.outcome
-                row.detail, row.output = verdict.detail, verdict.output
-            if verdict.kills and not self.options.matrix:
+            self.record(row, Verdict(judge.name, "same code") if same else self.asked(judge, tree, print))
+            if row.status == "killed" and not self.options.matrix:
                 break
         row.seconds = time.monotonic() - started
         return self.settled(row)
+
+    def built(self, tree, judge, row):
+        result = tree.build(judge.preset, self.targets(judge), self.ninja_jobs)
+        row.build_seconds += result.seconds
+        if not result.ok:
+            row.status, row.output = "error", result.output
+            row.detail = "does not build: " + first_error(result.output)
+        return result.ok
+
+    @staticmethod
+    def record(row, verdict):
+        row.asked[verdict.judge] = " ".join(filter(None, [verdict.outcome, verdict.detail, f"{verdict.seconds:.1f} s"]))
+        if verdict.kills and row.status != "killed":
+            row.status, row.judge, row.outcome = "killed", verdict.judge, verdict.outcome
+            row.detail, row.output = verdict.detail, verdict.output
 
     def settled(self, row):
         """With what the ledger says of it."""
