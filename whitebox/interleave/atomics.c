@@ -391,6 +391,16 @@ bool atomics_compare_exchange(uintptr_t address, unsigned size, uint64_t *expect
   return false;
 }
 
+void atomics_see_newest(uintptr_t address, unsigned size) {
+  struct cell *cell = shadow_cell(address);
+  if (!cell) return;
+  for (uint32_t index = shadow_fresh(cell)->location; index; index = state->location[index].next) {
+    const struct location *location = &state->location[index];
+    if (location->address == address && location->size == size && !location->overwritten)
+      note_seen(&state->store[location->newest]);
+  }
+}
+
 void atomics_fence(int order) {
   struct fiber *me = self();
   bool seq_cst = order == __ATOMIC_SEQ_CST;
