@@ -4,7 +4,6 @@
 
 #include "atomics.h"
 #include "runtime.h"
-#include "shadow.h"
 
 #define PC __builtin_return_address(0)
 
@@ -28,7 +27,6 @@ void __tsan_func_exit(void) {
 static inline void plain(uintptr_t address, size_t size, bool write, const void *pc) {
   if (UNLIKELY(RT->pending_signals)) signal_poll();
   if (UNLIKELY(RT->plain_points)) schedule_point(OP_PLAIN, address & ~(uintptr_t)7, write, false);
-  if (LIKELY(size <= 8) && shadow_known(address, size, write)) return;
   shadow_access(address, size, write, false, pc);
 }
 

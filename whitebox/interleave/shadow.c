@@ -56,7 +56,7 @@ static COLD _Noreturn void report_forbidden(uintptr_t address, size_t size, bool
 
 /* Checks the access and remembers it: in the place of one by the same thread that it makes superfluous, in an empty one,
  * in the place of one that whoever races with it also races with this one. */
-static void check_word(struct cell *cell, uintptr_t word, uint8_t mask, unsigned bits) {
+static inline void check_word(struct cell *cell, uintptr_t word, uint8_t mask, unsigned bits) {
   const struct fiber *me = self();
   unsigned lane = me->lane;
   uint16_t now = me->clock.lane[lane];
@@ -147,20 +147,36 @@ static inline uint8_t mask_of(uintptr_t address, size_t size, uintptr_t word) {
   return (uint8_t)((0xffu >> (8 - to)) & (0xffu << from));
 }
 
+static inline void access_word(struct cell *cell, uintptr_t address, size_t size, uint8_t mask, unsigned bits) {
+  shadow_fresh(cell);
+  if (UNLIKELY(cell->forbidden & mask)) report_forbidden(address, size, bits & ACCESS_WRITE);
+  check_word(cell, address & ~(uintptr_t)7, mask, bits);
+  if (!(bits & ACCESS_WRITE)) return;
+  if (!cell->saved) save_word(cell, address & ~(uintptr_t)7);
+  if (UNLIKELY(cell->location && !(bits & ACCESS_ATOMIC))) atomics_overwritten(cell->location, address, size);
+}
+
+static void access_words(uintptr_t address, size_t size, unsigned bits) {
+  uintptr_t end = address + size;
+  for (uintptr_t at = address; at < end;) {
+    uintptr_t word = at & ~(uintptr_t)7, next = word + 8 < end ? word + 8 : end;
+    struct cell *cell = shadow_cell(word);
+    if (UNLIKELY(!cell)) return;
+    access_word(cell, at, next - at, mask_of(at, next - at, word), bits);
+    at = next;
+  }
+}
+
 void shadow_access(uintptr_t address, size_t size, bool write, bool atomic, const void *pc) {
   unsigned bits = (write ? ACCESS_WRITE : 0u) | (atomic ? ACCESS_ATOMIC : 0u);
   if (UNLIKELY(RT->recording && !atomic)) record_event(OP_PLAIN, address, (unsigned)size, write, atomic, pc);
-  for (uintptr_t word = address & ~(uintptr_t)7; word < address + size; word += 8) {
-    struct cell *cell = shadow_cell(word);
-    if (UNLIKELY(!cell)) return;
-    shadow_fresh(cell);
-    uint8_t mask = mask_of(address, size, word);
-    if (UNLIKELY(cell->forbidden & mask)) report_forbidden(address, size, write);
-    check_word(cell, word, mask, bits);
-    if (!write) continue;
-    if (!cell->saved) save_word(cell, word);
-    if (UNLIKELY(cell->location && !atomic)) atomics_overwritten(cell->location, address, size);
+  unsigned from = address & 7;
+  if (UNLIKELY(from + size > 8)) {
+    access_words(address, size, bits);
+    return;
   }
+  struct cell *cell = shadow_cell(address);
+  if (LIKELY(cell != NULL)) access_word(cell, address, size, (uint8_t)((0xffu >> (8 - size)) << from), bits);
 }
 
 void shadow_write_range(uintptr_t address, size_t size, const void *pc) {

@@ -51,22 +51,6 @@ static inline struct cell *shadow_fresh(struct cell *cell) {
   return cell;
 }
 
-/* Whether the current thread has done this plain access, or a write where this is a read, since it last synchronised:
- * then there is nothing to check or to remember. */
-static inline bool shadow_known(uintptr_t address, size_t size, bool write) {
-  const struct cell *cell = shadow_cell(address);
-  if (UNLIKELY(!cell || cell->run != RT->run || cell->forbidden || cell->location || RT->recording)) return false;
-  unsigned mask = ((1u << size) - 1) << (address & 7);
-  const struct fiber *me = RT->current;
-  for (unsigned i = 0; i < CELL_SLOTS && cell->access[i].mask; i++) {
-    const struct access *old = &cell->access[i];
-    if (old->lane == me->lane && old->clock == me->clock.lane[me->lane] && (mask & ~(unsigned)old->mask) == 0 &&
-        (old->bits == ACCESS_WRITE || (!write && old->bits == 0)))
-      return true;
-  }
-  return false;
-}
-
 void shadow_initialize(void);
 
 #endif
