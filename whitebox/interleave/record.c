@@ -1,6 +1,7 @@
 #include "record.h"
 
 #include <string.h>
+#include <unwind.h>
 
 /* The last events of a run, and a pool of call stacks; both are rings. */
 #define EVENTS (1u << 18)
@@ -57,6 +58,31 @@ static uint32_t stack_of(const struct fiber *fiber) {
   return at;
 }
 
+/* The place in the innermost function under test: what calls out of it, as seen in the return address that is just
+ * inside of the one by which it was called. */
+struct search {
+  const void *caller, *before;
+  const void *found;
+};
+
+static _Unwind_Reason_Code look_at_frame(struct _Unwind_Context *context, void *argument) {
+  struct search *search = argument;
+  const void *pc = (const void *)_Unwind_GetIP(context);
+  if (pc == search->caller) {
+    search->found = search->before;
+    return _URC_END_OF_STACK;
+  }
+  search->before = pc;
+  return _URC_NO_REASON;
+}
+
+static COLD const void *place_of_call(const struct fiber *fiber) {
+  if (fiber->calls == 0 || fiber->calls > CALLS_MAX) return NULL;
+  struct search search = {.caller = fiber->call[fiber->calls - 1]};
+  _Unwind_Backtrace(look_at_frame, &search);
+  return search.found;
+}
+
 struct event *record_event(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
                            const void *pc) {
   if (!RT->recording || RT->setting_up) return NULL;
@@ -71,7 +97,7 @@ struct event *record_event(enum op_kind kind, uintptr_t address, unsigned size, 
                           .write = write,
                           .atomic = atomic,
                           .address = address,
-                          .pc = pc,
+                          .pc = pc ? pc : place_of_call(fiber),
                           .calls = calls,
                           .stack = stack_of(fiber),
                           .clock = fiber->clock.lane[fiber->lane]};

@@ -73,7 +73,7 @@ struct strategy *strategy_portfolio(uint64_t seed);
 struct strategy *strategy_exhaustive(unsigned bound, bool reduce);
 
 /* Follows a list of decisions, then takes 0. What does not fit, as n is smaller than the decision, is 0 as well and
- * counts as a divergence. */
+ * counts as a divergence. Kind CHOICE_KINDS fits any. The list stays the caller's. */
 struct strategy *strategy_list(const struct decision *list, uint32_t count);
 uint32_t strategy_list_divergences(const struct strategy *);
 

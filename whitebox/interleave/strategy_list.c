@@ -15,7 +15,7 @@ static unsigned list_take(struct list *list, enum choice_kind kind, unsigned n) 
   if (list->at >= list->count) return 0;
   const struct decision *decision = &list->decisions[list->at++];
   if (decision->taken == 0) return 0;
-  if (decision->taken < n && decision->kind == kind) return decision->taken;
+  if (decision->taken < n && (decision->kind == kind || decision->kind == CHOICE_KINDS)) return decision->taken;
   list->divergences++;
   return 0;
 }

@@ -1,0 +1,26 @@
+/* What a failing run is told as. */
+#ifndef INTERLEAVE_REPORT_H
+#define INTERLEAVE_REPORT_H
+
+#include <stdio.h>
+
+#include "runtime.h"
+
+struct report_options {
+  unsigned rows; /* of the trace, the last ones; UINT32_MAX all */
+  const char *token;
+};
+
+/* About the run just made, which was recorded. */
+void report_print(FILE *, const struct report_options *);
+/* The threads in columns. */
+void report_trace(FILE *, unsigned rows);
+/* The events that the failure names: the access at which it was seen and the other one of a race; or NULL. */
+const struct event *report_access(void);
+const struct event *report_other_access(void);
+
+extern const char *const failure_names[INTERLEAVE_UNSUPPORTED + 1];
+/* How an event reads: "store ready = 1, release". */
+void report_event_text(const struct event *, char *text, size_t size);
+
+#endif
