@@ -2,13 +2,13 @@
  * stores in the order in which they were executed, which is also their modification order. A load may read any of them
  * that coherence does not hide:
  *
- *   - `seen` tells for each thread the clock at which it first read or wrote that store; a thread whose clock covers one
- *     of these knows the store, and reads nothing older (coherence, with happens-before);
+ *   - `seen` tells for each thread the clock at which it first read or wrote that store; a thread whose clock covers
+ * one of these knows the store, and reads nothing older (coherence, with happens-before);
  *   - `sync` is what an acquire of that store learns: the clocks of the release sequences (C17: continued by the same
  *     thread's stores and by read-modify-writes) that it is part of, those headed by a release fence included;
- *   - seq_cst (RC11, Lahav et al. 2017; its order is that of execution): a seq_cst load reads nothing older than the last
- *     seq_cst store, nor than a store that happens before an earlier seq_cst fence; after a seq_cst fence a thread reads
- *     nothing older than seq_cst stores before the fence, nor than what threads knew at their earlier fences. */
+ *   - seq_cst (RC11, Lahav et al. 2017; its order is that of execution): a seq_cst load reads nothing older than the
+ * last seq_cst store, nor than a store that happens before an earlier seq_cst fence; after a seq_cst fence a thread
+ * reads nothing older than seq_cst stores before the fence, nor than what threads knew at their earlier fences. */
 #include "atomics.h"
 
 #include <string.h>
@@ -35,7 +35,7 @@ struct store {
 struct location {
   uintptr_t address;
   uint32_t newest;
-  uint32_t next; /* in the same word, 0 none */
+  uint32_t next;  /* in the same word, 0 none */
   uint32_t heads; /* lanes that head a release sequence which the newest store continues */
   struct clock *head;
   uint8_t size;
@@ -58,7 +58,8 @@ void atomics_begin(void) {
 }
 
 static bool acquires(int order) {
-  return order == __ATOMIC_ACQUIRE || order == __ATOMIC_CONSUME || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
+  return order == __ATOMIC_ACQUIRE || order == __ATOMIC_CONSUME || order == __ATOMIC_ACQ_REL ||
+         order == __ATOMIC_SEQ_CST;
 }
 static bool releases(int order) {
   return order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
@@ -77,7 +78,8 @@ static uint64_t cut(uint64_t value, unsigned size) {
 }
 
 static struct store *new_store(struct location *location) {
-  if (UNLIKELY(state->stores == STORES_MAX)) fail(INTERLEAVE_UNSUPPORTED, "a run does more than %u atomic stores", STORES_MAX);
+  if (UNLIKELY(state->stores == STORES_MAX))
+    fail(INTERLEAVE_UNSUPPORTED, "a run does more than %u atomic stores", STORES_MAX);
   struct store *store = &state->store[state->stores];
   store->seen.lane = (clock_lanes){0} + NEVER;
   store->previous = location->newest;
@@ -99,20 +101,24 @@ static void start_history(struct location *location) {
 void atomics_overwritten(uint32_t index, uintptr_t address, size_t size) {
   for (; index; index = state->location[index].next) {
     struct location *location = &state->location[index];
-    if (location->address < address + size && address < location->address + location->size) location->overwritten = true;
+    if (location->address < address + size && address < location->address + location->size)
+      location->overwritten = true;
   }
 }
 
 static COLD _Noreturn void mixed(uintptr_t address, unsigned size, const struct location *location) {
   fail(INTERLEAVE_MIXED_SIZE,
-       "an atomic access of %u bytes at %#zx overlaps an atomic of %u bytes at %#zx; C11 gives such a program no meaning",
+       "an atomic access of %u bytes at %#zx overlaps an atomic of %u bytes at %#zx; C11 gives such a program no "
+       "meaning",
        size, (size_t)address, location->size, (size_t)location->address);
 }
 
 static uint32_t location_of(uintptr_t address, unsigned size) {
   struct cell *cell = shadow_cell(address);
-  if (UNLIKELY(!cell)) fail(INTERLEAVE_UNSUPPORTED, "an atomic at %#zx, outside the memory of the code under test", (size_t)address);
-  if (UNLIKELY(address % size != 0)) fail(INTERLEAVE_UNSUPPORTED, "an atomic of %u bytes at %#zx, not aligned", size, (size_t)address);
+  if (UNLIKELY(!cell))
+    fail(INTERLEAVE_UNSUPPORTED, "an atomic at %#zx, outside the memory of the code under test", (size_t)address);
+  if (UNLIKELY(address % size != 0))
+    fail(INTERLEAVE_UNSUPPORTED, "an atomic of %u bytes at %#zx, not aligned", size, (size_t)address);
   shadow_fresh(cell);
   for (uint32_t index = cell->location; index; index = state->location[index].next) {
     struct location *location = &state->location[index];
@@ -125,7 +131,8 @@ static uint32_t location_of(uintptr_t address, unsigned size) {
       location->size = 0; /* a new object lies there */
     }
   }
-  if (UNLIKELY(state->locations == LOCATIONS_MAX)) fail(INTERLEAVE_UNSUPPORTED, "a run uses more than %u atomics", LOCATIONS_MAX);
+  if (UNLIKELY(state->locations == LOCATIONS_MAX))
+    fail(INTERLEAVE_UNSUPPORTED, "a run uses more than %u atomics", LOCATIONS_MAX);
   uint32_t index = state->locations++;
   state->location[index] = (struct location){.address = address, .size = (uint8_t)size, .next = cell->location};
   cell->location = index;
@@ -216,8 +223,8 @@ static unsigned await_readable(struct location *location, uint32_t index, bool s
 
 /* ---- Operations ---- */
 
-static void record(enum op_kind kind, const struct location *location, uint32_t index, unsigned back, bool write, int order,
-                   uint64_t value, const void *pc) {
+static void record(enum op_kind kind, const struct location *location, uint32_t index, unsigned back, bool write,
+                   int order, uint64_t value, const void *pc) {
   schedule_executed(kind, location->address, index, back);
   if (LIKELY(!RT->recording)) return;
   struct event *event = record_event(kind, location->address, location->size, write, true, pc);
@@ -248,7 +255,8 @@ uint64_t atomics_load(uintptr_t address, unsigned size, int order, const void *p
 
 static struct clock *heads_of(struct location *location) {
   if (location->head) return location->head;
-  if (state->head_sets == 4096) fail(INTERLEAVE_UNSUPPORTED, "more than 4,096 atomics head release sequences of several threads");
+  if (state->head_sets == 4096)
+    fail(INTERLEAVE_UNSUPPORTED, "more than 4,096 atomics head release sequences of several threads");
   return location->head = state->head_set[state->head_sets++];
 }
 
@@ -258,7 +266,8 @@ static bool is_zero(const struct clock *clock) {
 }
 
 /* Release sequences: which heads the new store continues or begins. */
-static void synchronise(struct location *location, struct store *store, const struct store *before, bool rmw, bool release) {
+static void synchronise(struct location *location, struct store *store, const struct store *before, bool rmw,
+                        bool release) {
   struct fiber *me = self();
   uint32_t mine = UINT32_C(1) << me->lane;
   const struct clock *own = release ? &me->clock : is_zero(&me->released) ? NULL : &me->released;

@@ -103,7 +103,7 @@ COPIES(interleave_wrap_)
 
 /* ---- Atomics ---- */
 
-#define FENCE_ORDER(order) ((order) & 0x7fff)
+#define FENCE_ORDER(order) ((order)&0x7fff)
 
 #define RMW(bits, type, name, rmw)                                                                                     \
   type __tsan_atomic##bits##_##name(volatile type *address, type operand, int order);                                  \

@@ -104,9 +104,7 @@ static int find_storage(struct dl_phdr_info *info, size_t size, void *arg) {
   return 1; /* the executable comes first, and its block is next to the thread pointer */
 }
 
-static char *storage_of(const struct fiber *fiber) {
-  return (char *)(fiber->thread_pointer - tables->storage.offset);
-}
+static char *storage_of(const struct fiber *fiber) { return (char *)(fiber->thread_pointer - tables->storage.offset); }
 
 void fiber_storage_keep(void) {
   for (unsigned i = 0; i < FIBERS_MAX && tables->storage.bytes; i++)

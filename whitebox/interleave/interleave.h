@@ -1,4 +1,5 @@
-/* interleave: runs a small concurrent C program under schedules, memory reads and signal deliveries of its own choosing.
+/* interleave: runs a small concurrent C program under schedules, memory reads and signal deliveries of its own
+ * choosing.
  *
  * The code under test is compiled with -fsanitize=thread and linked with this library in the place of the sanitizer's
  * runtime (CMake: interleave_program). Threads are fibers of one system thread; every atomic operation and every
@@ -44,19 +45,19 @@ struct interleave_model {
   enum interleave_failure expect;
   /* If given, the exact set of strings that interleave_outcome must produce over all executions, separated by '|'. */
   const char *outcomes;
-  unsigned preemptions;  /* bound of the exhaustive strategy by default; 0: none */
-  unsigned steps;        /* more are a livelock; 0: 20,000 */
-  bool early_timeouts;   /* timeouts may fire while others could run; otherwise time passes when nobody can */
-  bool failing_maps;     /* mmap may fail */
+  unsigned preemptions;   /* bound of the exhaustive strategy by default; 0: none */
+  unsigned steps;         /* more are a livelock; 0: 20,000 */
+  bool early_timeouts;    /* timeouts may fire while others could run; otherwise time passes when nobody can */
+  bool failing_maps;      /* mmap may fail */
   bool full_signal_queue; /* sending a real-time signal may fail with EAGAIN, twice in a run */
-  bool prompt_signals;   /* a signal is taken at its thread's next step, not up to 64 accesses later: fewer executions */
-  bool plain_points;     /* plain accesses are scheduling points too */
+  bool prompt_signals; /* a signal is taken at its thread's next step, not up to 64 accesses later: fewer executions */
+  bool plain_points;   /* plain accesses are scheduling points too */
   bool locks_may_be_held; /* at the end */
 };
 
 #define INTERLEAVE_MODEL(id, ...)                                                                                      \
-  __attribute__((used, section("interleave_models"), aligned(8))) static const struct interleave_model                 \
-      interleave_model_##id = {.name = #id, __VA_ARGS__}
+  __attribute__((used, section("interleave_models"),                                                                   \
+                 aligned(8))) static const struct interleave_model interleave_model_##id = {.name = #id, __VA_ARGS__}
 
 #define interleave_assert(condition)                                                                                   \
   ((condition) ? (void)0 : interleave_fail("%s:%d: %s: assertion failed: %s", __FILE__, __LINE__, __func__, #condition))

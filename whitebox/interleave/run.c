@@ -37,8 +37,7 @@ static void crashed(int signal, siginfo_t *info, void *context) {
     abort();
   }
   const char *name = sigabbrev_np(signal);
-  if (signal == SIGSEGV || signal == SIGBUS)
-    fail(INTERLEAVE_MEMORY, "SIG%s at %p", name, info->si_addr);
+  if (signal == SIGSEGV || signal == SIGBUS) fail(INTERLEAVE_MEMORY, "SIG%s at %p", name, info->si_addr);
   fail(INTERLEAVE_CRASH, "SIG%s", name);
 }
 
@@ -131,7 +130,8 @@ enum verdict run_once(void) {
 
 static void construct(void) {
   for (size_t i = 0; i < interleave_constructors_count; i++)
-    for (char *at = interleave_constructors[i].low; at < interleave_constructors[i].high; at += sizeof(void (*)(void))) {
+    for (char *at = interleave_constructors[i].low; at < interleave_constructors[i].high;
+         at += sizeof(void (*)(void))) {
       void (*constructor)(void);
       memcpy(&constructor, at, sizeof constructor);
       constructor();

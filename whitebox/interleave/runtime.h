@@ -1,6 +1,6 @@
-/* What the parts of the runtime share. Everything here belongs to the one system thread that runs all fibers, so nothing
- * is atomic. The runtime's variables live at one fixed address outside the program's own segments: a collector under
- * test that scans those must not find the explorer's memories of earlier runs. */
+/* What the parts of the runtime share. Everything here belongs to the one system thread that runs all fibers, so
+ * nothing is atomic. The runtime's variables live at one fixed address outside the program's own segments: a collector
+ * under test that scans those must not find the explorer's memories of earlier runs. */
 #ifndef INTERLEAVE_RUNTIME_H
 #define INTERLEAVE_RUNTIME_H
 
@@ -71,15 +71,15 @@ struct fiber {
 
   /* Race check and memory model. `lane` is id, or FIBERS_MAX + id in a handler. */
   unsigned lane;
-  struct clock clock;         /* happens-before: what this thread knows */
-  struct clock acquirable;    /* of relaxed loads, for an acquire fence to come */
-  struct clock released;      /* at its last release fence */
-  struct clock view;          /* what seq_cst fences make visible without synchronising */
-  struct clock after_handler; /* of handlers that have returned, known from the next barrier on */
-  bool handled;               /* there is something new in it */
+  struct clock clock;                  /* happens-before: what this thread knows */
+  struct clock acquirable;             /* of relaxed loads, for an acquire fence to come */
+  struct clock released;               /* at its last release fence */
+  struct clock view;                   /* what seq_cst fences make visible without synchronising */
+  struct clock after_handler;          /* of handlers that have returned, known from the next barrier on */
+  bool handled;                        /* there is something new in it */
   struct clock interrupted[WAITS_MAX]; /* the thread's clock while handlers run */
   struct clock ended;                  /* at its end, for who joins it */
-  uint32_t last_fence;        /* step of its last seq_cst fence */
+  uint32_t last_fence;                 /* step of its last seq_cst fence */
 
   /* What it waits for, innermost last: a signal handler that interrupts a wait may wait itself. */
   unsigned waits;
@@ -167,7 +167,7 @@ struct runtime {
   bool discarded;
   char outcome[64];
   bool told;
-  struct clock fence_view; /* what seq_cst fences so far have told: memory.c */
+  struct clock fence_view;  /* what seq_cst fences so far have told: memory.c */
   uint32_t pending_signals; /* over all fibers: a quick test for plain accesses */
   bool plain_points;
   bool tracing; /* a strategy wants trace_executed */
@@ -211,9 +211,9 @@ void schedule_ready(struct fiber *);
 /* The current fiber ends and never runs again; at the last one's end the run ends. */
 _Noreturn void schedule_end(void);
 
-/* choose.c: the explorer's decisions. Each is a number below n, n >= 1; 0 is always the unremarkable one: go on with the
- * current fiber (or the lowest id if it cannot go on), read the newest store, do not fail. Nothing is asked, and 0 is
- * taken, while setting up or if n is 1. */
+/* choose.c: the explorer's decisions. Each is a number below n, n >= 1; 0 is always the unremarkable one: go on with
+ * the current fiber (or the lowest id if it cannot go on), read the newest store, do not fail. Nothing is asked, and 0
+ * is taken, while setting up or if n is 1. */
 enum choice_kind {
   CHOICE_THREAD,
   CHOICE_STORE,    /* which store a load reads; counts backwards from the newest */
@@ -295,9 +295,9 @@ void fiber_initialize(void);
 void fiber_reset(struct fiber *, uint16_t clock);
 /* The fiber starts at body when it is first switched to. Its stack is zeroed. */
 void fiber_prepare(struct fiber *, void (*body)(void));
-void fiber_switch(struct fiber *to);          /* from the current fiber */
-void fiber_enter(struct fiber *to);           /* from the driver; returns when a fiber leaves */
-_Noreturn void fiber_leave(void);             /* to the driver */
+void fiber_switch(struct fiber *to); /* from the current fiber */
+void fiber_enter(struct fiber *to);  /* from the driver; returns when a fiber leaves */
+_Noreturn void fiber_leave(void);    /* to the driver */
 struct fiber *fiber_of_handle(uintptr_t pthread);
 uintptr_t fiber_handle(const struct fiber *); /* its pthread_t */
 /* Thread-local storage of each fiber: as it is now is how each run finds it. */

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const op_names[OP_KINDS] = {"none", "load", "store", "rmw",    "fence",   "lock",  "unlock", "wait", "wake",  "start",
-                                        "exit", "join", "signal", "deliver", "yield", "map", "free", "choice", "plain"};
+const char *const op_names[OP_KINDS] = {"none",  "load", "store", "rmw",    "fence", "lock",   "unlock",
+                                        "wait",  "wake", "start", "exit",   "join",  "signal", "deliver",
+                                        "yield", "map",  "free",  "choice", "plain"};
 
 #define STEPS_DEFAULT 20000u
 
@@ -22,7 +23,8 @@ static void set_state(struct fiber *fiber, enum fiber_state fiber_state) {
 /* ---- Picking ---- */
 
 static const char *waiting_text(const struct fiber *fiber, char *text, size_t size) {
-  snprintf(text, size, "thread %u %s%s", fiber->id, fiber->spinning ? "spins on " : "waits in ", op_names[fiber->pending.kind]);
+  snprintf(text, size, "thread %u %s%s", fiber->id, fiber->spinning ? "spins on " : "waits in ",
+           op_names[fiber->pending.kind]);
   return text;
 }
 
@@ -82,7 +84,8 @@ static COLD void idle(void) {
 static uint32_t signalled(void) {
   uint32_t set = 0;
   for (unsigned i = 0; i < RT->fibers; i++)
-    if ((RT->fiber[i].state == FIBER_BLOCKED || RT->fiber[i].spinning) && signal_deliverable(&RT->fiber[i])) set |= UINT32_C(1) << i;
+    if ((RT->fiber[i].state == FIBER_BLOCKED || RT->fiber[i].spinning) && signal_deliverable(&RT->fiber[i]))
+      set |= UINT32_C(1) << i;
   return set;
 }
 
@@ -115,7 +118,8 @@ static void pick(void) {
     ids[0] = (uint8_t)__builtin_ctz(set);
   } else {
     if (current) ids[n++] = (uint8_t)me->id;
-    for (uint32_t left = current ? set & ~bit(me) : set; left; left &= left - 1) ids[n++] = (uint8_t)__builtin_ctz(left);
+    for (uint32_t left = current ? set & ~bit(me) : set; left; left &= left - 1)
+      ids[n++] = (uint8_t)__builtin_ctz(left);
     ids[0] = ids[choose_thread(ids, n, current)];
   }
   if (ids[0] != me->id) fiber_switch(&RT->fiber[ids[0]]);
@@ -126,7 +130,15 @@ static void pick(void) {
 static void count_step(void) {
   uint32_t limit = RT->model->steps ? RT->model->steps : STEPS_DEFAULT;
   if (UNLIKELY(++RT->step > limit))
-    fail(INTERLEAVE_LIVELOCK, "more than %u steps: threads that only wait for each other, or a model that is too long", limit);
+    fail(INTERLEAVE_LIVELOCK, "more than %u steps: threads that only wait for each other, or a model that is too long",
+         limit);
+}
+
+/* Handlers have operations of their own; the one that they interrupt is still to come. */
+static COLD void take_signals(struct fiber *me) {
+  struct operation pending = me->pending;
+  signal_poll();
+  me->pending = pending;
 }
 
 void schedule_point(enum op_kind kind, uintptr_t address, bool write, bool seq_cst) {
@@ -135,7 +147,7 @@ void schedule_point(enum op_kind kind, uintptr_t address, bool write, bool seq_c
   count_step();
   me->pending = (struct operation){kind, write, seq_cst, address};
   pick();
-  if (UNLIKELY(RT->pending_signals)) signal_poll();
+  if (UNLIKELY(RT->pending_signals)) take_signals(me);
 }
 
 void interleave_point(void) { schedule_point(OP_YIELD, 0, false, false); }
@@ -175,7 +187,8 @@ bool schedule_block(uintptr_t waits_for, uint64_t deadline) {
   struct fiber *me = RT->current;
   if (UNLIKELY(RT->setting_up)) fail(INTERLEAVE_DEADLOCK, "setup waits, and nobody else runs");
   count_step();
-  if (me->waits == WAITS_MAX) fail(INTERLEAVE_UNSUPPORTED, "handlers that wait are nested more than %u deep", WAITS_MAX);
+  if (me->waits == WAITS_MAX)
+    fail(INTERLEAVE_UNSUPPORTED, "handlers that wait are nested more than %u deep", WAITS_MAX);
   unsigned level = me->waits++;
   me->wait[level].address = waits_for;
   me->wait[level].deadline = deadline;
@@ -194,13 +207,14 @@ bool schedule_block(uintptr_t waits_for, uint64_t deadline) {
   }
   me->waits = level;
   bool in_time = !me->wait[level].timed_out;
-  if (UNLIKELY(RT->pending_signals)) signal_poll();
+  if (UNLIKELY(RT->pending_signals)) take_signals(me);
   return in_time;
 }
 
 static unsigned level_of(const struct fiber *fiber, uintptr_t waits_for) {
   unsigned level = fiber->waits;
-  while (level && !(fiber->wait[level - 1].address == waits_for && !fiber->wait[level - 1].woken && !fiber->wait[level - 1].timed_out))
+  while (level && !(fiber->wait[level - 1].address == waits_for && !fiber->wait[level - 1].woken &&
+                    !fiber->wait[level - 1].timed_out))
     level--;
   return level;
 }
@@ -220,7 +234,8 @@ struct fiber *schedule_waiter(uintptr_t waits_for, const struct fiber *after) {
 
 unsigned schedule_wake_all(uintptr_t waits_for) {
   unsigned count = 0;
-  for (struct fiber *fiber = NULL; (fiber = schedule_waiter(waits_for, fiber)); count++) schedule_wake(fiber, waits_for);
+  for (struct fiber *fiber = NULL; (fiber = schedule_waiter(waits_for, fiber)); count++)
+    schedule_wake(fiber, waits_for);
   return count;
 }
 
@@ -262,6 +277,7 @@ static uint64_t mix(uint64_t hash, uint64_t value) {
 
 void schedule_executed(enum op_kind kind, uintptr_t address, uint32_t location, uint32_t detail) {
   struct fiber *me = RT->current;
-  RT->hash = mix(RT->hash, (uint64_t)me->lane | (uint64_t)kind << 8 | (uint64_t)location << 16 | (uint64_t)detail << 40);
+  RT->hash =
+      mix(RT->hash, (uint64_t)me->lane | (uint64_t)kind << 8 | (uint64_t)location << 16 | (uint64_t)detail << 40);
   if (UNLIKELY(RT->tracing)) trace_executed(me, kind, address, location, detail, me->pending.write);
 }

@@ -54,8 +54,8 @@ static COLD _Noreturn void report_forbidden(uintptr_t address, size_t size, bool
        write ? "write" : "read", size, (size_t)address);
 }
 
-/* Checks the access and remembers it: in the place of one by the same thread that it makes superfluous, in an empty one,
- * in the place of one that whoever races with it also races with this one. */
+/* Checks the access and remembers it: in the place of one by the same thread that it makes superfluous, in an empty
+ * one, in the place of one that whoever races with it also races with this one. */
 static inline void check_word(struct cell *cell, uintptr_t word, uint8_t mask, unsigned bits) {
   const struct fiber *me = self();
   unsigned lane = me->lane;

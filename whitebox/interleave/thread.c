@@ -12,7 +12,7 @@
 #define KEYS_MAX 128u
 
 struct thread_state {
-  bool changed; /* in this run */
+  bool changed;             /* in this run */
   unsigned keys, kept_keys; /* known to us */
   struct {
     pthread_key_t key;
@@ -132,7 +132,8 @@ static struct fiber *free_fiber(void) {
   for (unsigned i = RT->fibers; i < FIBERS_MAX; i++)
     if (RT->fiber[i].state == FIBER_FREE) return &RT->fiber[i];
   for (unsigned i = 1; i < RT->fibers; i++)
-    if (RT->fiber[i].state == FIBER_FREE || (RT->fiber[i].state == FIBER_ENDED && RT->fiber[i].detached)) return &RT->fiber[i];
+    if (RT->fiber[i].state == FIBER_FREE || (RT->fiber[i].state == FIBER_ENDED && RT->fiber[i].detached))
+      return &RT->fiber[i];
   return NULL;
 }
 
