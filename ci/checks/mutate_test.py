@@ -97,7 +97,8 @@ class MovementTest(unittest.TestCase):
                                 "  POINT(here);\n  s->a = 1;\n}\n"})
 
     def test_no_swap_against_data_or_control(self):
-        for body in ("  v = s->a;\n  store_release(&s->b, v);\n", "  s->a = 1;\n  return;\n  store_release(&s->b, 2);\n",
+        for body in ("  v = s->a;\n  store_release(&s->b, v);\n",
+                     "  s->a = 1;\n  return;\n  store_release(&s->b, 2);\n",
                      "  s->a = 1;\n  int v = 3;\n  store_release(&s->b, v);\n"):
             self.assertEqual(found("void f(struct s *s) {\n" + body + "}\n", kinds=["swap"]), {}, body)
 
