@@ -7,7 +7,10 @@
  * evenly, find all places about alike. After the last place it is taken for certain. A thread that waits takes it when
  * the strategy picks the thread for that.
  *
- * Sending gives no happens-before edge. The handler is a thread of its own to the race check (memory.c). */
+ * Sending gives no happens-before edge, so plain data that the handler reads must be ordered by atomics. But what the
+ * sender had seen of atomics the handler sees as well, as if by a seq_cst fence: no kernel delivers a signal to a
+ * processor that still reads what its sender had overwritten, and code that asks for a thread's attention by a signal
+ * says why in an atomic. The handler is a thread of its own to the race check (memory.c). */
 #include <errno.h>
 #include <string.h>
 #include <ucontext.h>
@@ -31,6 +34,7 @@ struct signal_state {
   uint64_t kept_mask;
   bool changed; /* since setup */
   unsigned refusals;
+  struct clock sent[FIBERS_MAX]; /* what the senders of signals to that thread knew */
   uint8_t count[FIBERS_MAX][SIGNALS];
   struct delay delay[FIBERS_MAX];
   uint32_t deliveries[FIBERS_MAX], interruptions[FIBERS_MAX];
@@ -50,6 +54,7 @@ void signal_begin(void) {
   if (!state->changed) return;
   state->changed = false;
   memcpy(state->action, state->kept_action, sizeof state->action);
+  memset(state->sent, 0, sizeof state->sent);
   memset(state->count, 0, sizeof state->count);
   memset(state->delay, 0, sizeof state->delay);
   memset(state->deliveries, 0, sizeof state->deliveries);
@@ -81,6 +86,9 @@ static void enqueue(struct fiber *fiber, unsigned signal) {
   (*count)++;
   RT->pending_signals++;
   fiber->queued |= bit(signal);
+  clock_join(&state->sent[fiber->id], &self()->clock);
+  clock_join(&state->sent[fiber->id], &self()->view);
+  memory_barrier_step();
 }
 
 static void dequeue(struct fiber *fiber, unsigned signal) {
@@ -101,6 +109,7 @@ void signal_set_action(unsigned signal, const struct signal_action *action) {
 void signal_born(struct fiber *fiber, const struct fiber *creator) {
   fiber->mask = creator->mask;
   fiber->queued = 0;
+  state->sent[fiber->id] = (struct clock){{0}};
   state->delay[fiber->id] = (struct delay){0};
   signal_calls_born(fiber);
 }
@@ -179,6 +188,7 @@ static void deliver(unsigned signal) {
   struct operation pending = me->pending;
   me->mask |= action.mask | (action.flags & SA_NODEFER ? 0 : bit(signal));
   memory_enter_handler();
+  clock_join(&me->view, &state->sent[me->id]);
   schedule_executed(OP_DELIVER, 0, 0, signal);
   call(&action, signal);
   memory_leave_handler();
@@ -218,6 +228,7 @@ void signal_take_all(void) {
   if (LIKELY(!signal_deliverable(self()))) return;
   memory_barrier_step(); /* the thread is inside a call: the compiler holds nothing back over that */
   while (signal_deliverable(self())) deliver(lowest_deliverable());
+  memory_barrier_step(); /* and it reads again what it needs after that */
 }
 
 void signal_deliver_blocked(void) { signal_take_all(); }
