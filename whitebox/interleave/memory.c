@@ -4,17 +4,22 @@
 /* A lane has 16 bits; nothing that a model should do takes as many. */
 #define CLOCK_MAX (NEVER - 2)
 
+void memory_fold_handlers(struct fiber *me) {
+  if (LIKELY(!me->handled)) return;
+  clock_join(&me->clock, &me->after_handler);
+  me->handled = false;
+}
+
 void memory_barrier_step(void) {
   struct fiber *me = self();
-  if (UNLIKELY(me->handled)) {
-    clock_join(&me->clock, &me->after_handler);
-    me->handled = false;
-  }
+  memory_fold_handlers(me);
   if (UNLIKELY(++me->clock.lane[me->lane] >= CLOCK_MAX))
     fail(INTERLEAVE_LIVELOCK, "a thread synchronised %u times in one run, more than a clock can count", CLOCK_MAX);
 }
 
 void memory_release(struct clock *to) {
+  memory_fold_handlers(self());
+  if (UNLIKELY(self()->handled)) memory_barrier_step(); /* what its handlers did is released with the rest */
   clock_join(to, &self()->clock);
   memory_barrier_step();
 }

@@ -157,9 +157,8 @@ int interleave_wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr
   fiber->detached = detached == PTHREAD_CREATE_DETACHED;
   signal_born(fiber, self());
   fiber->pending = (struct operation){.kind = OP_START, .address = (uintptr_t)fiber};
-  clock_join(&fiber->clock, &self()->clock);
   clock_join(&fiber->view, &self()->view);
-  memory_barrier_step();
+  memory_release(&fiber->clock);
   fiber_prepare(fiber, body);
   pthread_t handle = (pthread_t)fiber_handle(fiber);
   shadow_write_range((uintptr_t)thread, sizeof *thread, __builtin_return_address(0));
