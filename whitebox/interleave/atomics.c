@@ -296,7 +296,6 @@ static void synchronise(struct location *location, struct store *store, const st
 
 static void append(struct location *location, uint32_t index, uint64_t value, int order, bool rmw) {
   struct fiber *me = self();
-  if (UNLIKELY(me->handled) && releases(order)) memory_barrier_step();
   uint32_t before = location->newest;
   if (releases(order)) memory_fold_handlers(me);
   struct store *store = new_store(location);
@@ -417,7 +416,6 @@ void atomics_fence(int order) {
   bool seq_cst = order == __ATOMIC_SEQ_CST;
   schedule_point(OP_FENCE, 0, false, seq_cst);
   memory_fold_handlers(me);
-  if (UNLIKELY(me->handled)) memory_barrier_step();
   if (acquires(order)) clock_join(&me->clock, &me->acquirable);
   if (seq_cst) {
     clock_join(&me->view, &RT->fence_view);

@@ -19,7 +19,6 @@ void memory_barrier_step(void) {
 
 void memory_release(struct clock *to) {
   memory_fold_handlers(self());
-  if (UNLIKELY(self()->handled)) memory_barrier_step(); /* what its handlers did is released with the rest */
   clock_join(to, &self()->clock);
   memory_barrier_step();
 }
