@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "process.h"
+#include "shadow.h"
 
 #define PAGE       UINT64_C(4096)
 #define RANGES_MAX 1024u
@@ -134,11 +135,12 @@ void process_describe(uintptr_t address, char *text, size_t size) {
 
 /* ---- Changing ranges ---- */
 
-/* Zero without a word in the undo log for what is zero already. */
+/* Zero, as a write by the calling thread. A word that nobody has touched in this run cannot be raced for, and one that
+ * is zero already needs no entry in the undo log: most of a mapping is both. */
 static void zero(uintptr_t start, uintptr_t end, const void *pc) {
-  shadow_write_range(start, end - start, pc);
-  for (uintptr_t at = start; at < end; at += sizeof(uint64_t)) {
-    static const uint64_t none = 0;
+  static const uint64_t none = 0;
+  for (uintptr_t at = start; at < end; at += sizeof none) {
+    if (shadow_cell(at)->run == RT->run) shadow_write_range(at, sizeof none, pc);
     if (*(const uint64_t *)at != 0) world_write((void *)at, &none, sizeof none);
   }
 }

@@ -11,7 +11,7 @@
 #include "interleave.h"
 
 static atomic_int handled, stage;
-static int plain;
+static volatile int plain;
 
 static pthread_t start(void *(*body)(void *)) {
   pthread_t thread;
