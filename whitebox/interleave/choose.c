@@ -1,3 +1,4 @@
+#include "stage.h"
 #include "strategy.h"
 
 struct choices *choices;
@@ -26,8 +27,10 @@ static inline struct decision *note(enum choice_kind kind, unsigned n, unsigned 
   return decision;
 }
 
+static inline bool nothing_to_choose(unsigned n) { return n <= 1 || RT->setting_up || stage->unexplored; }
+
 unsigned choose(enum choice_kind kind, unsigned n) {
-  if (n <= 1 || RT->setting_up) return 0;
+  if (nothing_to_choose(n)) return 0;
   if (UNLIKELY(n > UINT16_MAX)) fail(INTERLEAVE_UNSUPPORTED, "a choice among %u; at most %u", n, UINT16_MAX);
   unsigned taken = choices->strategy->other(choices->strategy, kind, n);
   note(kind, n, taken);
@@ -35,7 +38,7 @@ unsigned choose(enum choice_kind kind, unsigned n) {
 }
 
 unsigned choose_thread(const uint8_t *ids, unsigned n, bool current_enabled) {
-  if (n <= 1 || RT->setting_up) return 0;
+  if (nothing_to_choose(n)) return 0;
   unsigned taken = choices->strategy->thread(choices->strategy, ids, n, current_enabled);
   struct decision *decision = note(CHOICE_THREAD, n, taken);
   decision->target = ids[taken];

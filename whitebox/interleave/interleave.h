@@ -76,6 +76,13 @@ void interleave_outcome(const char *format, ...) __attribute__((format(printf, 1
 unsigned interleave_self(void);
 /* A place where another thread may go on: for code whose own steps are not atomics. */
 void interleave_point(void);
+/* Waits until `threads` threads have called it; then all go on, with all that each did before known to each. From here
+ * on the run is explored, or it is not: then no choice is made, the current thread goes on while it can and loads read
+ * the newest store. A run begins explored. For what the threads of a run prepare, and for what is certain after. */
+void interleave_meet(unsigned threads, bool explored);
+/* Operations on the range are no scheduling points in the run, or in all runs if setup says so: fewer executions, none
+ * of them lost, as long as one thread alone uses the range; a run in which another does fails. */
+void interleave_private(const void *start, size_t size);
 /* Number of suspensions, signals delivered to handlers and forks so far in this execution. */
 struct interleave_counts {
   uint32_t steps, preemptions, signals, forks;

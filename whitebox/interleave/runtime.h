@@ -187,6 +187,8 @@ static inline struct fiber *self(void) { return RT->current; }
 
 /* A scheduling point: tells what the current fiber is about to do; others may run first. */
 void schedule_point(enum op_kind, uintptr_t address, bool write, bool seq_cst);
+/* Any fiber may go on, the current one too, and none counts as preempted. */
+void schedule_any(void);
 /* The current fiber cannot go on until schedule_wake, or until the deadline; false if the time came first. A scheduling
  * point. The fiber's pending operation stays as it was told by the last schedule_point. May return true without a
  * wake-up after a signal handler has run: look again at what was waited for. */
@@ -256,6 +258,8 @@ _Noreturn void fail_race(uintptr_t address, unsigned size, bool write, bool atom
 /* The current thread's clock steps: what it does from now on is later than what others learnt up to now. Also a
  * compiler's barrier: what the current thread did is known to a handler that interrupts it from now on. */
 void memory_barrier_step(void);
+/* At a barrier: what handlers did that have returned belongs to what the thread passes on. */
+void memory_fold_handlers(struct fiber *);
 void memory_release(struct clock *to); /* joins the current clock into *to, then steps */
 void memory_acquire(const struct clock *from);
 /* The current fiber's handler begins and ends. */

@@ -1,5 +1,6 @@
 /* Who runs: scheduling points, waiting, virtual time, the end of a run. */
 #include "runtime.h"
+#include "stage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,8 +101,9 @@ static COLD void maybe_time_out_early(void) {
   if (taken) time_out(&RT->fiber[ids[taken - 1]]);
 }
 
-/* Gives the processor to whom the strategy names; returns when it is the current fiber's turn again. */
-static void pick(void) {
+/* Gives the processor to whom the strategy names; returns when it is the current fiber's turn again. stays: to give it
+ * to another while the current fiber could go on is a preemption. */
+static void pick_from(bool stays) {
   struct fiber *me = RT->current;
   uint8_t ids[FIBERS_MAX];
   unsigned n = 0;
@@ -113,7 +115,7 @@ static void pick(void) {
     if (LIKELY(set)) break;
     idle();
   }
-  bool current = set & bit(me);
+  bool current = stays && set & bit(me);
   if (LIKELY((set & (set - 1)) == 0)) {
     ids[0] = (uint8_t)__builtin_ctz(set);
   } else {
@@ -124,6 +126,10 @@ static void pick(void) {
   }
   if (ids[0] != me->id) fiber_switch(&RT->fiber[ids[0]]);
 }
+
+static void pick(void) { pick_from(true); }
+
+void schedule_any(void) { pick_from(false); }
 
 /* ---- Points ---- */
 
@@ -146,7 +152,7 @@ void schedule_point(enum op_kind kind, uintptr_t address, bool write, bool seq_c
   struct fiber *me = RT->current;
   count_step();
   me->pending = (struct operation){kind, write, seq_cst, address};
-  pick();
+  if (LIKELY(!stage_passes(address))) pick();
   if (UNLIKELY(RT->pending_signals)) take_signals(me);
 }
 
