@@ -1,8 +1,8 @@
 /* One model for each kind of failure, and beside it what looks like it and is none. */
+#undef NDEBUG
 #include "threads.h"
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER, second = PTHREAD_MUTEX_INITIALIZER;
@@ -41,7 +41,7 @@ FAILS(deadlock_order, "two locks in opposite orders", INTERLEAVE_DEADLOCK, first
 RUNS(deadlock_same_order, "two locks in the same order", "0", 1, NULL, first_second, first_second);
 FAILS(deadlock_self, "a lock taken twice", INTERLEAVE_DEADLOCK, lock_twice, nothing);
 FAILS(deadlock_wait, "nobody signals", INTERLEAVE_DEADLOCK, wait_for_nobody, nothing);
-FAILS(deadlock_spin, "a spin on what nobody changes", INTERLEAVE_DEADLOCK, spin_for_nobody, nothing);
+FAILS(livelock_spin, "a spin on what nobody changes", INTERLEAVE_LIVELOCK, spin_for_nobody, nothing);
 
 /* ---- Livelock ---- */
 
@@ -86,7 +86,7 @@ static void used_freed_run(void) {
   int *new = malloc(sizeof *new);
   int *volatile again = new;
   free(new);
-  *again = 1;
+  *(volatile int *)again = 1;
 }
 static void unmapped_run(void) {
   char *new = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -167,9 +167,12 @@ static void asserts_libc(void) { assert(load(x, rlx) == 0); }
 static void aborts(void) {
   if (load(x, rlx)) abort();
 }
-static void crashes(void) {
+static void traps(void) {
+  if (load(x, rlx)) __builtin_trap();
+}
+static void writes_null(void) {
   int *volatile nowhere = NULL;
-  if (load(x, rlx)) *nowhere = 1;
+  if (load(x, rlx)) *(volatile int *)nowhere = 1;
 }
 static void assumes(void) {
   int seen = load(x, rlx);
@@ -183,7 +186,8 @@ static void chooses(void) {
 FAILS(assertion, "interleave_assert", INTERLEAVE_ASSERTION, sets, asserts);
 FAILS(assertion_libc, "assert", INTERLEAVE_ASSERTION, sets, asserts_libc);
 FAILS(assertion_abort, "abort", INTERLEAVE_ASSERTION, sets, aborts);
-FAILS(crash, "a write to address 0", INTERLEAVE_CRASH, sets, crashes);
+FAILS(crash, "an illegal instruction", INTERLEAVE_CRASH, sets, traps);
+FAILS(memory_null, "a write to address 0", INTERLEAVE_MEMORY, sets, writes_null);
 RUNS(assume, "executions of no interest", "0", 1, NULL, sets, assumes);
 RUNS(choose, "choices of the explorer", "0 0|0 1|1 0|1 1|2 0|2 1", 2, NULL, nothing, chooses);
 
@@ -221,7 +225,8 @@ static void computes_run(void) {
   COMPUTES(uint32_t);
   COMPUTES(uint64_t);
 }
-INTERLEAVE_MODEL(rmw_values, .run = computes_run, .title = "read-modify-writes of each size, one thread");
+INTERLEAVE_MODEL(rmw_values, .run = computes_run, .title = "read-modify-writes of each size, one thread",
+                 .preemptions = 1);
 
 /* ---- The state is the same at the start of each execution ---- */
 
@@ -229,12 +234,12 @@ static int global = 5;
 static char *kept; /* made by setup */
 static void fresh_setup(void) {
   kept = malloc(16);
-  if (kept != NULL) strcpy(kept, "setup");
+  if (kept != NULL) kept[0] = 's';
 }
 static void fresh_run(void) {
-  interleave_assert(global == 5 && load(x, rlx) == 0 && kept != NULL && strcmp(kept, "setup") == 0);
+  interleave_assert(global == 5 && load(x, rlx) == 0 && kept != NULL && kept[0] == 's');
   global = 6;
-  strcpy(kept, "run");
+  kept[0] = 'r';
   litmus_run(1, NULL, (litmus_thread *const[]){sets, chooses, NULL});
   free(kept);
 }
