@@ -333,6 +333,9 @@ VGC_API int pthread_create(pthread_t *restrict thread, const pthread_attr_t *res
 
 VGC_API _Noreturn void pthread_exit(void *result) {
   spawn_start();
+  /* Cleanup handlers run with the heap usable. */
+  struct thread *self = thread_self();
+  if (self) world_blocking_leave(self);
   thread_set_result(result);
   next.exit(result);
   __builtin_unreachable();

@@ -10,6 +10,7 @@
 #include "cache.h"
 #include "lock.h"
 #include "point.h"
+#include "world.h"
 
 static struct {
   /* Registry lock: */
@@ -18,7 +19,7 @@ static struct {
   size_t records;    /* in `used` */
   size_t next_table; /* entries of the next table */
   bool keys_made;
-  pthread_key_t first_key, last_key; /* by the order of their destructors; the first only beside a sanitizer */
+  pthread_key_t first_key, last_key; /* by the order of their destructors in a round */
   /* Registry lock to write, anyone reads: */
   _Atomic size_t running;   /* RUNNING or BLOCKING */
   _Atomic size_t uncertain; /* watched, or LOST: thread_reap has something to look at */
@@ -246,19 +247,20 @@ static unsigned last_round(void) { return PTHREAD_DESTRUCTOR_ITERATIONS - (platf
 /* True if the last key's destructor will see this thread off: not when it has had its last turn. */
 static bool arm(struct thread *self) {
   if (!registry.keys_made || exit_round >= last_round()) return false;
-  if (platform_sanitizer_runtime()) pthread_setspecific(registry.first_key, self);
-  return pthread_setspecific(registry.last_key, self) == 0;
+  return pthread_setspecific(registry.first_key, self) == 0 && pthread_setspecific(registry.last_key, self) == 0;
 }
 
-/* AddressSanitizer blocks every signal in the last round; a thread that still takes our locks must answer. */
+/* The destructors to come may use the heap: a thread that was cancelled in a blocking region leaves it now, and one of
+ * which AddressSanitizer has blocked every signal, in the last round, must answer a stop. */
 static void begin_round(void *self) {
-  platform_signal_unblock(thread_signal());
+  world_blocking_leave(self);
+  if (platform_sanitizer_runtime()) platform_signal_unblock(thread_signal());
   if (exit_round + 1 < last_round()) pthread_setspecific(registry.first_key, self);
 }
 
 static void make_keys(void) {
   if (registry.keys_made) return;
-  if (platform_sanitizer_runtime() && pthread_key_create(&registry.first_key, begin_round) != 0) return;
+  if (pthread_key_create(&registry.first_key, begin_round) != 0) return;
   registry.keys_made = platform_last_key(&registry.last_key, leave_on_exit) == 0;
 }
 
@@ -318,11 +320,12 @@ struct thread *thread_ensure(void) {
 }
 
 void thread_leave(struct thread *self) {
+  world_blocking_leave(self);
   cache_thread_exit(self);
   drop_inherited(self);
   if (registry.keys_made) {
+    pthread_setspecific(registry.first_key, NULL);
     pthread_setspecific(registry.last_key, NULL);
-    if (platform_sanitizer_runtime()) pthread_setspecific(registry.first_key, NULL);
   }
   POINT(thread_exit_before_deregister);
   thread_registry_lock();

@@ -134,7 +134,8 @@ VGC_API int vgc_thread_attach(void);
 VGC_API int vgc_thread_detach(void);
 /* Between the two the calling thread touches no object of the heap and calls nothing else of this library; it is
  * scanned from where it entered, so the function that called enter does not return before leave, but not signalled.
- * leave waits for a running collection. Nesting is an error. */
+ * leave waits for a running collection. Nesting is an error. A thread that ends in between leaves by itself: with
+ * pthread_exit at once, cancelled after its cleanup handlers, of which one that uses the heap calls leave first. */
 VGC_API void vgc_blocking_enter(void);
 VGC_API void vgc_blocking_leave(void);
 /* A place to stop: needed only in long loops without calls or atomics in a ThreadSanitizer build. */
