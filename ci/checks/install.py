@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSUMER = ROOT / "whitebox/consumer"
+EXAMPLE = ROOT / "whitebox/interleave/example"
 
 
 def run(*command, env=None):
@@ -69,6 +70,22 @@ def check_pkg_config(prefix, work, cc):
     expect(run("pkg-config", "--modversion", "vgc", env=env).strip(), "vgc.pc has no version")
 
 
+def check_interleave(prefix, work, cc):
+    """The README's example, as a project of its own: the explorer finds its bug and replays it."""
+    if not (prefix / "lib/libinterleave.a").exists():
+        return  # not x86-64, or a sanitizer's build
+    build = work / "stack"
+    run("cmake", "-G", "Ninja", "-S", EXAMPLE, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}",
+        f"-DCMAKE_C_COMPILER={cc}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
+    run("cmake", "--build", build)
+    found = subprocess.run([build / "stack"], capture_output=True, text=True, timeout=60)
+    expect(found.returncode == 1 and "assertion failed" in found.stdout, f"the example's bug was not found:\n{found.stdout}")
+    token = re.search(r"--token (\S+)", found.stdout)
+    expect(token, "the report of the example's bug has no token")
+    again = subprocess.run([build / "stack", "--token", token[1]], capture_output=True, text=True, timeout=60)
+    expect(again.returncode == 1 and "assertion failed" in again.stdout, f"{token[1]} did not replay:\n{again.stdout}")
+
+
 def check_cxx(prefix, work):
     source = work / "header.cc"
     source.write_text('#include <vgc.h>\nint main() { void *p = vgc_malloc(8); vgc_free(p); return !p; }\n')
@@ -92,6 +109,7 @@ def main():
         check_cmake(prefix, work, arguments.cc)
         check_pkg_config(prefix, work, arguments.cc)
         check_cxx(prefix, work)
+        check_interleave(prefix, work, arguments.cc)
     print("installed, moved, and consumed by find_package, pkg-config, -static and C++")
 
 

@@ -61,13 +61,16 @@ class Mode:
     ablations: int        # size of the sample; 0: all
     reruns: int
     matrix: bool
+    explore: int          # seconds of the schedule explorer, for all models of the collector
+    mutants: int          # size of the sample; 0: all
 
 
-QUICK = Mode("quick", stress=2, sanitized=2, rounds=1, requests=4_000, fuzz=0, ablations=8, reruns=1, matrix=False)
+QUICK = Mode("quick", stress=2, sanitized=2, rounds=1, requests=4_000, fuzz=0, ablations=8, reruns=1, matrix=False,
+             explore=10, mutants=2)
 DEFAULT = Mode("default", stress=3, sanitized=4, rounds=1, requests=40_000, fuzz=60, ablations=0, reruns=1,
-               matrix=False)
+               matrix=False, explore=60, mutants=12)
 FULL = Mode("full", stress=60, sanitized=60, rounds=5, requests=1_000_000, fuzz=600, ablations=0, reruns=20,
-            matrix=True)
+            matrix=True, explore=900, mutants=0)
 
 
 class Gate:

@@ -4,6 +4,7 @@ import json
 import shlex
 
 from . import host, seeds, stress
+from .explore import interleave, orders
 from .gate import FAILED, NOT_RUN, PASSED, Item, NotRun
 from .paths import ROOT, build_dir, relative
 from .process import run
@@ -67,7 +68,7 @@ def canaries(gate, stage):
 
 def whitebox(gate, stage):
     slow = "|slow" if gate.mode == "quick" else ""
-    gate.ctest(gate.build("dev"), stage, exclude=f"^(stress|fuzz|canary{slow})$")
+    gate.ctest(gate.build("dev"), stage, exclude=f"^(stress|fuzz|canary|interleave{slow})$")
     for preset in _other_presets(gate):
         gate.ctest(gate.build(preset), stage, include="^(unit|bugs|smoke)$")
 
@@ -206,5 +207,6 @@ def coverage(gate, stage):
 
 
 STAGES = [("set-up", set_up), ("build", build), ("canaries", canaries), ("whitebox", whitebox),
-          ("stress", plain_stress), ("tsan", tsan), ("asan", asan), ("ablations", ablations), ("fuzz", fuzz)]
+          ("stress", plain_stress), ("tsan", tsan), ("asan", asan), ("interleave", interleave),
+          ("ablations", ablations), ("orders", orders), ("fuzz", fuzz)]
 FULL_ONLY = [("coverage", coverage)]
