@@ -1,0 +1,85 @@
+#include "stopping.h"
+
+static void report(void *arg, enum vgc_error error, const void *ptr, const char *message) {
+  (void)arg, (void)ptr;
+  interleave_fail("error %d reported: %s", (int)error, message);
+}
+
+struct vgc_config tiny_config(void) {
+  struct vgc_config tiny;
+  vgc_config_default(&tiny);
+  tiny.page_bytes = 1024;
+  tiny.arena_bytes = 256 * 1024;
+  tiny.thread_table = 4;
+  tiny.mark_stack = 256;
+  return tiny;
+}
+
+void strict_start(const struct vgc_config *given) {
+  interleave_assert(vgc_init(given) == 0);
+  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .error = report}, NULL);
+}
+
+void stopping_start(void) {
+  struct vgc_config tiny = tiny_config();
+  strict_start(&tiny);
+}
+
+static struct {
+  _Atomic uint32_t busy;
+  uint64_t left, right;
+  unsigned done, looked;
+} shared;
+
+static void busy_set(uint32_t busy) {
+  signal_order();
+  store_relaxed(&shared.busy, busy);
+  signal_order();
+}
+
+void work(void) {
+  busy_set(1);
+  shared.left++;
+  signal_order();
+  shared.right++;
+  shared.done++;
+  busy_set(0);
+}
+
+void work_look(void) {
+  if (load_relaxed(&shared.busy)) return;
+  interleave_assert(shared.left == shared.right);
+  shared.left++;
+  shared.right++;
+  shared.looked++;
+}
+
+unsigned work_done(void) { return shared.done; }
+unsigned work_looked(void) { return shared.looked; }
+
+void work_expect_whole(void) {
+  interleave_assert(shared.left == shared.right);
+  interleave_assert(shared.left == shared.done + shared.looked);
+}
+
+void world_stops(unsigned others) {
+  thread_registry_lock();
+  interleave_assert(world_stop() == others);
+  interleave_assert(world_is_stopped());
+  for (struct thread *thread = thread_first(); thread; thread = thread->next) {
+    bool present = load_relaxed(&thread->state) == THREAD_RUNNING || load_relaxed(&thread->state) == THREAD_BLOCKING;
+    if (thread == thread_self() || !present) continue;
+    interleave_assert(thread->position && thread->position->sp);
+  }
+  work_look();
+}
+
+void world_goes_on(void) {
+  world_resume();
+  thread_registry_unlock();
+}
+
+void world_stops_for_a_moment(unsigned others) {
+  world_stops(others);
+  world_goes_on();
+}

@@ -1,0 +1,36 @@
+/* What the models of the stopped world share. */
+#ifndef MODELS_STOPPING_H
+#define MODELS_STOPPING_H
+
+#include "alloc.h"
+
+/* ---- For setup ---- */
+
+struct vgc_config tiny_config(void);
+/* Brings the library up; an error that it reports fails the run. */
+void strict_start(const struct vgc_config *);
+/* Both. */
+void stopping_start(void);
+
+/* ---- A thread's work, as a cache is: plain words that a stop may come between ---- */
+
+/* Changes two plain words that are alike before and after, as the owner of a cache changes its lists: under a flag of
+ * its own, which a stopped world reads. One thread works. */
+void work(void);
+/* For a stopped world: half of that work is not seen unless the flag says so. Changes both words if it may. */
+void work_look(void);
+/* How often each has been changed so far: by work, by work_look. */
+unsigned work_done(void);
+unsigned work_looked(void);
+/* At the end of a run: no change was lost. */
+void work_expect_whole(void);
+
+/* ---- The stopping side: production's, without a cycle ---- */
+
+/* Stops the world: so many other threads must be stopped or blocking. Looks at the work. */
+void world_stops(unsigned others);
+void world_goes_on(void);
+/* Both. */
+void world_stops_for_a_moment(unsigned others);
+
+#endif
