@@ -379,7 +379,9 @@ bool atomics_compare_exchange(uintptr_t address, unsigned size, uint64_t *expect
                            : await_readable(location, index, seq_cst_load, pc);
   matches = state->store[location->newest].value == wanted;
   unsigned fails = failing(location, count, wanted, backs);
-  if (matches && weak && count) backs[fails++] = 0;
+  /* Once for each store: to fail again on the same one is no other execution, and would be without end. */
+  uint32_t newest = location->newest;
+  if (matches && weak && count && self()->spurious_store != newest) backs[fails++] = 0;
   unsigned taken = choose(weak && matches && fails == 1 ? CHOICE_SPURIOUS : CHOICE_STORE, fails + matches);
   if (matches && taken == 0) {
     struct store *read = &state->store[location->newest];
@@ -392,6 +394,7 @@ bool atomics_compare_exchange(uintptr_t address, unsigned size, uint64_t *expect
   }
   unsigned back = backs[taken - matches];
   uint32_t at = store_back(location, back);
+  if (state->store[at].value == wanted) self()->spurious_store = at;
   struct store *read = &state->store[at];
   repeats(self(), index, at, pc);
   note_seen(read);
