@@ -103,6 +103,7 @@ struct fiber {
 
   /* A loop that waits for a store: the locations read since this fiber last changed anything. */
   unsigned spin_count;
+  uint32_t spurious_store; /* the last one on which a weak compare-exchange failed without a reason */
   /* Return addresses of the instrumented functions that are active, outermost first. */
   unsigned calls;
 
