@@ -93,7 +93,7 @@ static int wait(void *object, pthread_mutex_t *mutex, uint64_t deadline, const v
   mutex_let_go(mutex, pc);
 
   bool in_time = true, waited = false;
-  if (!sync_spurious(SPURIOUS_CONDITION))
+  if (deadline <= RT->now || !sync_spurious(SPURIOUS_CONDITION))
     while (in_time && !waiter.chosen) in_time = block(address, mutex, deadline, &waited);
   waiter_remove(&waiter);
   int rc = mutex_take_back(mutex, waited, pc);

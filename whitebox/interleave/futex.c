@@ -19,7 +19,7 @@ static int wait(uint32_t *word, uint32_t expected, uint32_t mask, uint64_t deadl
   atomics_see_newest(address, 4);
   int rc = *word == expected ? 0 : EAGAIN;
   schedule_executed(OP_WAIT, address, 0, (uint32_t)rc);
-  if (rc != 0 || sync_spurious(SPURIOUS_FUTEX)) return rc;
+  if (rc != 0 || (deadline > RT->now && sync_spurious(SPURIOUS_FUTEX))) return rc;
 
   struct waiter waiter = {.mask = mask};
   waiter_add(&waiter, address);

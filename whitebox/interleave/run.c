@@ -19,9 +19,6 @@
 struct run_state {
   bool running;
   void (*setup)(void);
-  /* What run_reset_is_exact compares with: the sections one after the other, then the world. */
-  char *copy;
-  size_t copied;
 };
 static struct run_state *state;
 
@@ -85,7 +82,7 @@ void run_initialize(void) {
 static void begin_fibers(void) {
   for (unsigned i = 0; i < RT->fibers; i++) fiber_reset(&RT->fiber[i], 0);
   RT->fibers = 0;
-  RT->enabled = RT->spinners = 0;
+  RT->enabled = RT->spinners = RT->switches = 0;
 }
 
 static void begin(const struct interleave_model *model) {
@@ -146,21 +143,6 @@ static void set_up(void) {
   run_leave();
 }
 
-static void take_copy(void) {
-  size_t bytes = 0;
-  for (size_t i = 0; i < interleave_sections_count; i++)
-    bytes += (size_t)(interleave_sections[i].high - interleave_sections[i].low);
-  free(state->copy);
-  state->copy = malloc(bytes + 1);
-  state->copied = bytes;
-  char *to = state->copy;
-  for (size_t i = 0; to && i < interleave_sections_count; i++) {
-    size_t size = (size_t)(interleave_sections[i].high - interleave_sections[i].low);
-    memcpy(to, interleave_sections[i].low, size);
-    to += size;
-  }
-}
-
 static void set_up_with(const struct interleave_model *model, void (*body)(void)) {
   RT->setting_up = true;
   begin(model);
@@ -194,31 +176,7 @@ void run_set_up(const struct interleave_model *model) {
     keep();
   }
   RT->model = model;
-  take_copy();
-}
-
-/* ---- Checking the reset ---- */
-
-static unsigned compare(const char *what, const char *low, const char *copy, size_t size) {
-  unsigned differences = 0;
-  for (size_t i = 0; i < size; i++) {
-    if (low[i] == copy[i]) continue;
-    if (++differences <= 8)
-      fprintf(stderr, "interleave: the reset left %s changed at %p: %#x, was %#x\n", what, (const void *)&low[i],
-              (unsigned char)low[i], (unsigned char)copy[i]);
-  }
-  return differences;
-}
-
-bool run_reset_is_exact(void) {
-  unsigned differences = 0;
-  const char *copy = state->copy;
-  for (size_t i = 0; copy && i < interleave_sections_count; i++) {
-    size_t size = (size_t)(interleave_sections[i].high - interleave_sections[i].low);
-    differences += compare("a global", interleave_sections[i].low, copy, size);
-    copy += size;
-  }
-  return differences == 0;
+  snapshot_take();
 }
 
 /* ---- What a model may ask ---- */

@@ -89,6 +89,7 @@ struct fiber {
     bool woken, timed_out;
   } wait[WAITS_MAX];
   bool spinning;
+  uint32_t yielded; /* RT->switches at its last yield, + 1 */
 
   /* Threads. */
   void *(*start)(void *);
@@ -163,6 +164,7 @@ struct runtime {
   unsigned fibers;  /* highest id in use + 1 */
   uint32_t enabled; /* bit of each fiber that can go on; schedule.c */
   uint32_t spinners;
+  uint32_t switches; /* from one fiber to another */
   const struct interleave_model *model;
   struct failure failure;
   bool discarded;
@@ -207,6 +209,9 @@ void schedule_executed(enum op_kind, uintptr_t address, uint32_t location, uint3
 /* The current fiber has read again what it had read, and changed nothing since: it waits for a store to one of the
  * locations in its `spin`, or until nobody else can go on. */
 void schedule_spin(void);
+/* sched_yield: a scheduling point. The second time in a row, without a step of anybody else's in between, the fiber waits
+ * for one: a loop that yields relies on others being given the processor at some time. */
+void schedule_yield(void);
 /* A store to a location frees the fibers that spin on it. */
 void schedule_stored(uint32_t location);
 /* A new fiber may go on. */
@@ -244,6 +249,7 @@ enum verdict run_once(void);
 /* Compares all memory of the code under test with a copy taken after setup. False, with one line for each difference on
  * stderr, if the reset left one. */
 bool run_reset_is_exact(void);
+void snapshot_take(void); /* after setup */
 
 /* Called for each executed operation while RT->tracing; write: it was told as one. */
 void trace_executed(const struct fiber *, enum op_kind, uintptr_t address, uint32_t location, uint32_t detail,
@@ -331,6 +337,8 @@ _Noreturn void run_leave(void);
 void world_initialize(void);
 void world_begin(void);
 void world_keep(void);
+void world_kept(uintptr_t *low, uintptr_t *high);  /* what setup has allocated */
+void world_fresh(uintptr_t *low, uintptr_t *high); /* what runs have allocated beyond that */
 void world_forget_setup(void);
 void *world_allocate(size_t bytes, size_t alignment); /* from fresh space, NULL if it is used up */
 /* Zeroed memory for the runtime's own variables, at the same address in every process; for ever. */

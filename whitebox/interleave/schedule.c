@@ -124,7 +124,9 @@ static void pick_from(bool stays) {
       ids[n++] = (uint8_t)__builtin_ctz(left);
     ids[0] = ids[choose_thread(ids, n, current)];
   }
-  if (ids[0] != me->id) fiber_switch(&RT->fiber[ids[0]]);
+  if (ids[0] == me->id) return;
+  RT->switches++;
+  fiber_switch(&RT->fiber[ids[0]]);
 }
 
 static void pick(void) { pick_from(true); }
@@ -172,6 +174,22 @@ void schedule_spin(void) {
     set_state(me, FIBER_READY);
     signal_deliver_blocked();
   }
+}
+
+/* Stands for "anything that another does" in the list of what a spinning fiber waits for. */
+#define ANYTHING UINT32_MAX
+
+void schedule_yield(void) {
+  schedule_point(OP_YIELD, 0, false, false);
+  struct fiber *me = RT->current;
+  if (me->yielded == RT->switches + 1) {
+    me->spin[0].location = ANYTHING;
+    me->spin_count = 1;
+    schedule_spin();
+    me->spin_count = 0;
+  }
+  me->yielded = RT->switches + 1;
+  schedule_executed(OP_YIELD, 0, 0, 0);
 }
 
 void schedule_stored(uint32_t location) {
@@ -285,5 +303,6 @@ void schedule_executed(enum op_kind kind, uintptr_t address, uint32_t location, 
   struct fiber *me = RT->current;
   RT->hash =
       mix(RT->hash, (uint64_t)me->lane | (uint64_t)kind << 8 | (uint64_t)location << 16 | (uint64_t)detail << 40);
+  if (UNLIKELY(RT->spinners)) schedule_stored(ANYTHING);
   if (UNLIKELY(RT->tracing)) trace_executed(me, kind, address, location, detail, me->pending.write);
 }

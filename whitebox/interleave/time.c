@@ -168,8 +168,7 @@ int interleave_wrap_thrd_sleep(const struct timespec *duration, struct timespec 
 /* ---- Yielding ---- */
 
 int interleave_wrap_sched_yield(void) {
-  schedule_point(OP_YIELD, 0, false, false);
-  schedule_executed(OP_YIELD, 0, 0, 0);
+  schedule_yield();
   return 0;
 }
 
