@@ -8,20 +8,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "interleave.h"
+#include "start.h"
 
 #define PAGE 4096u
 
-/* Out of sight of the compiler, which knows what malloc promises and what a freed pointer is. */
-static void *hide(void *pointer) {
+/* Out of sight of the compiler, which leaves out a malloc that nobody needs, knows a freed pointer and believes in
+ * alignments. */
+* / static void *hide(void *pointer) {
   __asm__ volatile("" : "+r"(pointer));
   return pointer;
-}
-
-static pthread_t start(void *(*body)(void *), void *arg) {
-  pthread_t thread;
-  interleave_assert(pthread_create(&thread, NULL, body, arg) == 0);
-  return thread;
 }
 
 /* ---- Blocks ---- */
@@ -49,11 +44,11 @@ static void *free_it(void *arg) {
 
 /* Ordered, so no race: the block's state alone tells. */
 static void use_after_free_by_other(void) {
-  shared_block = malloc(sizeof *shared_block);
+  shared_block = hide(malloc(sizeof *shared_block));
   int *stale = hide(shared_block);
   pthread_t thread = start(free_it, NULL);
   if (atomic_load_explicit(&stage, memory_order_acquire)) *stale = 2;
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(use_after_free_by_other, .run = use_after_free_by_other, .expect = INTERLEAVE_MEMORY,
                  .title = "a block is written after another thread freed it");
@@ -67,20 +62,20 @@ static void *free_after_use(void *arg) {
 }
 
 static void free_races_with_use(void) {
-  shared_block = malloc(sizeof *shared_block);
+  shared_block = hide(malloc(sizeof *shared_block));
   pthread_t thread = start(free_after_use, NULL);
   *shared_block = 1;
   atomic_store_explicit(&stage, 1, memory_order_relaxed);
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(free_races_with_use, .run = free_races_with_use, .expect = INTERLEAVE_RACE,
                  .title = "a block is freed after its last use, but without an order between them");
 
 static void double_free(void) {
-  shared_block = malloc(sizeof *shared_block);
+  shared_block = hide(malloc(sizeof *shared_block));
   pthread_t thread = start(free_it, NULL);
   free(shared_block);
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(double_free, .run = double_free, .title = "two threads free one block", .expect = INTERLEAVE_MEMORY);
 
@@ -122,15 +117,16 @@ static void heap_calls(void) {
   unsigned char *zeros = calloc(20, 10);
   for (unsigned i = 0; i < 200; i++) interleave_assert(zeros[i] == 0);
   free(zeros);
+  free(hide(malloc(100))); /* of the size, but not of the alignment asked for next */
   void *aligned = NULL;
-  interleave_assert(posix_memalign(&aligned, PAGE, 100) == 0 && (uintptr_t)aligned % PAGE == 0);
+  interleave_assert(posix_memalign(&aligned, PAGE, 100) == 0 && (uintptr_t)hide(aligned) % PAGE == 0);
   free(aligned);
   interleave_assert(posix_memalign(&aligned, 24, 100) == EINVAL);
-  void *line = aligned_alloc(64, 128);
+  void *line = hide(aligned_alloc(64, 128));
   interleave_assert((uintptr_t)line % 64 == 0);
   free(line);
   free(part);
-  free(realloc(NULL, 1));
+  free(hide(realloc(NULL, 1)));
   size_t huge = (size_t)hide((void *)(SIZE_MAX / 2));
   errno = 0;
   void *none = hide(calloc(huge, 3));
@@ -138,7 +134,7 @@ static void heap_calls(void) {
   none = hide(malloc(huge));
   interleave_assert(!none);
 }
-INTERLEAVE_MODEL(heap_calls, .run = heap_calls, .title = "malloc and its kin do what they promise");
+INTERLEAVE_MODEL(heap_calls, .run = heap_calls, .preemptions = 1, .title = "malloc and its kin do what they promise");
 
 /* ---- Addresses ---- */
 
@@ -154,7 +150,7 @@ INTERLEAVE_MODEL(reused_or_fresh, .run = reused_or_fresh, .title = "whether mall
                  .outcomes = "reused|fresh");
 
 static void *use_block(void *arg) {
-  int *block = malloc(sizeof *block);
+  int *block = hide(malloc(sizeof *block));
   *block = *(const int *)arg;
   free(block);
   return NULL;
@@ -164,9 +160,9 @@ static void reuse_synchronises(void) {
   static const int values[] = {1, 2};
   pthread_t thread = start(use_block, (void *)(uintptr_t)&values[0]);
   use_block((void *)(uintptr_t)&values[1]);
-  pthread_join(thread, NULL);
+  join(thread);
 }
-INTERLEAVE_MODEL(reuse_synchronises, .run = reuse_synchronises,
+INTERLEAVE_MODEL(reuse_synchronises, .preemptions = 3, .run = reuse_synchronises,
                  .title = "a block freed by one thread may be another's next: free synchronises with malloc");
 
 static _Atomic(int *) slot;
@@ -189,7 +185,7 @@ static void aba(void) {
   int *seen = atomic_load(&slot);
   bool swapped = seen && atomic_compare_exchange_strong(&slot, &seen, NULL);
   interleave_assert(!swapped || atomic_load(&generation) == before);
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(aba, .run = aba, .title = "another object at the same address", .expect = INTERLEAVE_ASSERTION,
                  .preemptions = 1);
@@ -203,7 +199,7 @@ static void make_things(void) {
   from_setup = malloc(sizeof *from_setup);
   from_setup_too = malloc(sizeof *from_setup_too);
   *from_setup = 5;
-  free(malloc(100));
+  free(hide(malloc(100)));
   mapped_in_setup = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   mapped_in_setup[2 * PAGE] = 7;
   munmap(mapped_in_setup, PAGE);
@@ -222,7 +218,7 @@ static void change_things(void) {
   mapped_in_setup[3 * PAGE] = 1;
   free(block);
 }
-INTERLEAVE_MODEL(heap_reset, .setup = make_things, .run = change_things,
+INTERLEAVE_MODEL(heap_reset, .preemptions = 3, .setup = make_things, .run = change_things,
                  .title = "each run finds the heap and the mappings as setup left them");
 
 /* ---- Mappings ---- */
@@ -266,7 +262,7 @@ static void unmap_races_with_use(void) {
   pthread_t thread = start(unmap_after_use, NULL);
   shared_pages[100] = 1;
   atomic_store_explicit(&stage, 1, memory_order_relaxed);
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(unmap_races_with_use, .run = unmap_races_with_use, .expect = INTERLEAVE_RACE,
                  .title = "a page goes after its last use, but without an order between them");
@@ -291,13 +287,30 @@ static void unmap_part(void) {
 INTERLEAVE_MODEL(unmap_part, .run = unmap_part, .title = "what is unmapped may come again, zeroed",
                  .outcomes = "hole|fresh");
 
+static void *use_page(void *arg) {
+  (void)arg;
+  char *page = map(PAGE);
+  interleave_assert(page[8] == 0);
+  page[8] = 1;
+  munmap(page, PAGE);
+  return NULL;
+}
+
+static void pages_change_hands(void) {
+  pthread_t thread = start(use_page, NULL);
+  use_page(NULL);
+  join(thread);
+}
+INTERLEAVE_MODEL(pages_change_hands, .preemptions = 3, .run = pages_change_hands,
+                 .title = "a page unmapped by one thread may be another's next: in order, and zeroed");
+
 static void discard(void) {
   char *pages = map(2 * PAGE);
   memset(pages, 1, 2 * PAGE);
   interleave_assert(madvise(pages, PAGE, MADV_DONTNEED) == 0);
   interleave_assert(pages[0] == 0 && pages[PAGE - 1] == 0 && pages[PAGE] == 1);
 }
-INTERLEAVE_MODEL(discard, .run = discard, .title = "MADV_DONTNEED zeroes its pages and no others");
+INTERLEAVE_MODEL(discard, .preemptions = 3, .run = discard, .title = "MADV_DONTNEED zeroes its pages and no others");
 
 static void without_access(void) {
   char *pages = mmap(NULL, 4 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -318,7 +331,8 @@ static void reopen(void) {
   void *fixed = mmap(pages + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   interleave_assert(fixed == pages + PAGE && pages[PAGE] == 0 && pages[0] == 1);
 }
-INTERLEAVE_MODEL(reopen, .run = reopen, .title = "mprotect keeps what is there; mmap at a fixed address does not");
+INTERLEAVE_MODEL(reopen, .preemptions = 3, .run = reopen,
+                 .title = "mprotect keeps what is there; mmap at a fixed address does not");
 
 static void remap(void) {
   char *pages = map(2 * PAGE);
@@ -350,7 +364,7 @@ static void *reserve_aligned(void *arg) {
 static void aligned_arenas(void) {
   pthread_t thread = start(reserve_aligned, (void *)(uintptr_t)65536);
   reserve_aligned((void *)(uintptr_t)(16 * PAGE));
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(aligned_arenas, .run = aligned_arenas, .title = "two threads reserve and release aligned arenas",
                  .preemptions = 2);

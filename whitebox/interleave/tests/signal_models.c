@@ -8,16 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "interleave.h"
+#include "start.h"
 
 static atomic_int handled, stage;
 static volatile int plain;
-
-static pthread_t start(void *(*body)(void *)) {
-  pthread_t thread;
-  interleave_assert(pthread_create(&thread, NULL, body, NULL) == 0);
-  return thread;
-}
 
 static void install(int number, void (*handler)(int)) {
   struct sigaction action, told;
@@ -64,9 +58,9 @@ static void *plain_body(void *arg) {
 static void install_write(void) { install(SIGUSR1, write_plain); }
 
 static void handler_races(void) {
-  pthread_t thread = start(plain_body);
+  pthread_t thread = start(plain_body, NULL);
   pthread_kill(thread, SIGUSR1);
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(handler_races, .setup = install_write, .run = handler_races, .expect = INTERLEAVE_RACE,
                  .title = "a handler and the code that it interrupts write one variable");
@@ -76,9 +70,15 @@ static void raise_own(void) {
   raise(SIGUSR1);
   interleave_assert(plain == 2);
   plain = 3;
+  mask(SIG_BLOCK, SIGUSR1);
+  raise(SIGUSR1);
+  plain = 1;
+  mask(SIG_UNBLOCK, SIGUSR1);
+  interleave_assert(plain == 2);
+  plain = 3;
 }
-INTERLEAVE_MODEL(handler_of_raise, .setup = install_write, .run = raise_own,
-                 .title = "a handler that raise calls is ordered with the code around the call");
+INTERLEAVE_MODEL(handler_of_raise, .preemptions = 3, .setup = install_write, .run = raise_own,
+                 .title = "a handler that raise or unmasking calls is ordered with the code around the call");
 
 /* The sender knows something that the handler does not learn by being sent. */
 static void read_plain(int number) {
@@ -95,10 +95,10 @@ static void *idle_body(void *arg) {
 static void install_read(void) { install(SIGUSR1, read_plain); }
 
 static void sending_orders_nothing(void) {
-  pthread_t thread = start(idle_body);
+  pthread_t thread = start(idle_body, NULL);
   plain = 1;
   pthread_kill(thread, SIGUSR1);
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(sending_orders_nothing, .setup = install_read, .run = sending_orders_nothing,
                  .expect = INTERLEAVE_RACE, .title = "what the sender wrote is not known to the handler by the signal");
@@ -125,9 +125,9 @@ static void *write_before_fence(void *arg) {
 static void install_fenced(void) { install(SIGUSR1, read_behind_fence); }
 
 static void signal_fence(void) {
-  pthread_t thread = start(write_before_fence);
+  pthread_t thread = start(write_before_fence, NULL);
   pthread_kill(thread, SIGUSR1);
-  pthread_join(thread, NULL);
+  join(thread);
   interleave_outcome(atomic_load(&handled) ? "seen" : "not seen");
 }
 INTERLEAVE_MODEL(signal_fence, .setup = install_fenced, .run = signal_fence, .outcomes = "seen|not seen",
@@ -147,9 +147,9 @@ static void *write_words(void *arg) {
 }
 
 static void between_plain_accesses(void) {
-  pthread_t thread = start(write_words);
+  pthread_t thread = start(write_words, NULL);
   pthread_kill(thread, SIGUSR1);
-  pthread_join(thread, NULL);
+  join(thread);
   if (interrupted_at)
     interleave_outcome("before %d", interrupted_at);
   else
@@ -160,6 +160,23 @@ INTERLEAVE_MODEL(between_plain_accesses, .setup = install_count, .run = between_
                  .outcomes = "before 1|before 2|before 3|elsewhere");
 INTERLEAVE_MODEL(prompt_signals, .setup = install_count, .run = between_plain_accesses, .prompt_signals = true,
                  .title = "prompt signals come at scheduling points only", .outcomes = "elsewhere");
+
+static void *many_accesses(void *arg) {
+  (void)arg;
+  wait_for_stage(1);
+  for (unsigned i = 0; i < 80; i++) words[i % 3] = 1;
+  interleave_assert(atomic_load_explicit(&handled, memory_order_relaxed) == 1);
+  return NULL;
+}
+
+static void at_last(void) {
+  pthread_t thread = start(many_accesses, NULL);
+  pthread_kill(thread, SIGUSR1);
+  atomic_store(&stage, 1);
+  join(thread);
+}
+INTERLEAVE_MODEL(at_last, .preemptions = 3, .setup = install_count, .run = at_last,
+                 .title = "a signal is not put off for ever");
 
 /* ---- Masks and queues ---- */
 
@@ -178,13 +195,13 @@ static void *masked_body(void *arg) {
 }
 
 static void masked_waits(void) {
-  pthread_t thread = start(masked_body);
+  pthread_t thread = start(masked_body, NULL);
   wait_for_stage(1);
   interleave_assert(pthread_kill(thread, SIGUSR1) == 0 && pthread_kill(thread, SIGUSR1) == 0);
   atomic_store(&stage, 2);
-  pthread_join(thread, NULL);
+  join(thread);
 }
-INTERLEAVE_MODEL(masked_waits, .setup = install_count, .run = masked_waits,
+INTERLEAVE_MODEL(masked_waits, .preemptions = 3, .setup = install_count, .run = masked_waits,
                  .title = "a masked signal waits, and two are one");
 
 static void install_real_time(void) { install(SIGRTMIN, count); }
@@ -195,7 +212,8 @@ static void real_time(void) {
   mask(SIG_UNBLOCK, SIGRTMIN);
   interleave_assert(atomic_load(&handled) == 2);
 }
-INTERLEAVE_MODEL(real_time, .setup = install_real_time, .run = real_time, .title = "real-time signals queue");
+INTERLEAVE_MODEL(real_time, .preemptions = 3, .setup = install_real_time, .run = real_time,
+                 .title = "real-time signals queue");
 
 static void send_real_time(void) {
   int rc = pthread_kill(pthread_self(), SIGRTMIN);
@@ -233,7 +251,7 @@ static void handler_masks(void) {
   raise(SIGUSR1);
   interleave_assert(atomic_load(&order) == 3);
 }
-INTERLEAVE_MODEL(handler_masks, .setup = install_both, .run = handler_masks,
+INTERLEAVE_MODEL(handler_masks, .preemptions = 3, .setup = install_both, .run = handler_masks,
                  .title = "a signal that sa_mask names waits for the handler to return");
 
 static void check_information(int number, siginfo_t *info, void *context) {
@@ -247,6 +265,8 @@ static void information(void) {
   memset(&action, 0, sizeof action);
   action.sa_sigaction = check_information;
   action.sa_flags = (int)(SA_SIGINFO | SA_RESETHAND);
+  interleave_choose(2); /* two runs: what the first installs, the second must not find */
+  interleave_assert(signal(SIGUSR1, SIG_DFL) == SIG_DFL);
   interleave_assert(sigaction(SIGUSR1, &action, NULL) == 0);
   raise(SIGUSR1);
   interleave_assert(atomic_load(&handled) == 1);
@@ -254,12 +274,12 @@ static void information(void) {
   raise(SIGUSR1);
   interleave_assert(atomic_load(&handled) == 1);
 }
-INTERLEAVE_MODEL(information, .run = information, .title = "SA_SIGINFO, SA_RESETHAND and SIG_IGN");
+INTERLEAVE_MODEL(information, .preemptions = 3, .run = information, .title = "SA_SIGINFO, SA_RESETHAND and SIG_IGN");
 
 static void default_action(void) {
-  pthread_t thread = start(idle_body);
+  pthread_t thread = start(idle_body, NULL);
   pthread_kill(thread, SIGTERM);
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(default_action, .run = default_action, .title = "a signal that nobody handles ends the process",
                  .expect = INTERLEAVE_CRASH);
@@ -267,9 +287,9 @@ INTERLEAVE_MODEL(default_action, .run = default_action, .title = "a signal that 
 /* ---- States of the target ---- */
 
 static void target_ends(void) {
-  pthread_t thread = start(idle_body);
+  pthread_t thread = start(idle_body, NULL);
   int rc = pthread_kill(thread, SIGUSR1);
-  pthread_join(thread, NULL);
+  join(thread);
   interleave_assert(rc == 0 || (rc == ESRCH && atomic_load(&handled) == 0));
   interleave_outcome(rc ? "ended" : atomic_load(&handled) ? "handled" : "dropped");
 }
@@ -283,9 +303,9 @@ static void *unborn_body(void *arg) {
 }
 
 static void target_unborn(void) {
-  pthread_t thread = start(unborn_body);
+  pthread_t thread = start(unborn_body, NULL);
   pthread_kill(thread, SIGUSR1);
-  pthread_join(thread, NULL);
+  join(thread);
   interleave_outcome(atomic_load(&stage) == 2 ? "first" : atomic_load(&handled) ? "later" : "never");
 }
 INTERLEAVE_MODEL(target_unborn, .setup = install_count, .run = target_unborn, .outcomes = "first|later|never",
@@ -303,14 +323,14 @@ static void *lock_body(void *arg) {
 /* The sender holds what the target waits for, until the handler has run. */
 static void target_blocked(void) {
   pthread_mutex_lock(&held);
-  pthread_t thread = start(lock_body);
+  pthread_t thread = start(lock_body, NULL);
   interleave_assert(pthread_kill(thread, SIGUSR1) == 0);
   while (!atomic_load(&handled)) {
   }
   pthread_mutex_unlock(&held);
-  pthread_join(thread, NULL);
+  join(thread);
 }
-INTERLEAVE_MODEL(target_blocked, .setup = install_count, .run = target_blocked,
+INTERLEAVE_MODEL(target_blocked, .preemptions = 3, .setup = install_count, .run = target_blocked,
                  .title = "a thread that waits for a mutex takes a signal");
 
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
@@ -325,13 +345,13 @@ static void *condition_body(void *arg) {
 }
 
 static void no_wake_up_lost(void) {
-  pthread_t thread = start(condition_body);
+  pthread_t thread = start(condition_body, NULL);
   pthread_kill(thread, SIGUSR1);
   pthread_mutex_lock(&held);
   ready = true;
   pthread_cond_signal(&condition);
   pthread_mutex_unlock(&held);
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(no_wake_up_lost, .setup = install_count, .run = no_wake_up_lost, .preemptions = 2,
                  .title = "a wake-up that comes while the waiter is in a handler is not lost");
@@ -347,13 +367,13 @@ static void install_park(void) { install(SIGUSR1, park); }
 
 static void stop_and_go(void) {
   pthread_mutex_lock(&held);
-  pthread_t thread = start(lock_body);
+  pthread_t thread = start(lock_body, NULL);
   interleave_assert(pthread_kill(thread, SIGUSR1) == 0);
   while (!atomic_load(&handled)) {
   }
   pthread_mutex_unlock(&held);
   atomic_store(&stage, 2);
-  pthread_join(thread, NULL);
+  join(thread);
 }
 INTERLEAVE_MODEL(stop_and_go, .setup = install_park, .run = stop_and_go, .preemptions = 2,
                  .title = "a handler waits on top of a wait; the lock comes free meanwhile");
@@ -363,16 +383,18 @@ static void *suspended_body(void *arg) {
   sigset_t none;
   sigemptyset(&none);
   interleave_assert(sigsuspend(&none) == -1 && errno == EINTR && atomic_load(&handled) == 1);
+  raise(SIGUSR1);
+  interleave_assert(atomic_load(&handled) == 1); /* masked again */
   return NULL;
 }
 
 static void suspended(void) {
   mask(SIG_BLOCK, SIGUSR1);
-  pthread_t thread = start(suspended_body);
+  pthread_t thread = start(suspended_body, NULL);
   pthread_kill(thread, SIGUSR1);
-  pthread_join(thread, NULL);
+  join(thread);
 }
-INTERLEAVE_MODEL(suspended, .setup = install_count, .run = suspended,
+INTERLEAVE_MODEL(suspended, .preemptions = 3, .setup = install_count, .run = suspended,
                  .title = "sigsuspend takes a signal that came before or comes after; masks are inherited");
 
 static void *waiting_body(void *arg) {
@@ -387,11 +409,12 @@ static void *waiting_body(void *arg) {
 
 static void waited_for(void) {
   mask(SIG_BLOCK, SIGUSR1);
-  pthread_t thread = start(waiting_body);
+  pthread_t thread = start(waiting_body, NULL);
   pthread_kill(thread, SIGUSR1);
-  pthread_join(thread, NULL);
+  join(thread);
 }
-INTERLEAVE_MODEL(waited_for, .setup = install_count, .run = waited_for, .title = "sigwait takes it without a handler");
+INTERLEAVE_MODEL(waited_for, .preemptions = 3, .setup = install_count, .run = waited_for,
+                 .title = "sigwait takes it without a handler");
 
 /* ---- Forks ---- */
 
@@ -407,10 +430,11 @@ static void register_handlers(void) {
 }
 
 static void both_sides(void) {
-  pthread_t thread = start(idle_body);
+  pthread_t thread = start(idle_body, NULL);
+  pthread_atfork(NULL, NULL, in_child); /* for this run only */
   pid_t process = fork();
   if (process == 0) {
-    interleave_assert(handlers_run == 214 && interleave_get_counts().forks == 1);
+    interleave_assert(handlers_run == 2144 && interleave_get_counts().forks == 1);
     int before = atomic_load(&stage);
     interleave_point();
     interleave_assert(atomic_load(&stage) == before); /* the other thread is not here */
@@ -421,7 +445,7 @@ static void both_sides(void) {
   interleave_assert(handlers_run == 2133);
   interleave_assert(waitpid(process, &status, 0) == process && WIFEXITED(status) && WEXITSTATUS(status) == 0);
   interleave_assert(waitpid(process, &status, 0) == -1 && errno == ECHILD);
-  pthread_join(thread, NULL);
+  join(thread);
   interleave_outcome("parent");
 }
 INTERLEAVE_MODEL(both_sides, .setup = register_handlers, .run = both_sides, .outcomes = "parent|child",
