@@ -14,7 +14,7 @@
 
 /* Out of sight of the compiler, which leaves out a malloc that nobody needs, knows a freed pointer and believes in
  * alignments. */
-* / static void *hide(void *pointer) {
+static void *hide(void *pointer) {
   __asm__ volatile("" : "+r"(pointer));
   return pointer;
 }
