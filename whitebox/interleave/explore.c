@@ -163,6 +163,7 @@ static void report(struct exploration *x, const struct decisions *simple, bool e
   uint64_t hash = RT->hash;
   result->token = token_of_list(result->model->name, simple->list, simple->count, hash);
   result->failure = RT->failure;
+  report_failure_text(result->failure.text, sizeof result->failure.text);
   if (verdict != RUN_FAILED) {
     fprintf(stderr, "interleave: defect of the explorer: a run of '%s' fails only while it is not recorded; token %s\n",
             result->model->name, result->token);
@@ -236,7 +237,11 @@ struct result explore(const struct interleave_model *model, const struct options
   if (options->resume && !saved_read(options->resume, &result, x.strategy, x.distinct)) exit(STATUS_USAGE);
   x.before = result.seconds;
   x.begin = now_seconds();
+  result.session_runs = result.runs;
+  result.processor_seconds = processor_seconds();
   loop(&x, seconds);
+  result.session_runs = result.runs - result.session_runs;
+  result.processor_seconds = processor_seconds() - result.processor_seconds;
   result.seconds = x.before + now_seconds() - x.begin;
   bool failed = RT->failure.kind != INTERLEAVE_CLEAN;
   if (failed) handle_failure(&x);

@@ -26,6 +26,8 @@ struct result {
   bool searched;        /* exhaustively, wholly or in part */
   struct extent extent;
   double seconds;
+  double processor_seconds; /* of this session */
+  uint64_t session_runs;
   struct outcome *outcomes; /* from malloc */
   unsigned outcome_count;
   struct failure failure; /* kind INTERLEAVE_CLEAN: none found */
@@ -38,6 +40,7 @@ struct result {
 /* ---- Single runs (runs.c) ---- */
 
 double now_seconds(void);
+double processor_seconds(void);
 /* One run, decided by the strategy; its end is told to it. */
 enum verdict run_by(struct strategy *, uint64_t run, bool *nothing_left);
 /* One run by a list. */

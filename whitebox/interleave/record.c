@@ -107,6 +107,11 @@ struct event *record_event(enum op_kind kind, uintptr_t address, unsigned size, 
   return event;
 }
 
+void record_waits(uintptr_t address) {
+  struct event *event = record_event(RT->current->pending.kind, address, 0, false, true, NULL);
+  if (event) event->order = RECORD_WAITS;
+}
+
 unsigned record_count(void) { return record->events < EVENTS ? (unsigned)record->events : EVENTS; }
 
 static uint32_t place_of(unsigned index) { return (uint32_t)((record->events - record_count() + index) % EVENTS); }

@@ -9,6 +9,9 @@ void record_clear(void);
 /* The next event, stamped with the current fiber, lane, clock and call stack; pc: innermost place. NULL if not
  * recording. */
 struct event *record_event(enum op_kind, uintptr_t address, unsigned size, bool write, bool atomic, const void *pc);
+/* The current fiber cannot do its pending operation now. */
+void record_waits(uintptr_t address);
+#define RECORD_WAITS 0xffu /* `order` of such an event */
 unsigned record_count(void);
 const struct event *record_get(unsigned index);
 uint32_t record_step(unsigned index); /* RT->step at that event */

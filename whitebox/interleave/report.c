@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "process.h"
 #include "record.h"
 #include "symbols.h"
 
@@ -89,17 +90,29 @@ const struct event *report_other_access(void) {
 
 /* ---- Stacks ---- */
 
-static const char *thread_name(unsigned lane, char *text, size_t size) {
+const char *report_thread_name(unsigned lane, char *text, size_t size) {
   unsigned id = lane % FIBERS_MAX;
   snprintf(text, size, "thread %u%s%s", id, id == 0 ? " (main)" : "",
            lane >= FIBERS_MAX ? ", in a signal handler" : "");
   return text;
 }
 
+/* Frames of the runtime itself, between a handler and what it interrupts, tell nothing. */
+static bool is_own_frame(const struct place *place) {
+  static const char here[] = __FILE__;
+  size_t directory = (size_t)(symbols_base_name(here) - here);
+  return strncmp(place->file, here, directory) == 0 && !strchr(place->file + directory, '/');
+}
+
 static unsigned print_place(FILE *out, const void *pc, unsigned number) {
-  for (const struct place *place = symbols_place(pc); place; place = place->inlined_into)
-    fprintf(out, "      #%u %s  %s:%u%s\n", number++, place->function, place->file, place->line,
-            place->inlined_into ? "  (inlined)" : "");
+  char current[4096] = "";
+  size_t cut = getcwd(current, sizeof current) ? strlen(current) : 0;
+  for (const struct place *place = symbols_place(pc); place; place = place->inlined_into) {
+    if (is_own_frame(place)) continue;
+    bool below = cut && strncmp(place->file, current, cut) == 0 && place->file[cut] == '/';
+    fprintf(out, "      #%u %s  %s:%u%s\n", number++, place->function, below ? place->file + cut + 1 : place->file,
+            place->line, place->inlined_into ? "  (inlined)" : "");
+  }
   return number;
 }
 
@@ -114,7 +127,7 @@ static void print_stack(FILE *out, const struct event *event) {
 
 static void print_access(FILE *out, const struct event *event, unsigned lane, bool write, bool atomic) {
   char name[64], object[160];
-  fprintf(out, "  %s: %s %s", thread_name(lane, name, sizeof name), atomic ? "an atomic" : "a plain",
+  fprintf(out, "  %s: %s %s", report_thread_name(lane, name, sizeof name), atomic ? "an atomic" : "a plain",
           write ? "write" : "read");
   if (!event) {
     fprintf(out, " (longer ago than the record goes)\n");
@@ -125,42 +138,11 @@ static void print_access(FILE *out, const struct event *event, unsigned lane, bo
   print_stack(out, event);
 }
 
-/* The other thread's last event that this thread knows of. */
-static const struct event *last_known(unsigned lane, uint16_t clock) {
-  for (unsigned i = record_count(); i-- > 0;) {
-    const struct event *event = record_get(i);
-    if (event->lane == lane && event->clock <= clock) return event;
-  }
-  return NULL;
-}
-
-static void print_missing_edge(FILE *out) {
-  const struct failure *failure = &RT->failure;
-  char mine[64], other[64], text[160];
-  thread_name(failure->lane, mine, sizeof mine);
-  thread_name(failure->other_lane, other, sizeof other);
-  const struct fiber *fiber = &RT->fiber[failure->lane % FIBERS_MAX];
-  uint16_t known = fiber->clock.lane[failure->other_lane];
-  fprintf(out,
-          "  missing: nothing orders the %s of %s before the %s of %s: no release by the first after its access is\n"
-          "    acquired by the second before its own.",
-          failure->other_write ? "write" : "read", other, failure->write ? "write" : "read", mine);
-  const struct event *last = known ? last_known(failure->other_lane, known) : NULL;
-  if (!last) {
-    fprintf(out, " %s knows nothing that %s did.\n", mine, other);
-    return;
-  }
-  report_event_text(last, text, sizeof text);
-  const struct place *place = symbols_place(last->pc);
-  fprintf(out, " The last that %s knows of %s is\n    '%s' at %s:%u.\n", mine, other, text,
-          symbols_base_name(place->file), place->line);
-}
-
 static void print_race(FILE *out) {
   const struct failure *failure = &RT->failure;
   print_access(out, report_access(), failure->lane, failure->write, failure->atomic);
   print_access(out, report_other_access(), failure->other_lane, failure->other_write, failure->other_atomic);
-  print_missing_edge(out);
+  report_missing_edge(out);
 }
 
 /* ---- Deadlocks ---- */
@@ -173,7 +155,7 @@ static void print_waiters(FILE *out) {
     if (!waits && !fiber->spinning) continue;
     uintptr_t address = waits ? fiber->wait[fiber->waits - 1].address : fiber->pending.address;
     bool thread = fiber->pending.kind == OP_JOIN;
-    fprintf(out, "  %s %s", thread_name(fiber->lane, name, sizeof name), waits ? "waits" : "spins");
+    fprintf(out, "  %s %s", report_thread_name(fiber->lane, name, sizeof name), waits ? "waits" : "spins");
     if (thread)
       fprintf(out, " for the end of thread %u\n", (unsigned)((struct fiber *)address - RT->fiber));
     else
@@ -186,6 +168,16 @@ static void print_waiters(FILE *out) {
 }
 
 /* ---- The report ---- */
+
+void report_failure_text(char *text, size_t size) {
+  const struct failure *failure = &RT->failure;
+  char object[160];
+  if (failure->kind == INTERLEAVE_RACE)
+    snprintf(text, size, "data race on %u byte%s at %s", failure->size, failure->size == 1 ? "" : "s",
+             symbols_object(failure->address, object, sizeof object));
+  else
+    snprintf(text, size, "%s", failure->text);
+}
 
 static void resolve_all(void) {
   const void **pcs = NULL;
@@ -209,17 +201,22 @@ static void resolve_all(void) {
 void report_print(FILE *out, const struct report_options *options) {
   const struct failure *failure = &RT->failure;
   bool colour = isatty(fileno(out));
+  char text[sizeof failure->text];
+  report_failure_text(text, sizeof text);
   resolve_all();
   fprintf(out, "\n%s%s: %s%s: %s\n", colour ? "\033[1;31m" : "", RT->model->name, failure_names[failure->kind],
-          colour ? "\033[0m" : "", failure->text);
+          colour ? "\033[0m" : "", text);
   const struct event *at = report_access();
+  char what[160] = "";
+  if (failure->address) process_describe(failure->address, what, sizeof what);
+  if (*what) fprintf(out, "  the address is %s\n", what);
   if (failure->kind == INTERLEAVE_RACE) {
     print_race(out);
   } else if (failure->kind == INTERLEAVE_DEADLOCK) {
     print_waiters(out);
   } else if (at) {
     char name[64];
-    fprintf(out, "  %s\n", thread_name(failure->lane, name, sizeof name));
+    fprintf(out, "  %s\n", report_thread_name(failure->lane, name, sizeof name));
     print_stack(out, at);
   }
   fprintf(out, "  %u steps, %u preemption%s, %u signal%s delivered\n", RT->step, RT->preemptions,

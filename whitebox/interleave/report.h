@@ -13,6 +13,9 @@ struct report_options {
 
 /* About the run just made, which was recorded. */
 void report_print(FILE *, const struct report_options *);
+/* Which edge a race lacks: what the second thread knows of the first, and by what it should have known more. */
+void report_missing_edge(FILE *);
+const char *report_thread_name(unsigned lane, char *text, size_t size);
 /* The threads in columns. */
 void report_trace(FILE *, unsigned rows);
 /* The events that the failure names: the access at which it was seen and the other one of a race; or NULL. */
@@ -20,6 +23,8 @@ const struct event *report_access(void);
 const struct event *report_other_access(void);
 
 extern const char *const failure_names[INTERLEAVE_UNSUPPORTED + 1];
+/* What the failure is, with names in the place of addresses. */
+void report_failure_text(char *text, size_t size);
 /* How an event reads: "store ready = 1, release". */
 void report_event_text(const struct event *, char *text, size_t size);
 

@@ -12,7 +12,7 @@
 #define WIDEST    56u
 
 static const char *order_name(unsigned order) {
-  static const char *const names[] = {"relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"};
+  static const char *const names[] = {"rlx", "con", "acq", "rel", "acq_rel", "seq_cst"};
   return order < sizeof names / sizeof *names ? names[order] : "?";
 }
 
@@ -27,6 +27,11 @@ void report_event_text(const struct event *event, char *text, size_t size) {
   char object[160], value[24];
   symbols_object(event->address, object, sizeof object);
   value_text(event->value, value, sizeof value);
+  if (event->order == RECORD_WAITS) {
+    bool joins = event->kind == OP_JOIN;
+    snprintf(text, size, "waits: %s%s%s", op_names[event->kind], joins ? "" : " ", joins ? "" : object);
+    return;
+  }
   switch (event->kind) {
   case OP_NONE:
     snprintf(text, size, "FAILS");
@@ -90,9 +95,17 @@ static struct columns columns_from(unsigned first) {
   return columns;
 }
 
+/* Its own stack is nobody else's business. */
+static bool is_own_stack(const struct event *event) {
+  const struct fiber *fiber = &RT->fiber[event->fiber];
+  return event->kind == OP_PLAIN && event->address >= fiber->stack_low && event->address < fiber->stack_top;
+}
+
 static bool collapses(unsigned index, const struct event *marked, const struct event *other) {
+  const struct event *event = record_get(index);
+  if (event != marked && event != other && is_own_stack(event)) return true;
   if (index == 0) return false;
-  const struct event *event = record_get(index), *before = record_get(index - 1);
+  const struct event *before = record_get(index - 1);
   if (event == marked || event == other || before == marked || before == other) return false;
   if (event->kind != OP_PLAIN || before->kind != OP_PLAIN || event->fiber != before->fiber) return false;
   const struct place *place = symbols_place(event->pc), *place_before = symbols_place(before->pc);

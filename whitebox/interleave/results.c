@@ -12,7 +12,7 @@
 
 void results_print_header(void) {
   printf("%-28s %-12s %10s %10s %5s %9s %10s %8s  %s\n", "model", "strategy", "runs", "distinct", "bound", "explored",
-         "runs/s", "seconds", "verdict");
+         "runs/cpu-s", "seconds", "verdict");
 }
 
 static void print_extent(const struct result *result) {
@@ -32,7 +32,8 @@ void results_print(const struct result *result) {
   if (result->distinct) snprintf(distinct, sizeof distinct, "%" PRIu64, result->distinct);
   printf("%-28s %-12s %10" PRIu64 " %10s", result->model->name, result->strategy, result->runs, distinct);
   print_extent(result);
-  printf(" %10.0f %8.2f  %s%s%s\n", result->seconds > 0 ? (double)result->runs / result->seconds : 0, result->seconds,
+  printf(" %10.0f %8.2f  %s%s%s\n",
+         result->processor_seconds > 0 ? (double)result->session_runs / result->processor_seconds : 0, result->seconds,
          !colour               ? ""
          : result->as_expected ? "\033[32m"
                                : "\033[1;31m",
@@ -47,7 +48,7 @@ static int by_count(const void *a, const void *b) {
 }
 
 void results_print_outcomes(const struct result *result) {
-  if (result->description && (strchr(result->description, '\n') || !result->searched))
+  if (result->description && !result->searched && result->failure.kind == INTERLEAVE_CLEAN)
     printf("    %s\n", result->description);
   if (result->searched && !result->extent.exhausted && result->extent.fraction > 0)
     printf("    about %.3g runs in all, %.3g left\n", (double)result->runs / result->extent.fraction,
@@ -84,8 +85,10 @@ static void put_result(FILE *out, const struct result *result) {
   put_string(out, result->strategy);
   fprintf(out,
           ", \"runs\": %" PRIu64 ", \"discarded\": %" PRIu64 ", \"redundant\": %" PRIu64 ", \"distinct\": %" PRIu64
-          ", \"seconds\": %.6f, \"searched\": %s, \"exhausted\": %s, \"fraction\": %.9g",
+          ", \"seconds\": %.6f, \"runs_per_processor_second\": %.0f, \"searched\": %s, \"exhausted\": %s, "
+          "\"fraction\": %.9g",
           result->runs, result->discarded, result->extent.redundant, result->distinct, result->seconds,
+          result->processor_seconds > 0 ? (double)result->session_runs / result->processor_seconds : 0,
           result->searched ? "true" : "false", result->extent.exhausted ? "true" : "false", result->extent.fraction);
   if (result->searched && result->preemptions != UINT32_MAX)
     fprintf(out, ", \"preemptions\": %u", result->preemptions);

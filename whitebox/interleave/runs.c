@@ -8,11 +8,14 @@
 #include "report.h"
 #include "token.h"
 
-double now_seconds(void) {
+static double seconds_of(clockid_t clock) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
+
+double now_seconds(void) { return seconds_of(CLOCK_MONOTONIC); }
+double processor_seconds(void) { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
 
 enum verdict run_by(struct strategy *strategy, uint64_t run, bool *nothing_left) {
   strategy->run = run;

@@ -65,6 +65,7 @@ static void portfolio_describe(const struct strategy *strategy, FILE *out) {
   const struct portfolio *p = (const struct portfolio *)strategy;
   fprintf(out, "portfolio, seed %" PRIu64 ":", strategy->seed);
   for (unsigned i = 0; i < MEMBERS; i++) {
+    if (p->runs[i] == 0) continue;
     fprintf(out, "\n    %" PRIu64 " runs: ", p->runs[i]);
     p->member[i]->describe(p->member[i], out);
   }
