@@ -68,7 +68,7 @@ def refusals(program, token):
     middle = len(token) // 2
     flipped = token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1:]
     return (refused(program, "another build", edited(token, -3, other), "of build .* this is build")
-            + refused(program, "a model that is not there", edited(token, -4, "no_such_model"), "no model 'no_such_model'")
+            + refused(program, "a missing model", edited(token, -4, "no_such_model"), "no model 'no_such_model'")
             + refused(program, "another program", edited(token, 2, "other"), "of the program 'other'")
             + refused(program, "a token cut short", token[:-6], "damaged")
             + refused(program, "a character changed", flipped, "damaged")
