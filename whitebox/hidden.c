@@ -70,6 +70,32 @@ bool hidden_alive(uintptr_t hidden, size_t size) {
   return true;
 }
 
+static void *hold(void *arg) {
+  struct hidden_holder *holder = arg;
+  void *held[1];
+  hidden_reveal(holder->hidden, held);
+  KEEP_ALIVE(held);
+  meeting_wait(&holder->held);
+  meeting_wait(&holder->done);
+  KEEP_ALIVE(held);
+  if (holder->last) holder->last(held[0]);
+  return NULL;
+}
+
+void hidden_hold(struct hidden_holder *holder, size_t size, void (*last)(void *object)) {
+  holder->hidden = hidden_make(size);
+  holder->last = last;
+  meeting_init(&holder->held, 2);
+  meeting_init(&holder->done, 2);
+  must(pthread_create(&holder->thread, NULL, hold, holder) == 0);
+  meeting_wait(&holder->held);
+}
+
+void hidden_let_go(struct hidden_holder *holder) {
+  meeting_wait(&holder->done);
+  must(pthread_join(holder->thread, NULL) == 0);
+}
+
 void hidden_control_make(struct hidden_control *control) {
   struct order order = {CONTROL_BYTES, control->objects, sizeof control->objects / sizeof *control->objects};
   make_all(&order);

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "park.h"
 #include "test.h"
 
 static void *worker_main(void *arg) {
@@ -49,6 +50,16 @@ void worker_finish(struct worker *worker) {
 
 void worker_do(struct worker *worker, void (*step)(void *), void *arg) {
   worker_begin(worker, step, arg);
+  worker_finish(worker);
+}
+
+void worker_do_meanwhile(struct worker *worker, void (*step)(void *), void *arg, const char *point, void (*act)(void *),
+                         void *act_arg) {
+  struct park *window = park_arm_thread(point, worker->thread);
+  worker_begin(worker, step, arg);
+  park_await(window);
+  act(act_arg);
+  park_release(window);
   worker_finish(worker);
 }
 

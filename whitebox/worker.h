@@ -23,6 +23,10 @@ void worker_begin(struct worker *worker, void (*step)(void *), void *arg);
 void worker_finish(struct worker *worker);
 /* Both. */
 void worker_do(struct worker *worker, void (*step)(void *), void *arg);
+/* Starts step(arg); once the worker stands at that POINT of gc/, calls act(act_arg) in the calling thread; then lets
+ * the worker go on, and waits until the step is done. */
+void worker_do_meanwhile(struct worker *worker, void (*step)(void *), void *arg, const char *point, void (*act)(void *),
+                         void *act_arg);
 /* Tells the thread to end; it may be parked on its way. */
 void worker_leave(struct worker *worker);
 /* Ends the thread and joins it. */

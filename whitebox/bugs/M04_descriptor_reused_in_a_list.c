@@ -3,6 +3,7 @@
  * A span is announced to a thread that is giving up its spans, and ends; its descriptor becomes another thread's span.
  * Announced anew at once, it would be linked a second time, and the first list would lose its tail. */
 #include "bug.h"
+#include "probe.h"
 
 enum { SIZE = 512, SPAN_SLOTS = 64, BATCH = 4 * SPAN_SLOTS };
 
@@ -18,8 +19,7 @@ static void fill_two_spans(void *arg) {
 static void list_keeps_its_tail(void **state) {
   (void)state;
   errors_record();
-  struct vgc_config wanted = config_quiet();
-  assert_int_equal(vgc_init(&wanted), 0);
+  start_quiet();
   must(vgc_malloc(8)); /* this thread has a cache before the owner's becomes free */
   static struct worker owner, other;
   worker_start(&owner);

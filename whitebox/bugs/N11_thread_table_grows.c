@@ -3,21 +3,8 @@
  * Each gets a record, is stopped and is scanned, however small the table was made. */
 #include "bug.h"
 #include "hidden.h"
-#include "meeting.h"
 
 enum { SIZE = 192, THREADS = 12 };
-
-static struct meeting held, done;
-
-static void *hold(void *arg) {
-  void *object[1];
-  hidden_reveal(*(uintptr_t *)arg, object);
-  KEEP_ALIVE(object);
-  meeting_wait(&held);
-  meeting_wait(&done);
-  KEEP_ALIVE(object);
-  return NULL;
-}
 
 static void table_of_one(void **state) {
   (void)state;
@@ -25,24 +12,18 @@ static void table_of_one(void **state) {
   vgc_config_default(&small);
   small.thread_table = 1;
   assert_int_equal(vgc_init(&small), 0);
-  meeting_init(&held, THREADS + 1);
-  meeting_init(&done, THREADS + 1);
-  uintptr_t hidden[THREADS];
-  pthread_t threads[THREADS];
+  static struct hidden_holder holders[THREADS];
   struct hidden_control control;
-  for (unsigned i = 0; i < THREADS; i++) hidden[i] = hidden_make(SIZE);
   hidden_control_make(&control);
-  for (unsigned i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, hold, &hidden[i]), 0);
-  meeting_wait(&held);
+  for (unsigned i = 0; i < THREADS; i++) hidden_hold(&holders[i], SIZE, NULL);
   struct vgc_stats stats = {.struct_size = sizeof stats};
   assert_int_equal(vgc_collect(), 0);
   assert_int_equal(vgc_get_stats(&stats), 0);
   assert_int_equal(stats.threads, THREADS + 1);
   assert_int_equal(stats.suspensions, THREADS);
   assert_true(hidden_control_died(&control));
-  for (unsigned i = 0; i < THREADS; i++) assert_true(hidden_alive(hidden[i], SIZE));
-  meeting_wait(&done);
-  for (unsigned i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+  for (unsigned i = 0; i < THREADS; i++) assert_true(hidden_alive(holders[i].hidden, SIZE));
+  for (unsigned i = 0; i < THREADS; i++) hidden_let_go(&holders[i]);
   assert_int_equal(thread_records(), 1);
 }
 

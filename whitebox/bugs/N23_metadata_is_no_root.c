@@ -3,6 +3,7 @@
  * The arena's base, which the collector keeps, equals the address of the first object; the object must die all the
  * same, and all that it holds. */
 #include "bug.h"
+#include "probe.h"
 
 enum { NODES = 1000 };
 
@@ -27,8 +28,7 @@ static void make_chain(void *arg) {
 
 static void first_object_dies(void **state) {
   (void)state;
-  struct vgc_config wanted = config_quiet();
-  assert_int_equal(vgc_init(&wanted), 0);
+  start_quiet();
   static struct worker worker;
   worker_start(&worker);
   worker_do(&worker, make_chain, NULL);

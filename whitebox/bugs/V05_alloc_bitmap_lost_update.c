@@ -35,18 +35,8 @@ static void setup_objects(void) {
 static void owner_and_other_free_neighbours(void **state) {
   (void)state;
   setup_objects();
-  struct park *window = park_arm_thread("free_before_commit", owner.thread);
-  worker_begin(&owner, free_one, objects[0]);
-  park_await(window);
-  vgc_free(objects[1]);
-  park_release(window);
-  worker_finish(&owner);
-  struct park *remote = park_arm_thread("free_remote_before_return", other.thread);
-  worker_begin(&other, free_one, objects[2]);
-  park_await(remote);
-  vgc_free(objects[3]);
-  park_release(remote);
-  worker_finish(&other);
+  worker_do_meanwhile(&owner, free_one, objects[0], "free_before_commit", vgc_free, objects[1]);
+  worker_do_meanwhile(&other, free_one, objects[2], "free_remote_before_return", vgc_free, objects[3]);
   nothing_is_lost();
   worker_stop(&other);
   worker_stop(&owner);

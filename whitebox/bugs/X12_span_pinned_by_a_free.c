@@ -3,6 +3,7 @@
  * The owner has passed its test of ownership, has read the word of free slots, and is suspended. Were the span taken,
  * the owner would write that word over the new owner's, or go on to file the span among its own. */
 #include "bug.h"
+#include "probe.h"
 
 enum { SIZE = 512, SPAN_SLOTS = 64, FREED = 10, BATCH = 2 * SPAN_SLOTS };
 
@@ -21,8 +22,7 @@ static struct worker *prepare(unsigned freed) {
   static unsigned used;
   struct worker *owner = &workers[used++];
   errors_record();
-  struct vgc_config wanted = config_quiet();
-  assert_int_equal(vgc_init(&wanted), 0);
+  start_quiet();
   worker_start(owner);
   struct batch two_spans = {vgc_malloc, SIZE, 2 * SPAN_SLOTS, objects};
   worker_do(owner, batch_allocate, &two_spans);

@@ -2,6 +2,7 @@
  *
  * `notified` is cleared before the look, so that the free in between announces the span again. */
 #include "bug.h"
+#include "probe.h"
 
 enum { SIZE = 512, SPAN_SLOTS = 64, BATCH = 4 * SPAN_SLOTS };
 
@@ -10,8 +11,7 @@ static void *objects[SPAN_SLOTS], *rest[2 + BATCH];
 static void returned_after_the_look(void **state) {
   (void)state;
   errors_record();
-  struct vgc_config wanted = config_quiet();
-  assert_int_equal(vgc_init(&wanted), 0);
+  start_quiet();
   static struct worker owner;
   worker_start(&owner);
   struct batch first = {vgc_malloc, SIZE, SPAN_SLOTS, objects};
@@ -21,13 +21,8 @@ static void returned_after_the_look(void **state) {
   struct batch again = {vgc_malloc, SIZE, 1, rest};
   worker_do(&owner, batch_allocate, &again);
   assert_ptr_equal(rest[0], objects[0]);
-  struct park *window = park_arm_thread("cache_returned_folded", owner.thread);
   struct batch next = {vgc_malloc, SIZE, 1, rest + 1};
-  worker_begin(&owner, batch_allocate, &next);
-  park_await(window);
-  vgc_free(objects[1]);
-  park_release(window);
-  worker_finish(&owner);
+  worker_do_meanwhile(&owner, batch_allocate, &next, "cache_returned_folded", vgc_free, objects[1]);
   struct batch more = {vgc_malloc, SIZE, BATCH, rest + 2};
   worker_do(&owner, batch_allocate, &more);
   assert_true(among(objects[1], rest, 2 + BATCH));

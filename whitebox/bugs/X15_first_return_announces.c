@@ -3,6 +3,7 @@
  * Whoever makes a word of returned slots non-empty announces the span, whatever state it is in: it may be full a moment
  * later. */
 #include "bug.h"
+#include "probe.h"
 
 enum { BATCH = 1024 };
 
@@ -35,8 +36,7 @@ static void each_slot_of_a_full_span(size_t size) {
 static void every_word_of_a_full_span(void **state) {
   (void)state;
   errors_record();
-  struct vgc_config wanted = config_quiet();
-  assert_int_equal(vgc_init(&wanted), 0);
+  start_quiet();
   each_slot_of_a_full_span(512);
   each_slot_of_a_full_span(96);
 }
@@ -49,13 +49,8 @@ static void just_before_the_span_is_full(void **state) {
   worker_start(&owner);
   struct batch first = {vgc_malloc, SIZE, SLOTS, objects};
   worker_do(&owner, batch_allocate, &first);
-  struct park *window = park_arm_thread("cache_refill_failed", owner.thread);
   struct batch next = {vgc_malloc, SIZE, 1, rest};
-  worker_begin(&owner, batch_allocate, &next);
-  park_await(window);
-  vgc_free(objects[5]);
-  park_release(window);
-  worker_finish(&owner);
+  worker_do_meanwhile(&owner, batch_allocate, &next, "cache_refill_failed", vgc_free, objects[5]);
   struct batch more = {vgc_malloc, SIZE, 4 * SLOTS, rest + 1};
   worker_do(&owner, batch_allocate, &more);
   assert_true(among(objects[5], rest, 1 + 4 * SLOTS));

@@ -3,6 +3,7 @@
  * A slot that was returned just before is announced once; if the look comes first, it finds a span that is still
  * current, does nothing, and the span is filed as full with a free slot that nobody will ever announce again. */
 #include "bug.h"
+#include "probe.h"
 
 enum { SIZE = 512, SPAN_SLOTS = 64, BATCH = 4 * SPAN_SLOTS };
 
@@ -11,19 +12,13 @@ static void *objects[SPAN_SLOTS], *rest[1 + BATCH];
 static void returned_before_the_span_is_full(void **state) {
   (void)state;
   errors_record();
-  struct vgc_config wanted = config_quiet();
-  assert_int_equal(vgc_init(&wanted), 0);
+  start_quiet();
   static struct worker owner;
   worker_start(&owner);
   struct batch first = {vgc_malloc, SIZE, SPAN_SLOTS, objects};
   worker_do(&owner, batch_allocate, &first);
-  struct park *window = park_arm_thread("cache_refill_failed", owner.thread);
   struct batch next = {vgc_malloc, SIZE, 1, rest};
-  worker_begin(&owner, batch_allocate, &next);
-  park_await(window);
-  vgc_free(objects[5]);
-  park_release(window);
-  worker_finish(&owner);
+  worker_do_meanwhile(&owner, batch_allocate, &next, "cache_refill_failed", vgc_free, objects[5]);
   assert_ptr_equal(rest[0], objects[5]);
   struct batch more = {vgc_malloc, SIZE, BATCH, rest + 1};
   worker_do(&owner, batch_allocate, &more);

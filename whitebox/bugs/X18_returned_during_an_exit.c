@@ -3,6 +3,7 @@
  * The free still finds the old owner and announces the span to it. The old owner passes on what it was told, or the
  * span's free slots are lost to the others. */
 #include "bug.h"
+#include "probe.h"
 
 enum { SIZE = 512, SPAN_SLOTS = 64, BATCH = 4 * SPAN_SLOTS };
 
@@ -17,8 +18,7 @@ static void *fill_a_span(void *arg) {
 static void free_meets_exit(void **state) {
   (void)state;
   errors_record();
-  struct vgc_config wanted = config_quiet();
-  assert_int_equal(vgc_init(&wanted), 0);
+  start_quiet();
   struct park *window = park_arm("central_give_before_disown");
   pthread_t thread;
   must(pthread_create(&thread, NULL, fill_a_span, NULL) == 0);

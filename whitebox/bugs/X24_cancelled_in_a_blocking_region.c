@@ -9,7 +9,7 @@
 struct victim {
   pthread_t thread;
   pthread_key_t key;
-  _Atomic bool inside, ended;
+  _Atomic bool inside, ended; /* ended: has come to its destructor */
   _Atomic bool may_exit;
   bool cancel;
   bool cleaned, cleaned_in_stop, destroyed_in_stop; /* read after the join */
@@ -18,8 +18,8 @@ struct victim {
 static void destroy(void *arg) {
   struct victim *victim = arg;
   victim->destroyed_in_stop = world_is_stopped();
-  vgc_free(vgc_malloc(64));
   victim->ended = true;
+  vgc_free(vgc_malloc(64));
 }
 
 static void cleanup(void *arg) {

@@ -3,6 +3,7 @@
  * A free has read the owner and is suspended before it announces the span to it. Meanwhile the owner exits, having
  * looked at its announcements for the last time. Whoever announces too late passes the span on itself. */
 #include "bug.h"
+#include "probe.h"
 
 enum { SIZE = 512, SPAN_SLOTS = 64, BATCH = 4 * SPAN_SLOTS };
 
@@ -12,8 +13,7 @@ static uintptr_t freed;
 static void late_announcement_is_passed_on(void **state) {
   (void)state;
   errors_record();
-  struct vgc_config wanted = config_quiet();
-  assert_int_equal(vgc_init(&wanted), 0);
+  start_quiet();
   must(vgc_malloc(8)); /* this thread has a cache before the owner's becomes free */
   static struct worker owner, other;
   worker_start(&owner);

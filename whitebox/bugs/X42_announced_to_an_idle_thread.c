@@ -3,6 +3,7 @@
  * As long as it counts as announced nobody is told of later returns, so its next holder would wait for the idle thread
  * to allocate again. */
 #include "bug.h"
+#include "probe.h"
 
 enum { SIZE = 512, SPAN_SLOTS = 64, BATCH = 2 * SPAN_SLOTS };
 
@@ -12,8 +13,7 @@ static uintptr_t freed[2];
 static void next_holder_hears_of_returns(void **state) {
   (void)state;
   errors_record();
-  struct vgc_config wanted = config_quiet();
-  assert_int_equal(vgc_init(&wanted), 0);
+  start_quiet();
   static struct worker idle, other;
   worker_start(&idle);
   worker_start(&other);

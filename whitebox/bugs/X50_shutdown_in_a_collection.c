@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "bug.h"
+#include "probe.h"
 
 static void shut_down(void *arg) {
   must(vgc_shutdown() == -1 && errno == EBUSY);
@@ -18,8 +19,7 @@ static void shut_down_at_end(void *arg, const struct vgc_stats *stats) {
 static void refused_in_a_hook(void **state) {
   (void)state;
   unsigned calls = 0;
-  struct vgc_config quiet = config_quiet();
-  assert_int_equal(vgc_init(&quiet), 0);
+  start_quiet();
   const struct vgc_hooks hooks = {
       .struct_size = sizeof hooks, .arg = &calls, .cycle_start = shut_down, .cycle_end = shut_down_at_end};
   vgc_set_hooks(&hooks, NULL);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "bug.h"
+#include "probe.h"
 
 static void allocate(void *arg) { *(void **)arg = vgc_malloc_uncollectable(64); }
 
@@ -11,8 +12,7 @@ static void look(void *arg) { must(vgc_base_of(*(void **)arg) == *(void **)arg);
 
 static void refused_beside_another_thread(void **state) {
   (void)state;
-  struct vgc_config quiet = config_quiet();
-  assert_int_equal(vgc_init(&quiet), 0);
+  start_quiet();
   struct worker worker;
   void *object = NULL;
   worker_start(&worker);

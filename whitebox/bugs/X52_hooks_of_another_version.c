@@ -2,6 +2,7 @@
  *
  * What lies in the program's memory behind its structure must not be called. */
 #include "bug.h"
+#include "probe.h"
 
 static unsigned known, strangers;
 
@@ -14,8 +15,7 @@ static void stranger(void *arg, const struct vgc_stats *stats) {
 
 static void only_known_hooks_are_called(void **state) {
   (void)state;
-  struct vgc_config quiet = config_quiet();
-  assert_int_equal(vgc_init(&quiet), 0);
+  start_quiet();
   const struct vgc_hooks older = {
       .struct_size = offsetof(struct vgc_hooks, cycle_end), .arg = &known, .cycle_start = hook, .cycle_end = stranger};
   struct vgc_hooks before;
