@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "atomics.h"
+#include "process.h"
 #include "record.h"
 
 #define UNDO_MAX   (UINT32_C(1) << 22)
@@ -49,9 +50,12 @@ void shadow_initialize(void) {
 
 /* ---- Race check ---- */
 
-static COLD _Noreturn void report_forbidden(uintptr_t address, size_t size, bool write) {
-  fail(INTERLEAVE_MEMORY, "%s of %zu bytes at memory that is freed, unmapped or beyond a block: %#zx",
-       write ? "write" : "read", size, (size_t)address);
+/* forbidden: the first byte that may not be used. */
+static COLD _Noreturn void report_forbidden(uintptr_t address, size_t size, bool write, uintptr_t forbidden) {
+  char what[128];
+  process_describe(forbidden, what, sizeof what);
+  fail(INTERLEAVE_MEMORY, "%s of %zu byte%s at %#zx, %s", write ? "write" : "read", size, size == 1 ? "" : "s",
+       (size_t)address, *what ? what : "memory that may not be used");
 }
 
 /* Checks the access and remembers it: in the place of one by the same thread that it makes superfluous, in an empty
@@ -149,7 +153,10 @@ static inline uint8_t mask_of(uintptr_t address, size_t size, uintptr_t word) {
 
 static inline void access_word(struct cell *cell, uintptr_t address, size_t size, uint8_t mask, unsigned bits) {
   shadow_fresh(cell);
-  if (UNLIKELY(cell->forbidden & mask)) report_forbidden(address, size, bits & ACCESS_WRITE);
+  if (UNLIKELY(cell->forbidden & mask)) {
+    unsigned first = (unsigned)__builtin_ctz(cell->forbidden & mask);
+    report_forbidden(address, size, bits & ACCESS_WRITE, (address & ~(uintptr_t)7) + first);
+  }
   check_word(cell, address & ~(uintptr_t)7, mask, bits);
   if (!(bits & ACCESS_WRITE)) return;
   if (!cell->saved) save_word(cell, address & ~(uintptr_t)7);
