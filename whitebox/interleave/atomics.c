@@ -211,14 +211,21 @@ static unsigned without_repetition(const struct location *location, uint32_t ind
   return count;
 }
 
+/* Waits for a store to what the loop reads. False: there was none, but nobody else could go on either. Then what the
+ * loop has read stays noted, so that it reads the newest of all else that it waits for: a store is seen at some time. */
+static bool await_change(void) {
+  uint32_t stores = state->stores;
+  schedule_spin();
+  if (state->stores == stores) return false;
+  self()->spin_count = 0;
+  return true;
+}
+
 /* The number of stores that a load may read; waits first if the load is the turn of a loop that waits for a store. */
 static unsigned await_readable(struct location *location, uint32_t index, bool seq_cst, const void *pc) {
   unsigned count = without_repetition(location, index, readable(location, seq_cst), pc);
   if (LIKELY(count)) return count;
-  schedule_spin();
-  /* What let it go on may have been a store, or that nobody else could. */
-  self()->spin_count = 0;
-  return readable(location, seq_cst);
+  return await_change() ? readable(location, seq_cst) : 1;
 }
 
 /* ---- Operations ---- */
@@ -307,6 +314,8 @@ static void append(struct location *location, uint32_t index, uint64_t value, in
   synchronise(location, store, &state->store[before], rmw, releases(order));
   memcpy((void *)location->address, &value, location->size);
   if (releases(order)) memory_barrier_step();
+  /* Who spins by exchanging changes nothing for others that do. */
+  if (rmw && store->value == state->store[before].value) return;
   me->spin_count = 0;
   schedule_stored(index);
 }
@@ -345,11 +354,15 @@ uint64_t atomics_rmw(enum rmw rmw, uintptr_t address, unsigned size, uint64_t op
   shadow_access(address, size, true, true, pc);
   uint32_t index = location_of(address, size);
   struct location *location = &state->location[index];
+  /* The turn of a loop that waits for another value: the one before left the newest store, and changed nothing. */
+  if (without_repetition(location, index, 1, pc) == 0) await_change();
   struct store *read = &state->store[location->newest];
   uint64_t old = read->value;
   note_seen(read);
   learn(read, acquires(order));
-  append(location, index, cut(compute(rmw, old, operand), size), order, true);
+  uint64_t new = cut(compute(rmw, old, operand), size);
+  append(location, index, new, order, true);
+  if (new == old) repeats(self(), index, location->newest, pc);
   record(OP_RMW, location, index, 0, true, order, old, pc);
   return old;
 }
