@@ -212,7 +212,8 @@ static unsigned without_repetition(const struct location *location, uint32_t ind
 }
 
 /* Waits for a store to what the loop reads. False: there was none, but nobody else could go on either. Then what the
- * loop has read stays noted, so that it reads the newest of all else that it waits for: a store is seen at some time. */
+ * loop has read stays noted, so that it reads the newest of all else that it waits for: a store is seen at some time.
+ */
 static bool await_change(void) {
   uint32_t stores = state->stores;
   schedule_spin();
