@@ -116,6 +116,7 @@ void fiber_storage_forget_setup(void) {
   for (unsigned i = 0; i < FIBERS_MAX && storage->bytes; i++) {
     memcpy(tables->start[i], storage->image, storage->file_bytes);
     memset(tables->start[i] + storage->file_bytes, 0, storage->bytes - storage->file_bytes);
+    memcpy(storage_of(&RT->fiber[i]), tables->start[i], storage->bytes);
   }
 }
 
