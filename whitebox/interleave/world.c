@@ -12,6 +12,7 @@ struct world_state {
   uintptr_t next;  /* first free byte of the world */
   uintptr_t start; /* where each run starts */
   uintptr_t first; /* where setup starts */
+  uintptr_t highest;
 };
 
 static uintptr_t state_next = RT_ADDRESS;
@@ -53,7 +54,21 @@ void *world_allocate(size_t bytes, size_t alignment) {
   return (void *)at;
 }
 
-void world_begin(void) { world->next = world->start; }
+void world_begin(void) {
+  if (world->highest < world->next) world->highest = world->next;
+  world->next = world->start;
+}
+
+void world_kept(uintptr_t *low, uintptr_t *high) {
+  *low = RT->stacks_high;
+  *high = world->start;
+}
+
+void world_fresh(uintptr_t *low, uintptr_t *high) {
+  *low = (world->start + 7) & ~(uintptr_t)7;
+  *high = world->highest > world->next ? world->highest : world->next;
+}
+
 void world_keep(void) { world->start = world->next; }
 
 void world_forget_setup(void) {
