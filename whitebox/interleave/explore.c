@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "learn.h"
 #include "report.h"
 #include "saved.h"
 #include "token.h"
@@ -212,6 +213,11 @@ static void judge_clean(const struct exploration *x) {
   if (x->unexpected) result->token = strdup(x->unexpected);
 }
 
+/* A free and a use that nothing orders are a race if the use comes first, a use after free otherwise: one defect. */
+static bool same_defect(enum interleave_failure expected, enum interleave_failure found) {
+  return expected == found || (expected == INTERLEAVE_MEMORY && found == INTERLEAVE_RACE);
+}
+
 static void judge(const struct exploration *x) {
   struct result *result = x->result;
   enum interleave_failure kind = result->failure.kind, expect = result->model->expect;
@@ -219,7 +225,7 @@ static void judge(const struct exploration *x) {
     judge_clean(x);
     return;
   }
-  result->as_expected = x->options->check && kind == expect;
+  result->as_expected = x->options->check && same_defect(expect, kind);
   if (result->as_expected || !x->options->check)
     snprintf(result->verdict, sizeof result->verdict, "%s in run %" PRIu64, failure_names[kind], result->failure_run);
   else
@@ -234,6 +240,7 @@ struct result explore(const struct interleave_model *model, const struct options
   if (!options->measure) x.distinct = hash_set_new();
   choices->wants_trace = x.distinct != NULL;
   run_set_up(model);
+  learn();
   if (options->resume && !saved_read(options->resume, &result, x.strategy, x.distinct)) exit(STATUS_USAGE);
   x.before = result.seconds;
   x.begin = now_seconds();

@@ -11,9 +11,11 @@
  *   static void run(void) { ... pthread_create ... pthread_join ... interleave_assert(x == 1); }
  *   INTERLEAVE_MODEL(counter, .run = run, .title = "two threads count");
  *
- * Memory model: C17 (release sequences included) with RC11's sequential consistency. Not modelled: load buffering, and
- * a modification order that differs from the order of execution (2+2W is never seen); consume is acquire. Registers,
- * the red zone and vector state of a signal's frame are not modelled. */
+ * Memory model: C17 (release sequences included) with RC11's sequential consistency. Not modelled: load buffering; a
+ * modification order, or an order of seq_cst, that differs from the order of execution (so 2+2W is never seen, nor what
+ * RC11 allows and C17's own total order forbids where seq_cst is mixed with weaker orders); consume is acquire. A weak
+ * compare-exchange fails without a reason once for each store. Registers, the red zone and vector state of a signal's
+ * frame are not modelled. */
 #ifndef INTERLEAVE_H
 #define INTERLEAVE_H
 
@@ -42,10 +44,16 @@ struct interleave_model {
   void (*setup)(void);
   /* One execution, on the main thread of the model. All state is back to that after setup when it begins. */
   void (*run)(void);
+  /* INTERLEAVE_MEMORY includes INTERLEAVE_RACE: a free and a use that nothing orders are either, by the order they come
+   * in. */
   enum interleave_failure expect;
   /* If given, the exact set of strings that interleave_outcome must produce over all executions, separated by '|'. */
   const char *outcomes;
   unsigned preemptions;   /* bound of the exhaustive strategy by default; 0: none */
+  /* Random runs, at the start of each process, from which is learnt what words threads share: operations on others are
+   * no scheduling points then, so there are fewer executions, and none is lost: a run fails in which one proves to be
+   * shared. For a program with much state that each thread has for itself. 0: every operation is a point. */
+  unsigned learn;
   unsigned steps;         /* more are a livelock; 0: 20,000 */
   bool early_timeouts;    /* timeouts may fire while others could run; otherwise time passes when nobody can */
   bool failing_maps;      /* mmap may fail */
@@ -80,9 +88,6 @@ void interleave_point(void);
  * on the run is explored, or it is not: then no choice is made, the current thread goes on while it can and loads read
  * the newest store. A run begins explored. For what the threads of a run prepare, and for what is certain after. */
 void interleave_meet(unsigned threads, bool explored);
-/* Operations on the range are no scheduling points in the run, or in all runs if setup says so: fewer executions, none
- * of them lost, as long as one thread alone uses the range; a run in which another does fails. */
-void interleave_private(const void *start, size_t size);
 /* Number of suspensions, signals delivered to handlers and forks so far in this execution. */
 struct interleave_counts {
   uint32_t steps, preemptions, signals, forks;
