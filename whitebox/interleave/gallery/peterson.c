@@ -10,8 +10,10 @@ static int counter;
 static void count_in(int me) {
   int other = 1 - me;
   atomic_store_explicit(&wants[me], 1, memory_order_relaxed);
-  atomic_store_explicit(&turn, other, memory_order_release);
-  if (fixed) atomic_thread_fence(memory_order_seq_cst);
+  if (fixed)
+    atomic_exchange_explicit(&turn, other, memory_order_acq_rel);
+  else
+    atomic_store_explicit(&turn, other, memory_order_release);
   while (atomic_load_explicit(&wants[other], memory_order_acquire) &&
          atomic_load_explicit(&turn, memory_order_acquire) == other) {
   }

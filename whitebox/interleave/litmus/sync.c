@@ -324,6 +324,29 @@ RUNS(spin_acquire, "spinning ends when the store comes", "1", 1, NULL, publish, 
 RUNS(spin_yield, "spinning with a yield", "1", 1, NULL, publish, spin_yielding);
 FAILS(spin_no_acquire, "spinning without acquire", INTERLEAVE_RACE, publish, spin_relaxed);
 
+/* The loops of locks: by exchange, where each turn is a store that changes nothing; and over two objects, of which one
+ * may be read too old for ever while the other stays as it is. */
+static void count_exchanging(void) {
+  while (swap(x, 1, acq)) {
+  }
+  d = d + 1;
+  store(x, 0, rel);
+}
+static void say_both(void) {
+  store(x, 1, rlx);
+  store(z, 1, rlx);
+  d = 1;
+  store(x, 0, rel);
+}
+static void spin_both(void) {
+  if (load(z, rlx))
+    while (load(x, acq) && load(z, rlx)) {
+    }
+}
+RUNS(spin_exchange, "spinning by exchange: three take turns", "3", 1, final_d, count_exchanging, count_exchanging,
+     count_exchanging);
+RUNS(spin_two, "spinning over two: both stores are seen at some time", "1", 1, final_d, say_both, spin_both);
+
 static void futex_wait(void) {
   while (!load(x, acq)) syscall(SYS_futex, &x, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
   r[0] = d;
