@@ -1,6 +1,7 @@
 /* Who runs: scheduling points, waiting, virtual time, the end of a run. */
 #include "runtime.h"
 #include "stage.h"
+#include "sync.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,21 +24,15 @@ static void set_state(struct fiber *fiber, enum fiber_state fiber_state) {
 
 /* ---- Picking ---- */
 
-static const char *waiting_text(const struct fiber *fiber, char *text, size_t size) {
-  snprintf(text, size, "thread %u %s%s", fiber->id, fiber->spinning ? "spins on " : "waits in ",
-           op_names[fiber->pending.kind]);
-  return text;
-}
-
 static COLD _Noreturn void deadlock(void) {
   char all[400] = "";
   for (unsigned i = 0; i < RT->fibers; i++) {
     const struct fiber *fiber = &RT->fiber[i];
     if (fiber->state != FIBER_BLOCKED && !fiber->spinning) continue;
-    char one[80];
-    waiting_text(fiber, one, sizeof one);
-    if (*all) strncat(all, ", ", sizeof all - strlen(all) - 1);
-    strncat(all, one, sizeof all - strlen(all) - 1);
+    char one[120];
+    sync_describe_wait(fiber, one, sizeof one);
+    size_t length = strlen(all);
+    snprintf(all + length, sizeof all - length, "%sthread %u %s", length ? "; " : "", fiber->id, one);
   }
   fail(INTERLEAVE_DEADLOCK, "nobody can go on: %s", all);
 }

@@ -102,11 +102,15 @@ uint32_t held_by(const void *object) {
   return NO_OWNER;
 }
 
-static const char *held_name(enum held_kind kind) {
-  static const char *const names[] = {"the mutex", "a read lock on", "the write lock on", "the spin lock",
-                                      "the initialisation through"};
-  return names[kind];
-}
+static const struct {
+  const char *name, *how;
+} kinds[] = {
+    [HELD_MUTEX] = {"the mutex", ""},
+    [HELD_READ] = {"the read-write lock", " for reading"},
+    [HELD_WRITE] = {"the read-write lock", " for writing"},
+    [HELD_SPIN] = {"the spin lock", ""},
+    [HELD_ONCE] = {"the once control", ""},
+};
 
 static const struct held *last_of_own(void) {
   for (unsigned i = state->held_count; i-- > 0;)
@@ -124,18 +128,33 @@ void sync_thread_ends(void) {
     else if (kind == HELD_MUTEX && (mutex_is_robust(object) || RT->model->locks_may_be_held))
       mutex_owner_ended(object);
     else if (!RT->model->locks_may_be_held)
-      fail(INTERLEAVE_LOCK, "thread %u ends and still holds %s %p", self()->id, held_name(kind), object);
+      fail(INTERLEAVE_LOCK, "thread %u ends and still holds %s %p%s", self()->id, kinds[kind].name, object,
+           kinds[kind].how);
   }
 }
 
-void sync_describe(const void *object, char *text, size_t size) {
-  uint32_t owner = held_by(object);
-  text[0] = 0;
-  for (unsigned i = 0; owner && i < state->held_count; i++)
-    if (state->held[i].object == object) {
-      snprintf(text, size, "thread %u holds %s %p", owner - 1, held_name(state->held[i].kind), object);
-      return;
-    }
+static void describe_lock(const void *object, char *text, size_t size) {
+  for (unsigned i = 0; i < state->held_count; i++) {
+    const struct held *held = &state->held[i];
+    if (held->object != object) continue;
+    snprintf(text, size, "waits for %s %p, which thread %u holds%s", kinds[held->kind].name, object, held->owner - 1,
+             kinds[held->kind].how);
+    return;
+  }
+  snprintf(text, size, "waits for the lock %p", object);
+}
+
+void sync_describe_wait(const struct fiber *fiber, char *text, size_t size) {
+  const struct operation *next = &fiber->pending;
+  uintptr_t address = fiber->waits ? fiber->wait[fiber->waits - 1].address : next->address;
+  if (fiber->spinning)
+    snprintf(text, size, "looks at %#zx again and again", (size_t)next->address);
+  else if (next->kind == OP_JOIN)
+    snprintf(text, size, "waits for the end of thread %u", ((const struct fiber *)next->address)->id);
+  else if (next->kind == OP_LOCK && address - next->address <= 8)
+    describe_lock((const void *)next->address, text, size);
+  else
+    snprintf(text, size, "waits to be woken at %#zx", (size_t)address);
 }
 
 /* ---- Waiting ---- */
@@ -213,11 +232,8 @@ static unsigned wait_level(const struct waiter *waiter) {
   return level;
 }
 
-/* One whose time has come no longer waits: a signal is not for it. */
 static bool can_be_chosen(const struct waiter *waiter, uintptr_t address, uint32_t mask) {
-  if (waiter->address != address || waiter->chosen || !(waiter->mask & mask)) return false;
-  unsigned level = wait_level(waiter);
-  return level == 0 || !waiter->fiber->wait[level - 1].timed_out;
+  return waiter->address == address && !waiter->chosen && (waiter->mask & mask);
 }
 
 struct waiter *waiter_first(uintptr_t address) {

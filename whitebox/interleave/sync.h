@@ -30,8 +30,8 @@ void sync_forget_setup(void);
 /* Called by thread.c at the end of the current thread, before others learn of it: robust mutexes pass on, anything else
  * that it holds is a failure. */
 void sync_thread_ends(void);
-/* Who holds the object: "thread 1 holds the mutex 0x..."; or "". */
-void sync_describe(const void *object, char *text, size_t size);
+/* "waits for the mutex 0x..., which thread 1 holds" */
+void sync_describe_wait(const struct fiber *, char *text, size_t size);
 
 struct sync_clocks {
   uintptr_t address;

@@ -72,6 +72,22 @@ static void readers_are_not_ordered(void) {
 INTERLEAVE_MODEL(rwlock_no_edge_between_readers, .run = readers_are_not_ordered,
                  .title = "two who hold it for reading both write", .expect = INTERLEAVE_RACE);
 
+/* The same where they are never inside together: not even one after the other. */
+static void *write_and_tell(void *told) {
+  write_as_reader(NULL);
+  __atomic_store_n((int *)told, 1, __ATOMIC_RELAXED);
+  return NULL;
+}
+
+static void readers_in_turn(void) {
+  int told = 0;
+  pthread_t a = start(write_and_tell, &told);
+  if (__atomic_load_n(&told, __ATOMIC_RELAXED)) write_as_reader(NULL);
+  join(a);
+}
+INTERLEAVE_MODEL(rwlock_no_edge_in_turn, .run = readers_in_turn, .title = "one who reads knows of no earlier reader",
+                 .expect = INTERLEAVE_RACE);
+
 /* What a reader did before it let go, a later writer knows. */
 static void *read_other(void *arg) {
   (void)arg;
@@ -129,6 +145,8 @@ INTERLEAVE_MODEL(rwlock_unlock_free, .run = unlock_free, .title = "one that nobo
 static void read_held(void) { pthread_rwlock_rdlock(&lock); }
 INTERLEAVE_MODEL(rwlock_held_at_end, .run = read_held, .title = "the model ends with a read lock",
                  .expect = INTERLEAVE_LOCK);
+
+INTERLEAVE_MODEL(rwlock_held_meant, .run = read_held, .title = "and means to", .locks_may_be_held = true);
 
 /* ---- Kinds ---- */
 

@@ -143,6 +143,27 @@ static void try_until_free(void) {
 }
 INTERLEAVE_MODEL(try_until_free, .run = try_until_free, .title = "a loop over trylock", .steps = 100);
 
+/* Without a yield as well; and what frees the loop is that the holder lets go, not that nobody else can go on. */
+static int done;
+static void *add_and_tell(void *arg) {
+  add_under_lock(&first);
+  __atomic_store_n(&done, 1, __ATOMIC_SEQ_CST);
+  return arg;
+}
+
+static void try_without_yield(void) {
+  pthread_t a = start(add_and_tell, NULL);
+  unsigned tries = 1;
+  while (pthread_mutex_trylock(&first) != 0) tries++;
+  int seen = __atomic_load_n(&done, __ATOMIC_SEQ_CST);
+  unlock(&first);
+  join(a);
+  interleave_assert(tries <= 3);
+  interleave_outcome("%s %d", tries == 1 ? "free" : "waited", seen);
+}
+INTERLEAVE_MODEL(try_without_yield, .run = try_without_yield, .outcomes = "free 0|free 1|waited 0|waited 1",
+                 .steps = 100, .title = "a loop over trylock alone");
+
 static void try_for_ever(void) {
   lock(&first);
   while (pthread_mutex_trylock(&first) != 0) {

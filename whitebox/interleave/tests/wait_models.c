@@ -87,38 +87,34 @@ static void signal_is_no_edge(void) {
 INTERLEAVE_MODEL(condition_no_edge, .run = signal_is_no_edge, .title = "a signal orders nothing without the mutex",
                  .expect = INTERLEAVE_RACE);
 
-/* Two wait, one is signalled: either. Then the other. */
-static int turn = -1, next_up = -1;
-static void *wait_for_turn(void *arg) {
+/* Two wait, one is signalled: either. Time passes when both wait, so that no wake-up without a cause comes after it. */
+static bool returned[2];
+static void *wait_in_line(void *arg) {
   lock();
-  ready++;
-  while (turn == -1) wait_once();
-  if (next_up == -1) next_up = *(int *)arg;
-  turn = -1;
+  int place = ready++;
+  wait_once();
+  returned[place] = true;
   unlock();
-  return NULL;
+  return arg;
 }
 
 static void signal_wakes_any(void) {
-  int names[2] = {0, 1};
-  pthread_t a = start(wait_for_turn, &names[0]), b = start(wait_for_turn, &names[1]);
-  for (unsigned i = 0; i < 2; i++) {
-    lock();
-    interleave_assume(ready == 2);
-    turn = 0;
-    pthread_cond_signal(&condition);
-    unlock();
-    if (i == 1) break;
-    lock();
-    int taken = turn;
-    unlock();
-    interleave_assume(taken == -1);
-  }
+  pthread_t a = start(wait_in_line, NULL), b = start(wait_in_line, NULL);
+  sleep(1);
+  lock();
+  interleave_assume(!returned[0] && !returned[1]);
+  pthread_cond_signal(&condition);
+  unlock();
+  sleep(1);
+  lock();
+  interleave_assert(returned[0] != returned[1]);
+  interleave_outcome(returned[0] ? "older" : "younger");
+  pthread_cond_broadcast(&condition);
+  unlock();
   join(a);
   join(b);
-  interleave_outcome("%d", next_up);
 }
-INTERLEAVE_MODEL(condition_signal_any, .run = signal_wakes_any, .outcomes = "0|1", .preemptions = 2,
+INTERLEAVE_MODEL(condition_signal_any, .run = signal_wakes_any, .outcomes = "older|younger", .preemptions = 1,
                  .title = "a signal wakes one waiter, whichever");
 
 static void *wait_for_all(void *arg) {
@@ -193,6 +189,21 @@ INTERLEAVE_MODEL(condition_early, .setup = init_monotonic, .run = in_time, .outc
 static void wait_without_lock(void) { wait_once(); }
 INTERLEAVE_MODEL(condition_without_lock, .run = wait_without_lock, .title = "waited for without the mutex",
                  .expect = INTERLEAVE_LOCK);
+
+static pthread_mutex_t checking = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+static pthread_mutex_t recursive = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+static void wait_without_checking_lock(void) { interleave_assert(pthread_cond_wait(&condition, &checking) == EPERM); }
+INTERLEAVE_MODEL(condition_checked, .run = wait_without_checking_lock,
+                 .title = "the same with a mutex that checks is an error code");
+
+static void wait_with_two_holds(void) {
+  pthread_mutex_lock(&recursive);
+  pthread_mutex_lock(&recursive);
+  pthread_cond_wait(&condition, &recursive);
+}
+INTERLEAVE_MODEL(condition_recursive, .run = wait_with_two_holds,
+                 .title = "waited for with a mutex that would stay taken", .expect = INTERLEAVE_LOCK);
 
 static void *wait_with_other(void *arg) {
   (void)arg;
