@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "explore.h"
+#include "learn.h"
 #include "process.h"
 #include "random.h"
 #include "record.h"
@@ -117,6 +118,7 @@ static int replay(const struct options *options) {
   if (!model) no_such_model(token.model);
   if (options->gdb) start_debugger(options);
   run_set_up(model);
+  learn();
   replay_once(&token, !options->quiet);
   if (options->stop_before_failure) {
     /* A race is recorded before the access, a failed check behind what it looked at. */
@@ -137,6 +139,7 @@ static int print_tokens(const struct options *options, const struct interleave_m
                                    strategy_pos(options->seed)};
   for (unsigned m = 0; m < count; m++) {
     run_set_up(models[m]);
+    learn();
     for (uint64_t i = m; i < options->tokens; i += count) {
       struct strategy *strategy = strategies[i / count % 3];
       bool nothing_left;

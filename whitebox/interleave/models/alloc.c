@@ -52,11 +52,6 @@ void fill(void **objects, unsigned count) {
   for (unsigned i = 0; i < count; i++) objects[i] = take();
 }
 
-void cache_is_private(void) {
-  struct cache *cache = cache_ensure();
-  interleave_private(cache, offsetof(struct cache, returned));
-}
-
 /* ---- Threads ---- */
 
 static struct {

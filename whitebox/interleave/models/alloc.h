@@ -26,8 +26,6 @@ void heap_start(void);
 void *take(void);
 /* The same, `count` of them. */
 void fill(void **objects, unsigned count);
-/* The calling thread's cache, as long as the models' threads explore, is looked at by itself alone. */
-void cache_is_private(void);
 
 /* ---- Threads ---- */
 

@@ -23,7 +23,7 @@ static void claim_and_free(void) {
   expect_live((void *[]){object[1], object[2], fresh[0]}, 3);
   expect_free(1);
 }
-INTERLEAVE_MODEL(claim_and_free, .setup = three_of_four, .run = claim_and_free, .preemptions = 3,
+INTERLEAVE_MODEL(claim_and_free, .setup = three_of_four, .run = claim_and_free, .preemptions = 3, .learn = 200,
                  .title = "a claim and another thread's free in one word: both count, no slot is lost or issued twice");
 
 /* The owner folds what one returns while the other returns. */
@@ -38,7 +38,7 @@ static void two_frees_and_a_refill(void) {
   interleave_assert(errors() == 0);
   expect_live((void *[]){object[2], object[3], fresh[0]}, 3);
 }
-INTERLEAVE_MODEL(two_frees_and_a_refill, .setup = four, .run = two_frees_and_a_refill, .preemptions = 3,
+INTERLEAVE_MODEL(two_frees_and_a_refill, .setup = four, .run = two_frees_and_a_refill, .preemptions = 3, .learn = 200,
                  .title = "two threads free while the owner refills: no update of the returned slots is lost");
 
 static void own_free(void) { vgc_free(object[2]); }
@@ -51,7 +51,7 @@ static void two_frees_and_an_own_one(void) {
   expect_free(3);
 }
 INTERLEAVE_MODEL(two_frees_and_an_own_one, .setup = four, .run = two_frees_and_an_own_one, .preemptions = 3,
-                 .title = "the owner and two others free in one word: each counts once");
+                 .learn = 200, .title = "the owner and two others free in one word: each counts once");
 
 /* ---- Double frees ---- */
 
@@ -62,7 +62,7 @@ static void double_free(void) {
   expect_live((void *[]){object[1], object[3]}, 2);
   expect_free(2);
 }
-INTERLEAVE_MODEL(double_free, .setup = four, .run = double_free, .preemptions = 3,
+INTERLEAVE_MODEL(double_free, .setup = four, .run = double_free, .preemptions = 3, .learn = 200,
                  .title = "two threads free one object: exactly one is told, and it counts once");
 
 /* Seen at the latest when the slot is folded in, before it could be issued twice. */
@@ -72,5 +72,5 @@ static void double_free_with_owner(void) {
   expect_free(1);
   interleave_assert(errors() == 1 && last_error() == VGC_ERROR_DOUBLE_FREE);
 }
-INTERLEAVE_MODEL(double_free_with_owner, .setup = four, .run = double_free_with_owner, .preemptions = 3,
+INTERLEAVE_MODEL(double_free_with_owner, .setup = four, .run = double_free_with_owner, .preemptions = 3, .learn = 200,
                  .title = "the owner and another thread free one object: told, and issued once");
