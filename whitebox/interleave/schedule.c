@@ -149,7 +149,7 @@ void schedule_point(enum op_kind kind, uintptr_t address, bool write, bool seq_c
   struct fiber *me = RT->current;
   count_step();
   me->pending = (struct operation){kind, write, seq_cst, address};
-  if (LIKELY(!stage_passes(address))) pick();
+  if (LIKELY(!stage_passes(kind, address, write))) pick();
   if (UNLIKELY(RT->pending_signals)) take_signals(me);
 }
 
