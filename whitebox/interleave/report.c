@@ -134,7 +134,7 @@ static void print_access(FILE *out, const struct event *event, unsigned lane, bo
     return;
   }
   fprintf(out, " of %u byte%s at %s\n", event->size, event->size == 1 ? "" : "s",
-          symbols_object(event->address, object, sizeof object));
+          report_object(event->address, object, sizeof object));
   print_stack(out, event);
 }
 
@@ -159,7 +159,7 @@ static void print_waiters(FILE *out) {
     if (thread)
       fprintf(out, " for the end of thread %u\n", (unsigned)((struct fiber *)address - RT->fiber));
     else
-      fprintf(out, " in %s on %s\n", op_names[fiber->pending.kind], symbols_object(address, object, sizeof object));
+      fprintf(out, " in %s on %s\n", op_names[fiber->pending.kind], report_object(address, object, sizeof object));
     const struct event *last = NULL;
     for (unsigned i = record_count(); i-- > 0 && !last;)
       if (record_get(i)->fiber == id) last = record_get(i);
@@ -174,7 +174,7 @@ void report_failure_text(char *text, size_t size) {
   char object[160];
   if (failure->kind == INTERLEAVE_RACE)
     snprintf(text, size, "data race on %u byte%s at %s", failure->size, failure->size == 1 ? "" : "s",
-             symbols_object(failure->address, object, sizeof object));
+             report_object(failure->address, object, sizeof object));
   else
     snprintf(text, size, "%s", failure->text);
 }

@@ -25,6 +25,10 @@ const struct event *report_other_access(void);
 extern const char *const failure_names[INTERLEAVE_UNSUPPORTED + 1];
 /* What the failure is, with names in the place of addresses. */
 void report_failure_text(char *text, size_t size);
+/* "name", "name+8", "stack of thread 1" or "0x...". */
+const char *report_object(uintptr_t address, char *text, size_t size);
+/* A plain access to its own thread's stack. */
+bool report_is_own_stack(const struct event *);
 /* How an event reads: "store ready = 1, release". */
 void report_event_text(const struct event *, char *text, size_t size);
 

@@ -68,7 +68,7 @@ static bool print_pair(FILE *out, unsigned from, unsigned to, unsigned lane, uns
 static const struct event *last_known(unsigned lane, uint16_t clock) {
   for (unsigned i = record_count(); i-- > 0;) {
     const struct event *event = record_get(i);
-    if (event->lane == lane && event->clock <= clock) return event;
+    if (event->lane == lane && event->clock <= clock && !report_is_own_stack(event)) return event;
   }
   return NULL;
 }

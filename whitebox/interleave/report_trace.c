@@ -23,9 +23,26 @@ static void value_text(uint64_t value, char *text, size_t size) {
     snprintf(text, size, "%#" PRIx64, value);
 }
 
+static bool is_on_stack(const struct fiber *fiber, uintptr_t address) {
+  return address >= fiber->stack_low && address < fiber->stack_top;
+}
+
+bool report_is_own_stack(const struct event *event) {
+  return event->kind == OP_PLAIN && is_on_stack(&RT->fiber[event->fiber], event->address);
+}
+
+const char *report_object(uintptr_t address, char *text, size_t size) {
+  for (unsigned id = 0; id < FIBERS_MAX; id++) {
+    if (!is_on_stack(&RT->fiber[id], address)) continue;
+    snprintf(text, size, "stack of thread %u", id);
+    return text;
+  }
+  return symbols_object(address, text, size);
+}
+
 void report_event_text(const struct event *event, char *text, size_t size) {
   char object[160], value[24];
-  symbols_object(event->address, object, sizeof object);
+  report_object(event->address, object, sizeof object);
   value_text(event->value, value, sizeof value);
   if (event->order == RECORD_WAITS) {
     bool joins = event->kind == OP_JOIN;
@@ -95,15 +112,9 @@ static struct columns columns_from(unsigned first) {
   return columns;
 }
 
-/* Its own stack is nobody else's business. */
-static bool is_own_stack(const struct event *event) {
-  const struct fiber *fiber = &RT->fiber[event->fiber];
-  return event->kind == OP_PLAIN && event->address >= fiber->stack_low && event->address < fiber->stack_top;
-}
-
 static bool collapses(unsigned index, const struct event *marked, const struct event *other) {
   const struct event *event = record_get(index);
-  if (event != marked && event != other && is_own_stack(event)) return true;
+  if (event != marked && event != other && report_is_own_stack(event)) return true;
   if (index == 0) return false;
   const struct event *before = record_get(index - 1);
   if (event == marked || event == other || before == marked || before == other) return false;
