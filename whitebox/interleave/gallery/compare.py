@@ -3,7 +3,7 @@
 
 interleave looks for each bug with each of several seeds and the default portfolio, and searches each correct version with
 its bound of preemptions. The same programs run on real threads, again and again, under ThreadSanitizer: how many runs
-had a report of a race, failed an assertion, or hung, and which run was the first. Exit status: 0 if interleave finds
+had a report, failed an assertion, or hung, and which run was the first. Exit status: 0 if interleave finds
 every bug with every seed and accuses no correct version, else 1; ThreadSanitizer's figures are told as they are."""
 
 import argparse
@@ -83,7 +83,7 @@ def race(options, rows):
 
 def failures(line):
     """Of a line of alone.c: '12 of 2000' and how."""
-    kinds = [(line["raced"], "race"), (line["died"], "assertion"), (line["hung"], "hang")]
+    kinds = [(line["raced"], "report"), (line["died"], "assertion"), (line["hung"], "hang")]
     total = sum(n for n, _ in kinds)
     how = ", ".join(k for n, k in kinds if n)
     return f"{total} of {line['runs']}" + (f" ({how})" if how else "")

@@ -56,6 +56,8 @@ def main():
             problems.append(f"{name}: {model['verdict']}")
     for name, (outcomes, count) in graphs().items():
         model = pruned.get(name)
+        if model is None and name.startswith("cas_weak"):
+            continue  # clang's build has none
         if model is None or not model["exhausted"]:
             problems.append(f"{name}: not explored to the end, so its {count} graphs cannot be compared")
         elif model["distinct"] != count or set(model["outcomes"]) != outcomes:
