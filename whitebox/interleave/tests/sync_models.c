@@ -49,6 +49,27 @@ static void mutex_counts(void) {
 }
 INTERLEAVE_MODEL(mutex_counts, .run = mutex_counts, .title = "two threads count under one mutex");
 
+/* Who waits is not offered to the strategy until it can go on. Steps: a thread's unlock, lock, unlock and end, main's
+ * unlock and joins; one more for a lock or a join that was possible until another was faster. */
+static void *add_twice(void *arg) {
+  add_under_lock(&first);
+  add_under_lock(&first);
+  return arg;
+}
+
+static void mutex_steps(void) {
+  lock(&first);
+  pthread_t thread[3];
+  for (unsigned i = 0; i < 3; i++) thread[i] = start(add_twice, NULL);
+  sleep_milliseconds(1); /* all three wait */
+  uint32_t before = interleave_get_counts().steps;
+  unlock(&first);
+  for (unsigned i = 0; i < 3; i++) join(thread[i]);
+  interleave_outcome("%u", interleave_get_counts().steps - before);
+}
+INTERLEAVE_MODEL(mutex_steps, .run = mutex_steps, .outcomes = "16|17|18|19", .preemptions = 1,
+                 .title = "waiting costs no steps");
+
 static void mutex_two(void) {
   pthread_t a = start(add_under_lock, &first);
   add_under_lock(&second);
