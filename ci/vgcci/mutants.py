@@ -106,6 +106,12 @@ def _halves(order):
             "release" if order in ("release", "acq_rel") else "relaxed")
 
 
+def _alone(use):
+    """Whether nothing uses the call's value."""
+    code, call = use.source.code, use.call
+    return code[call.end:].lstrip()[:1] == ";" and code[:call.start].rstrip()[-1:] in ";{})"
+
+
 def splits(uses, collector):
     for use in uses:
         if use.category != "read-modify-write":
@@ -119,7 +125,8 @@ def splits(uses, collector):
                     f"if (same_) atomic_store_explicit(place_, {values[2]}, {store}); else *wanted_ = old_; same_; }})")
         elif use.operation in SPLIT:
             value = SPLIT[use.operation].format(*values)
-            text = f"({{ {read} atomic_store_explicit(place_, {value}, {store}); (void)0; old_; }})"
+            result = "(void)0;" if _alone(use) else "(void)0; old_;"
+            text = f"({{ {read} atomic_store_explicit(place_, {value}, {store}); {result} }})"
         else:
             raise atomics.AtomicError(f"{use.source.name}:{use.line}: no split is known for {use.operation}")
         collector.add(use.source, use.function, "split", use.operation, call.start,
@@ -165,10 +172,11 @@ def text_of(source, statement):
     return one_line(source.text[statement.start:statement.end])
 
 
-def moved(source, statement, after):
-    """Edits that move a statement behind another."""
-    return [(source.name, statement.start, statement.end, ""),
-            (source.name, after.end, after.end, " " + source.text[statement.start:statement.end])]
+def moved(source, statement, before=None, after=None):
+    """Edits that move a statement in front of another or behind it."""
+    said = source.text[statement.start:statement.end]
+    target = (before.start, before.start, said + " ") if before else (after.end, after.end, " " + said)
+    return [(source.name, statement.start, statement.end, ""), (source.name, *target)]
 
 
 def exchanged(source, block, first, second):
@@ -177,6 +185,8 @@ def exchanged(source, block, first, second):
     between = block[block.index(first) + 1:block.index(second)]
     if any(s.kind == "declaration" and _declares(source, s, second) for s in between):
         return moved(source, first, after=second)
+    if any(s.kind not in ("declaration", "expression") for s in between):
+        return moved(source, second, before=first)
     return [(source.name, s.start, s.end, source.text[o.start:o.end]) for s, o in ((first, second), (second, first))]
 
 
@@ -249,7 +259,8 @@ def _swap_one(source, function, block, index, statement, releasing, publishers, 
         return
     first = _neighbour(source, block, index, -1,
                        lambda s: accesses(source, s) and not (s.kind == "if" and csource.leaves(source, s)), statement)
-    if first and not depends(source, statement, first):
+    places = [use.values[0] for use in releasing if statement.start <= use.call.start < statement.end]
+    if first and not depends(source, statement, first) and not any(p in text_of(source, first) for p in places):
         collector.add(source, function, "swap", "publication", statement.start,
                       f"{text_of(source, statement)[:80]} before {text_of(source, first)[:60]}",
                       exchanged(source, block, first, statement))
@@ -352,7 +363,8 @@ def locks(sources, collector):
             for call in csource.calls(source, ONCE, function.open, function.end):
                 collector.add(source, function, "lock", "once", call.start,
                               f"{one_line(source.text[call.start:call.end])}: the function called by everybody",
-                              [(source.name, call.start, call.end, f"{call.arguments[1]}()")])
+                              [(source.name, call.start, call.end,
+                                f"((void)({call.arguments[0]}), {call.arguments[1]}())")])
 
 
 def _lock_one(source, function, call, collector):

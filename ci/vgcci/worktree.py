@@ -69,7 +69,7 @@ class Worktree:
 
     def program(self, preset, name):
         """Path of a built program, or None."""
-        for folder in ("whitebox/bugs", "whitebox", "whitebox/unit", "stress", "fuzz"):
+        for folder in ("whitebox/bugs", "whitebox", "whitebox/unit", "whitebox/interleave/models", "stress", "fuzz"):
             path = self.root / "build" / preset / folder / name
             if path.is_file():
                 return path
