@@ -98,10 +98,11 @@ struct columns {
   int8_t of[FIBERS_MAX]; /* column of each fiber, -1 none */
 };
 
-static struct columns columns_from(unsigned first) {
+/* Of the threads with events from there on, and of that one's. */
+static struct columns columns_from(unsigned first, const struct event *other) {
   struct columns columns = {0};
   memset(columns.of, -1, sizeof columns.of);
-  uint32_t seen = 0;
+  uint32_t seen = other ? UINT32_C(1) << other->fiber : 0;
   for (unsigned i = first; i < record_count(); i++) seen |= UINT32_C(1) << record_get(i)->fiber;
   for (unsigned id = 0; id < FIBERS_MAX; id++)
     if (seen >> id & 1) columns.of[id] = (int8_t)columns.count++;
@@ -151,7 +152,7 @@ void report_trace(FILE *out, unsigned rows) {
   const struct event *other = report_other_access();
   unsigned count = record_count(), first = count, shown = 0;
   while (first > 0 && shown < rows) shown += !collapses(--first, marked, other);
-  struct columns columns = columns_from(first);
+  struct columns columns = columns_from(first, other);
   if (first == 0)
     fprintf(out, "\ntrace (=> marks what the failure is about):\n");
   else

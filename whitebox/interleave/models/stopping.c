@@ -1,5 +1,7 @@
 #include "stopping.h"
 
+#include <pthread.h>
+
 static void report(void *arg, enum vgc_error error, const void *ptr, const char *message) {
   (void)arg, (void)ptr;
   interleave_fail("error %d reported: %s", (int)error, message);
@@ -24,6 +26,31 @@ void stopping_start(void) {
   struct vgc_config tiny = tiny_config();
   strict_start(&tiny);
 }
+
+/* ---- Threads ---- */
+
+static unsigned parts;
+
+static void *do_part(void *arg) {
+  void (*const *part)(void) = arg;
+  interleave_assert(cache_ensure());
+  interleave_meet(parts, true);
+  (*part)();
+  interleave_meet(parts, false);
+  return NULL;
+}
+
+void together(unsigned count, void (*const part[])(void)) {
+  pthread_t threads[PARTS_MAX];
+  interleave_meet(1, false);
+  parts = count;
+  for (unsigned i = 1; i < count; i++)
+    interleave_assert(pthread_create(&threads[i], NULL, do_part, (void *)(uintptr_t)&part[i]) == 0);
+  do_part((void *)(uintptr_t)&part[0]);
+  for (unsigned i = 1; i < count; i++) interleave_assert(pthread_join(threads[i], NULL) == 0);
+}
+
+/* ---- Work ---- */
 
 static struct {
   _Atomic uint32_t busy;
@@ -61,6 +88,8 @@ void work_expect_whole(void) {
   interleave_assert(shared.left == shared.right);
   interleave_assert(shared.left == shared.done + shared.looked);
 }
+
+/* ---- Stopping ---- */
 
 void world_stops(unsigned others) {
   thread_registry_lock();

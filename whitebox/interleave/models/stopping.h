@@ -2,7 +2,8 @@
 #ifndef MODELS_STOPPING_H
 #define MODELS_STOPPING_H
 
-#include "alloc.h"
+#include "door.h"
+#include "interleave.h"
 
 /* ---- For setup ---- */
 
@@ -11,6 +12,14 @@ struct vgc_config tiny_config(void);
 void strict_start(const struct vgc_config *);
 /* Both. */
 void stopping_start(void);
+
+/* ---- Threads ---- */
+
+#define PARTS_MAX 4u
+
+/* Runs part[0] on the calling thread and the others each on a thread of its own, registered and with a cache; only the
+ * parts are explored. When it returns the other threads have ended. */
+void together(unsigned count, void (*const part[])(void));
 
 /* ---- A thread's work, as a cache is: plain words that a stop may come between ---- */
 

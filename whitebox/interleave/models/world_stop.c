@@ -16,24 +16,24 @@ static void two_works(void) {
 }
 
 static void stop(void) {
-  static void (*const acts[])(void) = {one_stop, two_works};
-  actors_run(2, acts, NULL);
+  static void (*const parts[])(void) = {one_stop, two_works};
+  together(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stop, .setup = stopping_start, .run = stop, .preemptions = 3, .prompt_signals = true,
                  .title = "a stop: what the thread did is seen, what the stopped world did is seen by the thread");
 
 static void stop_late(void) {
-  static void (*const acts[])(void) = {one_stop, one_work};
-  actors_run(2, acts, NULL);
+  static void (*const parts[])(void) = {one_stop, one_work};
+  together(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stop_late, .setup = stopping_start, .run = stop_late, .preemptions = 2,
                  .title = "the same, with a signal that is delivered at any later access");
 
 static void stops_back_to_back(void) {
-  static void (*const acts[])(void) = {two_stops, one_work};
-  actors_run(2, acts, NULL);
+  static void (*const parts[])(void) = {two_stops, one_work};
+  together(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stops_back_to_back, .setup = stopping_start, .run = stops_back_to_back, .preemptions = 3,
@@ -47,16 +47,16 @@ static void stop_two(void) { world_stops_for_a_moment(2); }
 static void nothing(void) {}
 
 static void stop_of_two(void) {
-  static void (*const acts[])(void) = {stop_two, one_work, nothing};
-  actors_run(3, acts, NULL);
+  static void (*const parts[])(void) = {stop_two, one_work, nothing};
+  together(3, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stop_of_two, .setup = stopping_start, .run = stop_of_two, .preemptions = 2, .prompt_signals = true,
                  .title = "a stop of two threads waits for both answers");
 
 static void two_stoppers(void) {
-  static void (*const acts[])(void) = {one_stop, one_stop};
-  actors_run(2, acts, NULL);
+  static void (*const parts[])(void) = {one_stop, one_stop};
+  together(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(two_stoppers, .setup = stopping_start, .run = two_stoppers, .preemptions = 3, .prompt_signals = true,
@@ -64,15 +64,15 @@ INTERLEAVE_MODEL(two_stoppers, .setup = stopping_start, .run = two_stoppers, .pr
 
 /* ---- Signals from elsewhere ---- */
 
+/* The model's main thread, which stops, or another. */
 static pthread_t target;
-
-static void note_self(void) { target = pthread_self(); }
 
 static void foreign(void) { interleave_assert(pthread_kill(target, (int)thread_signal()) == 0); }
 
 static void stop_and_foreign(void) {
-  static void (*const acts[])(void) = {stop_two, one_work, foreign};
-  actors_run(3, acts, note_self);
+  target = pthread_self();
+  static void (*const parts[])(void) = {one_work, stop_two, foreign};
+  together(3, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stop_and_foreign, .setup = stopping_start, .run = stop_and_foreign, .preemptions = 2,
@@ -80,8 +80,8 @@ INTERLEAVE_MODEL(stop_and_foreign, .setup = stopping_start, .run = stop_and_fore
                  .title = "a suspend signal that no stopper sent, before, during or after a stop, does no harm");
 
 static void stop_refused(void) {
-  static void (*const acts[])(void) = {one_stop, one_work};
-  actors_run(2, acts, NULL);
+  static void (*const parts[])(void) = {one_stop, one_work};
+  together(2, parts);
   work_expect_whole();
 }
 /* The first that queues: those below are never refused. */

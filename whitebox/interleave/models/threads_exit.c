@@ -1,0 +1,130 @@
+/* Threads that go: their records, results and caches. */
+#include <pthread.h>
+
+#include "stopping.h"
+
+#define MARK UINT64_C(0x0123456789abcdef)
+
+static __attribute__((noinline)) uint64_t *marked(void) {
+  uint64_t *object = vgc_malloc(32);
+  interleave_assert(object);
+  object[0] = object[3] = MARK;
+  return object;
+}
+
+static void expect_marked(const uint64_t *object) {
+  interleave_assert(vgc_base_of(object) == object);
+  interleave_assert(object[0] == MARK && object[3] == MARK);
+}
+
+static void collect(void) {
+  interleave_assert(vgc_collect() == 0);
+  central_finish_sweep();
+}
+
+static void stops(void) {
+  thread_registry_lock();
+  interleave_assert(world_stop() <= 2);
+  work_look();
+  world_goes_on();
+}
+
+/* ---- Leaving against a stop ---- */
+
+static void leaves(void) {
+  work();
+  interleave_assert(vgc_thread_detach() == 0);
+}
+
+static void leave(void) {
+  static void (*const parts[])(void) = {stops, leaves};
+  together(2, parts);
+  work_expect_whole();
+  interleave_assert(thread_count() == 1);
+}
+INTERLEAVE_MODEL(leave, .setup = stopping_start, .run = leave, .preemptions = 2, .prompt_signals = true,
+                 .title = "a thread leaves while the world stops: it is stopped, or it has left");
+
+static void comes_back(void) {
+  interleave_assert(vgc_thread_detach() == 0);
+  interleave_assert(vgc_thread_attach() == 0);
+}
+
+static void comes_back_to_work(void) {
+  comes_back();
+  work();
+}
+
+static void leave_and_return(void) {
+  static void (*const parts[])(void) = {stops, comes_back_to_work};
+  together(2, parts);
+  work_expect_whole();
+}
+INTERLEAVE_MODEL(leave_and_return, .setup = stopping_start, .run = leave_and_return, .preemptions = 1,
+                 .prompt_signals = true, .title = "a thread leaves and registers again while the world stops");
+
+/* Two that leave change one list. */
+static void two_leave(void) {
+  static void (*const parts[])(void) = {stops, leaves, comes_back};
+  together(3, parts);
+  interleave_assert(thread_count() == 1);
+}
+INTERLEAVE_MODEL(two_leave, .setup = stopping_start, .run = two_leave, .preemptions = 1, .prompt_signals = true,
+                 .title = "two threads leave and one returns while the world stops");
+
+/* ---- Results ---- */
+
+static pthread_t thread;
+
+static void *gives_result(void *arg) {
+  (void)arg;
+  return marked();
+}
+
+static void creates(void) { interleave_assert(pthread_create(&thread, NULL, gives_result, NULL) == 0); }
+
+static __attribute__((noinline)) void joins(void) {
+  void *value;
+  interleave_assert(pthread_join(thread, &value) == 0);
+  expect_marked(value);
+}
+
+static void result(void) {
+  interleave_meet(1, false);
+  creates();
+  static void (*const parts[])(void) = {joins, collect};
+  together(2, parts);
+}
+INTERLEAVE_MODEL(result, .setup = stopping_start, .run = result, .preemptions = 1, .prompt_signals = true,
+                 .title = "the result of a thread lives from its return until its joiner has it");
+
+/* ---- Caches ---- */
+
+static void *object[3];
+
+static void allocates_and_leaves(void) {
+  object[0] = marked();
+  interleave_assert(vgc_thread_detach() == 0);
+}
+
+/* It registers again, with the cache that came free or a new one: never with one that another has by now. */
+static void leaves_and_allocates(void) {
+  allocates_and_leaves();
+  object[1] = marked();
+}
+
+static void attaches_and_allocates(void) {
+  interleave_assert(vgc_thread_detach() == 0);
+  object[2] = marked();
+}
+
+static void cache_changes_hands(void) {
+  static void (*const parts[])(void) = {attaches_and_allocates, leaves_and_allocates};
+  together(2, parts);
+  for (unsigned i = 0; i < 3; i++) {
+    expect_marked(object[i]);
+    for (unsigned j = 0; j < i; j++) interleave_assert(object[i] != object[j]);
+  }
+}
+INTERLEAVE_MODEL(cache_changes_hands, .setup = stopping_start, .run = cache_changes_hands, .preemptions = 1,
+                 .prompt_signals = true, .title = "a thread that left does not touch its old cache, which another has");

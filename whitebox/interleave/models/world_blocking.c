@@ -1,0 +1,81 @@
+/* Blocking regions: who is in one is not signalled, and who leaves one waits for a stop that counted it in. */
+#include "stopping.h"
+
+static void stop(void) { world_stops_for_a_moment(1); }
+
+/* What a thread that is counted as blocking may not do: touch what the stopped world looks at. */
+static void leave_and_work(void) {
+  vgc_blocking_enter();
+  vgc_blocking_leave();
+  work();
+}
+
+static void blocking(void) {
+  static void (*const parts[])(void) = {stop, leave_and_work};
+  together(2, parts);
+  work_expect_whole();
+}
+INTERLEAVE_MODEL(blocking, .setup = stopping_start, .run = blocking, .preemptions = 3, .prompt_signals = true,
+                 .title = "the stopper sees that a thread blocks, or the thread that leaves sees the stop");
+
+static void work_and_enter(void) {
+  work();
+  vgc_blocking_enter();
+}
+
+static void stop_and_leave(void) { vgc_blocking_leave(); }
+
+/* Its work before it entered is seen by a stop that finds it blocking, position and registers as well. */
+static void enter_and_stay(void) {
+  work_and_enter();
+  interleave_point();
+  stop_and_leave();
+}
+
+static void blocking_entry(void) {
+  static void (*const parts[])(void) = {stop, enter_and_stay};
+  together(2, parts);
+  work_expect_whole();
+}
+INTERLEAVE_MODEL(blocking_entry, .setup = stopping_start, .run = blocking_entry, .preemptions = 2,
+                 .prompt_signals = true, .title = "a stop sees all that a thread did before it entered its region");
+
+static void stop_twice(void) {
+  world_stops_for_a_moment(1);
+  world_stops_for_a_moment(1);
+}
+
+static void blocking_over_two_stops(void) {
+  static void (*const parts[])(void) = {stop_twice, leave_and_work};
+  together(2, parts);
+  work_expect_whole();
+}
+INTERLEAVE_MODEL(blocking_over_two_stops, .setup = stopping_start, .run = blocking_over_two_stops, .preemptions = 2,
+                 .prompt_signals = true, .title = "a thread that waited for one stop to end may meet the next");
+
+/* ---- Scanned where it entered ---- */
+
+static void *kept;
+
+static __attribute__((noinline)) void block_with_object(void) {
+  uint64_t *object = vgc_malloc(32);
+  object[0] = UINT64_C(0x1234567890abcdef);
+  vgc_blocking_enter();
+  interleave_point();
+  vgc_blocking_leave();
+  interleave_assert(object[0] == UINT64_C(0x1234567890abcdef) && vgc_base_of(object) == object);
+  kept = object;
+}
+
+static void collect(void) {
+  interleave_assert(vgc_collect() == 0);
+  central_finish_sweep();
+}
+
+static void blocking_holds(void) {
+  static void (*const parts[])(void) = {collect, block_with_object};
+  together(2, parts);
+  interleave_assert(vgc_base_of(kept) == kept);
+}
+INTERLEAVE_MODEL(blocking_holds, .setup = stopping_start, .run = blocking_holds, .preemptions = 1,
+                 .prompt_signals = true, .title = "what a blocking thread's frames and registers hold stays live");
