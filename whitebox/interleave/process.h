@@ -63,13 +63,13 @@ int signal_send(struct fiber *, unsigned signal);
 void signal_born(struct fiber *, const struct fiber *creator);
 /* It ends: what is queued for it is dropped. */
 void signal_ended(struct fiber *);
-/* Like schedule_point, for a thread whose signals must all be taken before the call under way returns: it unmasked
- * them, or sent one to itself. */
+/* The current fiber takes every signal that it can before the call under way returns: it has unmasked them, sent one to
+ * itself, or waits. */
 void signal_take_all(void);
 /* The current fiber waits until a signal of the set is queued for it, and takes it without a handler: its number.
  * -EINTR if a handler ran meanwhile, -EAGAIN at the deadline. */
 int signal_wait(uint64_t set, uint64_t deadline);
-/* The process-wide action; new_action NULL: only asks. Signal 1 to 64. */
+/* What the process does with a signal, 1 to 64. */
 struct signal_action {
   void (*handler)(int); /* or SIG_DFL, SIG_IGN; with SA_SIGINFO it takes three arguments */
   uint64_t mask;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "start.h"
@@ -415,6 +416,41 @@ static void waited_for(void) {
 }
 INTERLEAVE_MODEL(waited_for, .preemptions = 3, .setup = install_count, .run = waited_for,
                  .title = "sigwait takes it without a handler");
+
+static void send_and_wait(void) {
+  interleave_assert(tgkill(getpid(), gettid(), SIGUSR1) == 0 && atomic_load(&handled) == 1);
+  interleave_assert(kill(getpid(), SIGUSR1) == 0 && atomic_load(&handled) == 2);
+  interleave_assert(tgkill(getpid(), gettid() + 1, 0) == -1 && errno == ESRCH);
+  interleave_assert(pthread_kill(pthread_self(), 0) == 0 && pthread_kill(pthread_self(), 65) == EINVAL);
+  mask(SIG_BLOCK, SIGUSR1);
+  raise(SIGUSR1);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  static const struct timespec moment = {0, 1000};
+  siginfo_t info;
+  interleave_assert(sigtimedwait(&set, &info, &moment) == SIGUSR1 && info.si_signo == SIGUSR1);
+  interleave_assert(sigtimedwait(&set, NULL, &moment) == -1 && errno == EAGAIN);
+  interleave_assert(atomic_load(&handled) == 2);
+}
+INTERLEAVE_MODEL(send_and_wait, .preemptions = 3, .setup = install_count, .run = send_and_wait,
+                 .title = "tgkill, kill, signal 0, and sigtimedwait in virtual time");
+
+static void *send_to_parent(void *arg) {
+  (void)arg;
+  interleave_assert(kill(getpid(), SIGUSR1) == 0);
+  return NULL;
+}
+
+/* Whoever does not mask it takes a signal to the process. */
+static void to_process(void) {
+  pthread_t thread = start(send_to_parent, NULL);
+  mask(SIG_BLOCK, SIGUSR1);
+  join(thread);
+  interleave_assert(atomic_load(&handled) == 1);
+}
+INTERLEAVE_MODEL(to_process, .preemptions = 3, .setup = install_count, .run = to_process,
+                 .title = "a signal to the process is taken once");
 
 /* ---- Forks ---- */
 
