@@ -146,12 +146,13 @@ static void exhaustive_describe(const struct strategy *strategy, FILE *out) {
   if (extent.exhausted)
     fprintf(out, ": all explored");
   else
-    fprintf(out, ": about %.3g %% explored", 100 * extent.fraction);
+    fprintf(out, ": about %.3g %% explored, %u of %u decisions not yet changed", 100 * extent.fraction,
+            extent.untouched, extent.depth);
 }
 
 struct extent exhaustive_extent(const struct strategy *strategy) {
   const struct exhaustive *x = (const struct exhaustive *)strategy;
-  struct extent extent = {.redundant = x->redundant, .exhausted = x->exhausted, .bound = x->bound};
+  struct extent extent = {.redundant = x->redundant, .exhausted = x->exhausted, .bound = x->bound, .depth = x->depth};
   double weight = 1;
   for (uint32_t i = 0; i < x->depth; i++) {
     const struct node *node = &x->stack[i];
@@ -163,6 +164,7 @@ struct extent exhaustive_extent(const struct strategy *strategy) {
     }
     weight /= all;
     extent.fraction += weight * before;
+    if (before == 0 && extent.untouched == i) extent.untouched++;
   }
   if (x->exhausted) extent.fraction = 1;
   return extent;

@@ -198,8 +198,11 @@ static void judge_clean(const struct exploration *x) {
   char missing[64], how[96] = "";
   if (result->extent.exhausted)
     snprintf(how, sizeof how, ", all explored");
-  else if (result->searched)
-    snprintf(how, sizeof how, ", %.2g %% explored", 100 * result->extent.fraction);
+  else if (result->searched) {
+    char fraction[32];
+    results_fraction(result->extent.fraction, fraction, sizeof fraction);
+    snprintf(how, sizeof how, ", %s explored", fraction);
+  }
   if (x->options->check && model->expect != INTERLEAVE_CLEAN)
     snprintf(result->verdict, sizeof result->verdict, "NOT FOUND: expected %s%s", failure_names[model->expect], how);
   else if (x->unexpected)

@@ -67,6 +67,8 @@ void result_free(struct result *);
 
 void results_print_header(void);
 void results_print(const struct result *);
+/* "12 %". */
+void results_fraction(double fraction, char *text, size_t size);
 void results_print_outcomes(const struct result *);
 /* False, with a line on stderr, on an error. */
 bool results_write_json(const char *path, const struct result *, unsigned count);

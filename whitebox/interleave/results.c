@@ -15,6 +15,16 @@ void results_print_header(void) {
          "runs/cpu-s", "seconds", "verdict");
 }
 
+/* Below this the estimate says no more than "little". */
+#define SMALLEST 1e-5
+
+void results_fraction(double fraction, char *text, size_t size) {
+  if (fraction < SMALLEST)
+    snprintf(text, size, "<%g %%", 100 * SMALLEST);
+  else
+    snprintf(text, size, "%.3g %%", 100 * fraction);
+}
+
 static void print_extent(const struct result *result) {
   char bound[16] = "-", explored[32] = "-";
   if (result->searched && result->preemptions != UINT32_MAX) snprintf(bound, sizeof bound, "%u", result->preemptions);
@@ -22,7 +32,7 @@ static void print_extent(const struct result *result) {
   if (result->extent.exhausted)
     snprintf(explored, sizeof explored, "all");
   else if (result->searched)
-    snprintf(explored, sizeof explored, "%.3g %%", 100 * result->extent.fraction);
+    results_fraction(result->extent.fraction, explored, sizeof explored);
   printf(" %5s %9s", bound, explored);
 }
 
@@ -50,9 +60,14 @@ static int by_count(const void *a, const void *b) {
 void results_print_outcomes(const struct result *result) {
   if (result->description && !result->searched && result->failure.kind == INTERLEAVE_CLEAN)
     printf("    %s\n", result->description);
-  if (result->searched && !result->extent.exhausted && result->extent.fraction > 0)
-    printf("    about %.3g runs in all, %.3g left\n", (double)result->runs / result->extent.fraction,
-           (double)result->runs / result->extent.fraction - (double)result->runs);
+  if (result->searched && !result->extent.exhausted && result->extent.fraction > 0) {
+    double all = (double)result->runs / result->extent.fraction;
+    if (result->extent.fraction >= SMALLEST)
+      printf("    about %.3g runs in all, %.3g left, if branches are alike;", all, all - (double)result->runs);
+    else
+      printf("   ");
+    printf(" the first %u of %u decisions have not been changed yet\n", result->extent.untouched, result->extent.depth);
+  }
   if (result->searched && result->extent.redundant)
     printf("    %" PRIu64 " runs cut short, as they only reorder what is independent\n", result->extent.redundant);
   if (result->discarded) printf("    %" PRIu64 " runs discarded by the model\n", result->discarded);
@@ -86,10 +101,11 @@ static void put_result(FILE *out, const struct result *result) {
   fprintf(out,
           ", \"runs\": %" PRIu64 ", \"discarded\": %" PRIu64 ", \"redundant\": %" PRIu64 ", \"distinct\": %" PRIu64
           ", \"seconds\": %.6f, \"runs_per_processor_second\": %.0f, \"searched\": %s, \"exhausted\": %s, "
-          "\"fraction\": %.9g",
+          "\"fraction\": %.9g, \"unchanged\": %u, \"decisions\": %u",
           result->runs, result->discarded, result->extent.redundant, result->distinct, result->seconds,
           result->processor_seconds > 0 ? (double)result->session_runs / result->processor_seconds : 0,
-          result->searched ? "true" : "false", result->extent.exhausted ? "true" : "false", result->extent.fraction);
+          result->searched ? "true" : "false", result->extent.exhausted ? "true" : "false", result->extent.fraction,
+          result->extent.untouched, result->extent.depth);
   if (result->searched && result->preemptions != UINT32_MAX)
     fprintf(out, ", \"preemptions\": %u", result->preemptions);
   else

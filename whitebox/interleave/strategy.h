@@ -86,7 +86,11 @@ void strategy_free(struct strategy *);
 
 struct extent {
   uint64_t redundant; /* runs cut short: the same as an earlier one */
-  double fraction;    /* of the tree, each branch of a node weighted alike */
+  /* Of the tree, if each branch of a node had as many leaves as its neighbours (Kilby et al. 2006); far too low where
+   * one branch ends and the other offers the same choice again, as with a signal that may be delivered later. So also:
+   * how many decisions from the start on have had their first alternative only, of how many. */
+  double fraction;
+  uint32_t untouched, depth;
   bool exhausted;
   unsigned bound; /* UINT32_MAX: none */
 };
