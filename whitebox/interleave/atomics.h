@@ -9,6 +9,8 @@ void atomics_initialize(void);
 void atomics_overwritten(uint32_t location, uintptr_t address, size_t size);
 
 uint64_t atomics_load(uintptr_t address, unsigned size, int order, const void *pc);
+/* Whatever one lane has seen or stored, another has seen too. */
+void atomics_share(unsigned lane, unsigned with);
 /* The kernel has looked at the word for the current thread, which reads nothing older from now on. */
 void atomics_see_newest(uintptr_t address, unsigned size);
 void atomics_store(uintptr_t address, unsigned size, uint64_t value, int order, const void *pc);
