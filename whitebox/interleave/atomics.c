@@ -169,6 +169,14 @@ static void note_seen(struct store *store) {
   if (store->seen.lane[me->lane] == NEVER) store->seen.lane[me->lane] = me->clock.lane[me->lane];
 }
 
+void atomics_share(unsigned lane, unsigned with) {
+  uint16_t now = self()->clock.lane[with];
+  for (uint32_t i = 1; i < state->stores; i++) {
+    struct store *store = &state->store[i];
+    if (store->seen.lane[lane] != NEVER && store->seen.lane[with] == NEVER) store->seen.lane[with] = now;
+  }
+}
+
 static void learn(const struct store *store, bool acquire) {
   struct fiber *me = self();
   if (!store->synchronises) {
