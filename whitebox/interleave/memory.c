@@ -29,7 +29,9 @@ void memory_acquire(const struct clock *from) {
 }
 
 /* What the thread wrote since its last barrier may still be in the compiler's registers: the handler does not know it.
- * What both read and wrote as atomics they agree about, as one thread does: that is what `view` carries. */
+ * What both read and wrote as atomics they agree about, as one thread does (that is what `view` carries), and others to
+ * whom the handler releases agree as well: where the compiler has put off an atomic store, nobody sees it before the
+ * thread goes on. */
 void memory_enter_handler(void) {
   struct fiber *me = self();
   struct clock *thread = &me->interrupted[me->handler_depth++];
