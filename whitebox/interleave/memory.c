@@ -39,9 +39,11 @@ void memory_enter_handler(void) {
   unsigned lane = FIBERS_MAX + me->id;
   clock_join(&me->view, &me->clock);
   if (me->lane != lane) me->clock.lane[me->lane]--;
+  unsigned before = me->lane;
   me->lane = lane;
   clock_join(&me->clock, &me->after_handler);
   memory_barrier_step();
+  if (before != lane) atomics_share(before, lane);
 }
 
 void memory_leave_handler(void) {
