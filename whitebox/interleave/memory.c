@@ -1,5 +1,5 @@
 /* Happens-before between threads and their handlers, apart from atomics. */
-#include "runtime.h"
+#include "atomics.h"
 
 /* A lane has 16 bits; nothing that a model should do takes as many. */
 #define CLOCK_MAX (NEVER - 2)
