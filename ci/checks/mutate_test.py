@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -161,9 +162,9 @@ class LedgerTest(unittest.TestCase):
         entry = entries["a.c:f:order:relaxed:1"]
         self.assertEqual((entry.model, entry.executions, entry.line), ("exit", 12345, 2))
         mutant = mutants.Mutant(entry.id, "order", "gc/a.c", 1, "", [])
-        self.assertEqual(ledger.check(entries, [mutant], {"exit"}, "l"), [])
-        self.assertIn("is no mutant", ledger.check(entries, [], {"exit"}, "l")[0])
-        self.assertIn("no model", ledger.check(entries, [mutant], {"entry"}, "l")[0])
+        self.assertEqual(ledger.check(entries, [mutant], "l") + ledger.check_models(entries, {"exit"}, "l"), [])
+        self.assertIn("is no mutant", ledger.check(entries, [], "l")[0])
+        self.assertIn("no model", ledger.check_models(entries, {"entry"}, "l")[0])
 
     def test_malformed(self):
         for text in (self.ENTRY.replace("model: ", ""), self.ENTRY.replace("second line\n", ""),
@@ -171,25 +172,31 @@ class LedgerTest(unittest.TestCase):
             with self.assertRaises(ledger.LedgerError):
                 ledger.parse(text, "l")
 
-    def test_killed_equivalents_are_errors(self):
+    def settled(self, status, id="a.c:f:order:relaxed:1", proved=True):
         runner = mutate.Runner.__new__(mutate.Runner)
-        runner.ledger = ledger.parse(self.ENTRY, "l")
-        row = mutate.Row("a.c:f:order:relaxed:1", "order", "")
-        self.assertEqual(runner.settled(row).status, "equivalent")
-        row.status = "killed"
-        self.assertEqual(runner.settled(row).status, "error")
-        self.assertEqual(runner.settled(mutate.Row("b", "order", "")).status, "survived")
+        runner.equivalents, runner.progress = ledger.parse(self.ENTRY, "l"), None
+        row = mutate.Row(id, "order", "", status)
+        with unittest.mock.patch.object(mutate, "exhausted", lambda *_: (proved, "seen")):
+            runner.settle(None, row)
+        return row.status
+
+    def test_an_entry_must_be_proved_and_not_killed(self):
+        self.assertEqual(self.settled("not run"), "equivalent")
+        self.assertEqual(self.settled("not run", proved=False), "error")
+        self.assertEqual(self.settled("killed"), "error")
+        self.assertEqual(self.settled("not run", id="b"), "survived")
+        self.assertEqual(self.settled("killed", id="b"), "killed")
 
 
 class JudgeTest(unittest.TestCase):
-    def outcome(self, said, status=1):
+    def outcome(self, said, status=1, name="whitebox"):
         """What the judge makes of a program that prints this, for all tests and for one alone."""
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder) / "bugs"
             script.write_text(f"#!/bin/sh\nprintf '{said}'\nexit {status}\n")
             script.chmod(0o755)
             tree = type("Tree", (), {"root": folder, "program": lambda *_: script})()
-            return judges.ask(next(j for j in judges.JUDGES if j.target == "bugs"), tree, 1)
+            return judges.ask(next(j for j in judges.JUDGES if j.name == name), tree, 1)
 
     def test_only_evidence_kills(self):
         for said, status, outcome, kills in (
@@ -200,6 +207,15 @@ class JudgeTest(unittest.TestCase):
                 ("V01 failed (deadline) 8 s\\n", 1, "hangs", True),
                 ("nothing\\n", 77, "not applicable", False), ("usage\\n", 2, "error", False)):
             verdict = self.outcome(said, status)
+            self.assertEqual((verdict.outcome, verdict.kills), (outcome, kills), said)
+
+
+    def test_what_the_explorer_cannot_run_is_no_finding(self):
+        line = "push       portfolio     2          1     -         -       3474     0.00  {} in run 2\\n"
+        for said, status, outcome, kills in (
+                ("", 0, "clean", False), (line.format("race"), 1, "finding", True),
+                (line.format("unsupported"), 1, "unsupported", False), ("usage\\n", 2, "error", False)):
+            verdict = self.outcome(said, status, "interleave")
             self.assertEqual((verdict.outcome, verdict.kills), (outcome, kills), said)
 
 
@@ -226,7 +242,7 @@ class TreeTest(unittest.TestCase):
 
     def test_ledger(self):
         entries = ledger.parse((ROOT / "ci/equivalents.txt").read_text(), "ci/equivalents.txt")
-        self.assertEqual(ledger.check(entries, mutants.every(ROOT)[1], None, "ci/equivalents.txt"), [])
+        self.assertEqual(ledger.check(entries, mutants.every(ROOT)[1], "ci/equivalents.txt"), [])
 
     def test_rechecks_are_listed_once(self):
         entries, _ = listed.parse((ROOT / "ci/mutants.txt").read_text(), "ci/mutants.txt")

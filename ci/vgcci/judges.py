@@ -1,16 +1,21 @@
 """What can kill a mutant: programs of a build preset that end with a verdict. This is the one place that says which,
 how each is started and what its end means."""
 
+import json
 import re
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import detectors
 from .process import run
 
 KILLS = ("assertion", "sanitizer report", "finding", "hangs")
-FOUND = re.compile(r"^(\S+): ", re.MULTILINE)
 FAILED = re.compile(r"^([A-Z]\d+) failed \(([^):]+)", re.MULTILINE)
+# A model's line in the explorer's table. What the explorer cannot run is no finding.
+FOUND = re.compile(r"^(\w+) +\w+ .* (race|assertion|deadlock|livelock|memory|lock|mixed-size|crash|unsupported)"
+                   r" in run \d+$")
 
 
 @dataclass
@@ -30,25 +35,25 @@ class Verdict:
 class Judge:
     name: str
     preset: str
-    target: str      # of the build, and the program's name
-    seconds: int     # that a run may take
-    arguments: tuple
+    target: str       # of the build, and the program's name
+    seconds: int      # that a run may take
+    arguments: tuple  # of each run, one after another until one kills
 
-    def command(self, tree, seed):
+    def commands(self, tree, seed, models=()):
         program = tree.program(self.preset, self.target)
-        words = [word.format(seed=seed) for word in self.arguments]
-        return [*detectors.prefix(self.name), program, *words] if program else None
+        for words in self.arguments if program else ():
+            yield [*detectors.prefix(self.name), program, *(word.format(seed=seed) for word in words), *models]
 
 
-BUGS = ("--jobs", "1", "--deadline", "8")
-INTERLEAVE_SECONDS = 20
+EXPLORE = ("--seed", "{seed}", "--quiet", "--shrink-seconds", "0")
 # In the order in which they are asked; the first that kills ends it.
 JUDGES = [
-    Judge("interleave", "dev", "models", 10 * INTERLEAVE_SECONDS,
-          ("--budget", str(INTERLEAVE_SECONDS), "--seed", "{seed}")),
-    Judge("whitebox", "dev", "bugs", 120, BUGS),
-    Judge("tsan", "tsan", "bugs", 400, ("--jobs", "1", "--deadline", "30")),
+    Judge("whitebox", "dev", "bugs", 120, (("--jobs", "1", "--deadline", "8"),)),
+    Judge("interleave", "dev", "models", 600,
+          (("--strategy", "portfolio", "--seconds", "20", *EXPLORE), ("--seconds", "100", *EXPLORE))),
+    Judge("tsan", "tsan", "bugs", 400, (("--jobs", "1", "--deadline", "30"),)),
 ]
+EXPLORER = JUDGES[1]
 
 
 class _Enough(Exception):
@@ -70,12 +75,14 @@ def _run_to_first(command, timeout, cwd, enough):
         return None, "\n".join(lines) + "\n"
 
 
+# ---- The bug tests ----
+
 def _evidence(kind):
     return kind in ("assertion", "sanitizer report")
 
 
 def _ask_bugs(judge, command, tree):
-    """Each test has a deadline of its own; a hang or a crash is looked at again, alone."""
+    """Each test has a deadline of its own; a hang is looked at again, alone."""
     def enough(line):
         match = FAILED.match(line)
         return bool(match) and _evidence(match.group(2))
@@ -85,8 +92,7 @@ def _ask_bugs(judge, command, tree):
     for id, kind in failed:
         if _evidence(kind):
             again = run([*command, id], timeout=90, cwd=tree.root)  # for its whole output
-            text = again.output if again.status else output
-            return kind, id, text
+            return kind, id, again.output if again.status else output
     hung = [id for id, kind in failed if kind == "deadline"]
     if hung:
         again = run([*command, hung[0]], timeout=90, cwd=tree.root)
@@ -101,20 +107,56 @@ def _ask_bugs(judge, command, tree):
     return ("clean", "", output) if result.status == 0 else ("error", f"exit status {result.status}", output)
 
 
+# ---- The schedule explorer's models ----
+
 def _ask_models(judge, command, tree):
-    result = run(command, timeout=judge.seconds, cwd=tree.root)
+    def enough(line):
+        match = FOUND.match(line)
+        return bool(match) and match.group(2) != "unsupported"
+
+    result, output = _run_to_first(command, judge.seconds, tree.root, enough)
+    found = [match for match in map(FOUND.match, output.splitlines()) if match]
+    if result is None:
+        token = run([*command[:command.index("--seed")], "--seed", command[command.index("--seed") + 1],
+                     "--shrink-seconds", "1", found[-1].group(1)], timeout=judge.seconds, cwd=tree.root)
+        return "finding", f"{found[-1].group(1)}: {found[-1].group(2)}", token.output if token.status else output
     if result.timed_out:
-        return "error", f"no end after {judge.seconds} s", result.output
-    if result.status in (0, 1):
-        found = FOUND.search(result.output) if result.status else None
-        return "finding" if result.status else "clean", found.group(1) if found else "", result.output
-    return "error", f"exit status {result.status}", result.output
+        return "error", f"no end after {judge.seconds} s", output
+    if found:
+        return "unsupported", found[0].group(1), output
+    return ("clean", "", output) if result.status == 0 else ("error", f"exit status {result.status}", output)
 
 
-def ask(judge, tree, seed):
-    command = judge.command(tree, seed)
-    if not command:
-        return Verdict(judge.name, "error", detail=f"no program {judge.target} in build/{judge.preset}")
+def models_of(tree):
+    """Names of the models, or None where there are none."""
+    program = tree.program(EXPLORER.preset, EXPLORER.target)
+    result = run([program, "--list"], timeout=60) if program else None
+    return {line.split()[0] for line in result.output.splitlines() if line.strip()} if result and result.ok else None
+
+
+def exhausted(tree, model, seconds):
+    """Whether every execution of the model is clean, without preemption bound: (yes or no, what was seen)."""
+    program = tree.program(EXPLORER.preset, EXPLORER.target)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.json"
+        result = run([program, "--preemptions", "none", "--seconds", str(seconds), "--quiet", "--json", path, model],
+                     timeout=2 * seconds + 60, cwd=tree.root)
+        if not path.exists():
+            return False, first_line(result.output)
+        row = json.loads(path.read_text())["models"][0]
+    return bool(row["exhausted"] and row["found"] == "clean"), f"{row['distinct']} executions, {row['verdict']}"
+
+
+def first_line(output):
+    return (output.strip().splitlines() or ["no output"])[0]
+
+
+def ask(judge, tree, seed, models=()):
     started = time.monotonic()
-    outcome, detail, output = (_ask_bugs if judge.target == "bugs" else _ask_models)(judge, command, tree)
+    outcome, detail, output = "error", f"no program {judge.target} in build/{judge.preset}", ""
+    look, names = (_ask_bugs, ()) if judge.target == "bugs" else (_ask_models, models)
+    for command in judge.commands(tree, seed, names):
+        outcome, detail, output = look(judge, command, tree)
+        if outcome != "clean":
+            break
     return Verdict(judge.name, outcome, time.monotonic() - started, detail, output)

@@ -9,14 +9,15 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 
-from . import elf
+from . import elf, ledger
 from .ablate import smoke
 from .errors import first_error
-from .judges import Verdict, ask
+from .judges import EXPLORER, Verdict, ask, exhausted, models_of
 from .paths import OUT
 from .worktree import Pool
 
 KEPT = OUT / "mutate" / "verdicts.json"
+PROOF_SECONDS = 300  # that exhausting the model of an equivalent may take
 
 
 @dataclass
@@ -46,8 +47,9 @@ class Memory:
                 pass  # written by a run that was ended: begin anew
 
     @staticmethod
-    def key(judge, seed, print):
-        said = json.dumps([judge.name, judge.arguments, "{seed}" in judge.arguments and seed, print])
+    def key(judge, seed, models, print):
+        seeded = any("{seed}" in words for words in judge.arguments)
+        said = json.dumps([judge.name, judge.arguments, seed if seeded else 0, models if seeded else [], print])
         return hashlib.sha256(said.encode()).hexdigest()
 
     def get(self, key):
@@ -64,8 +66,8 @@ class Memory:
 
 
 class Runner:
-    def __init__(self, mutants, sources, judges, ledger, options, progress=None, on_row=None):
-        self.mutants, self.sources, self.judges, self.ledger = mutants, sources, judges, ledger
+    def __init__(self, mutants, sources, judges, equivalents, options, progress=None, on_row=None):
+        self.mutants, self.sources, self.judges, self.equivalents = mutants, sources, judges, equivalents
         self.options, self.progress = options, progress
         self.on_row = on_row or (lambda row: None)
         self.jobs = max(1, min(options.jobs, len(mutants)))
@@ -116,13 +118,16 @@ class Runner:
             verdict = self.asked(judge, tree, self.clean[judge.name])
             if verdict.outcome not in ("clean", "not applicable"):
                 failures.append((f"{judge.name}: {verdict.outcome} {verdict.detail}", verdict.output))
+        if EXPLORER in self.judges:
+            failures += [("ci/equivalents.txt", problem) for problem in
+                         ledger.check_models(self.equivalents, models_of(tree) or set(), "ci/equivalents.txt")]
         return failures
 
     def asked(self, judge, tree, print):
-        key = self.memory.key(judge, self.options.seed, print)
+        key = self.memory.key(judge, self.options.seed, self.options.models, print)
         verdict = self.memory.get(key)
         if not verdict:
-            verdict = ask(judge, tree, self.options.seed)
+            verdict = ask(judge, tree, self.options.seed, self.options.models)
             if verdict.outcome != "error":
                 self.memory.put(key, verdict)
         return verdict
@@ -147,8 +152,9 @@ class Runner:
             self.record(row, Verdict(judge.name, "same code") if same else self.asked(judge, tree, print))
             if row.status == "killed" and not self.options.matrix:
                 break
+        self.settle(tree, row)
         row.seconds = time.monotonic() - started
-        return self.settled(row)
+        return row
 
     def built(self, tree, judge, row):
         result = tree.build(judge.preset, self.targets(judge), self.ninja_jobs)
@@ -165,16 +171,19 @@ class Runner:
             row.status, row.judge, row.outcome = "killed", verdict.judge, verdict.outcome
             row.detail, row.output = verdict.detail, verdict.output
 
-    def settled(self, row):
+    def settle(self, tree, row):
         """With what the ledger says of it."""
-        entry = self.ledger.get(row.id)
-        if row.status == "not run":
-            row.status = "equivalent" if entry else "survived"
-            row.detail = f"model {entry.model}" if entry else "; ".join(f"{j}: {o}" for j, o in row.asked.items())
+        entry = self.equivalents.get(row.id)
+        if row.status == "not run" and not entry:
+            row.status, row.detail = "survived", "; ".join(f"{judge}: {said}" for judge, said in row.asked.items())
+        elif row.status == "not run":
+            self.note(row.id, f"exhausting {entry.model}")
+            proved, said = exhausted(tree, entry.model, PROOF_SECONDS)
+            row.status = "equivalent" if proved else "error"
+            row.detail = f"model {entry.model}: {said}" + ("" if proved else ", so it proves nothing")
         elif entry and row.status == "killed":
             row.status = "error"
             row.detail = f"ci/equivalents.txt calls it equivalent, but {row.judge} kills it: {row.detail}"
-        return row
 
     def work(self, tree, todo, rows):
         while not self.failure:
