@@ -436,13 +436,11 @@ void atomics_see_newest(uintptr_t address, unsigned size) {
   }
 }
 
-void atomics_fence(int order) {
+static void fence(int order) {
   struct fiber *me = self();
-  bool seq_cst = order == __ATOMIC_SEQ_CST;
-  schedule_point(OP_FENCE, 0, false, seq_cst);
   memory_fold_handlers(me);
   if (acquires(order)) clock_join(&me->clock, &me->acquirable);
-  if (seq_cst) {
+  if (order == __ATOMIC_SEQ_CST) {
     clock_join(&me->view, &RT->fence_view);
     clock_join(&RT->fence_view, &me->view);
     clock_join(&RT->fence_view, &me->clock);
@@ -450,5 +448,26 @@ void atomics_fence(int order) {
   }
   if (releases(order)) me->released = me->clock;
   memory_barrier_step();
+}
+
+void atomics_fence(int order) {
+  schedule_point(OP_FENCE, 0, false, order == __ATOMIC_SEQ_CST);
+  fence(order);
   schedule_executed(OP_FENCE, 0, 0, (uint32_t)order);
+}
+
+void atomics_fence_everybody(void) {
+  struct fiber *me = self();
+  /* As a signal to all: it changes what the others may read, whatever they do next. */
+  schedule_point(OP_SIGNAL, 0, true, true);
+  fence(__ATOMIC_SEQ_CST);
+  for (unsigned i = 0; i < RT->fibers; i++) {
+    struct fiber *fiber = &RT->fiber[i];
+    if (fiber == me || fiber->state == FIBER_FREE) continue; /* what has ended has done what it did */
+    RT->current = fiber;
+    fence(__ATOMIC_SEQ_CST);
+  }
+  RT->current = me;
+  fence(__ATOMIC_SEQ_CST);
+  schedule_executed(OP_SIGNAL, 0, 0, UINT32_C(1) << 19);
 }

@@ -114,7 +114,7 @@ static int wait_until(void *object, pthread_mutex_t *mutex, clockid_t clock, con
 
 int interleave_wrap_pthread_cond_timedwait(pthread_cond_t *object, pthread_mutex_t *mutex,
                                            const struct timespec *time) {
-  const struct condition *condition = use(object, CALLER);
+  const struct condition *condition = (const struct condition *)object;
   return wait_until(object, mutex, condition->monotonic ? CLOCK_MONOTONIC : CLOCK_REALTIME, time, CALLER);
 }
 

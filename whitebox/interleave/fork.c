@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "process.h"
+#include "sync.h"
 
 #define HANDLERS_MAX 64u
 
@@ -51,6 +52,7 @@ static void become_child(void) {
     RT->enabled &= ~(UINT32_C(1) << i);
     RT->spinners &= ~(UINT32_C(1) << i);
   }
+  sync_forked();
   signal_ended(me); /* pending signals are not inherited */
   state->children = 0;
 }

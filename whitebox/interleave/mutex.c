@@ -166,8 +166,8 @@ static void release(struct mutex *mutex) {
 static COLD _Noreturn void fail_unlock(const struct mutex *mutex) {
   if (mutex->owner == NO_OWNER)
     fail(INTERLEAVE_LOCK, "thread %u unlocks the mutex %p, which nobody holds", self()->id, (const void *)mutex);
-  if (mutex->owner == OWNER_GONE)
-    fail(INTERLEAVE_LOCK, "thread %u unlocks the mutex %p, which a thread held when it ended", self()->id,
+  if (mutex->owner >= OWNER_LOST)
+    fail(INTERLEAVE_LOCK, "thread %u unlocks the mutex %p, which a thread held that is no more", self()->id,
          (const void *)mutex);
   fail(INTERLEAVE_LOCK, "thread %u unlocks the mutex %p, which thread %u holds", self()->id, (const void *)mutex,
        mutex->owner - 1);
@@ -207,6 +207,8 @@ void mutex_owner_ended(pthread_mutex_t *object) {
   sync_changed(mutex);
   schedule_executed(OP_UNLOCK, (uintptr_t)mutex, 0, 3);
 }
+
+void mutex_owner_lost(pthread_mutex_t *object) { sync_put(&mutex_in(object)->owner, OWNER_LOST); }
 
 int interleave_wrap_pthread_mutex_consistent(pthread_mutex_t *object) {
   struct mutex *mutex = use(object, CALLER);

@@ -276,6 +276,8 @@ void memory_leave_handler(void);
 /* atomics.c */
 void atomics_begin(void);
 void atomics_fence(int order); /* __ATOMIC_* */
+/* membarrier: by each thread, and by the caller before and after. */
+void atomics_fence_everybody(void);
 
 /* shadow.c: plain memory. */
 

@@ -185,6 +185,8 @@ int interleave_wrap_pthread_rwlock_unlock(pthread_rwlock_t *object) {
   return 0;
 }
 
+void rwlock_writer_lost(void *lock) { sync_put(&((struct rwlock *)lock)->writer, OWNER_LOST); }
+
 /* ---- Spin locks ---- */
 
 static uint32_t *spin_in(pthread_spinlock_t *object) { return (uint32_t *)(uintptr_t)object; }
@@ -243,3 +245,5 @@ int interleave_wrap_pthread_spin_unlock(pthread_spinlock_t *object) {
   schedule_executed(OP_UNLOCK, (uintptr_t)owner, 0, 0);
   return 0;
 }
+
+void spin_owner_lost(void *lock) { sync_put(lock, OWNER_LOST); }

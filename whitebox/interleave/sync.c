@@ -133,6 +133,30 @@ void sync_thread_ends(void) {
   }
 }
 
+static void owner_lost(const struct held *held) {
+  void *object = (void *)(uintptr_t)held->object;
+  if (held->kind == HELD_MUTEX) mutex_owner_lost(object);
+  if (held->kind == HELD_WRITE) rwlock_writer_lost(object);
+  if (held->kind == HELD_SPIN) spin_owner_lost(object);
+}
+
+void sync_forked(void) {
+  unsigned kept = 0;
+  for (unsigned i = 0; i < state->held_count; i++) {
+    if (state->held[i].owner == own_id())
+      state->held[kept++] = state->held[i];
+    else
+      owner_lost(&state->held[i]);
+  }
+  state->held_count = kept;
+  for (struct waiter **at = &state->waiters; *at;) {
+    if ((*at)->fiber == self())
+      at = &(*at)->next;
+    else
+      *at = (*at)->next;
+  }
+}
+
 static void describe_lock(const void *object, char *text, size_t size) {
   for (unsigned i = 0; i < state->held_count; i++) {
     const struct held *held = &state->held[i];

@@ -11,7 +11,8 @@
 
 #define NO_DEADLINE UINT64_MAX
 #define NO_OWNER    0u
-#define OWNER_GONE  UINT32_MAX /* a robust mutex whose owner has ended */
+#define OWNER_GONE  UINT32_MAX       /* it has ended; a robust mutex can then be taken */
+#define OWNER_LOST  (UINT32_MAX - 1) /* it was not in the process that fork made */
 
 /* The place in the program that called a wrapper. */
 #define CALLER __builtin_return_address(0)
@@ -30,6 +31,8 @@ void sync_forget_setup(void);
 /* Called by thread.c at the end of the current thread, before others learn of it: robust mutexes pass on, anything else
  * that it holds is a failure. */
 void sync_thread_ends(void);
+/* Called by fork.c in the child: what other threads hold is held for ever, and none of them waits. */
+void sync_forked(void);
 /* "waits for the mutex 0x..., which thread 1 holds" */
 void sync_describe_wait(const struct fiber *, char *text, size_t size);
 
@@ -104,6 +107,11 @@ int mutex_take_back(pthread_mutex_t *, bool waited, const void *pc);
 /* The thread that held it has ended. */
 void mutex_owner_ended(pthread_mutex_t *);
 bool mutex_is_robust(const pthread_mutex_t *);
+void mutex_owner_lost(pthread_mutex_t *);
+
+/* ---- rwlock.c ---- */
+void rwlock_writer_lost(void *lock);
+void spin_owner_lost(void *lock);
 
 /* ---- once.c ---- */
 void once_owner_ended(void *control);

@@ -1,6 +1,7 @@
 /* syscall(): those that threads and time depend on are replaced, a few harmless ones are passed on, the others would
  * make a run depend on more than the explorer's choices. */
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "atomics.h"
 #include "futex.h"
 #include "process.h"
 #include "sync.h"
@@ -55,12 +57,36 @@ static long absolute_or_not(const struct arguments *arguments) {
       -interleave_wrap_clock_nanosleep((clockid_t)arguments->a[0], (int)arguments->a[1], POINTER(2), POINTER(3)));
 }
 
+#define BARRIERS                                                                                                       \
+  (MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |                \
+   MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+
+static long barrier(int command) {
+  switch (command) {
+  case MEMBARRIER_CMD_QUERY:
+    return BARRIERS;
+  case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
+  case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+    return 0;
+  case MEMBARRIER_CMD_GLOBAL:
+  case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
+  case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
+    atomics_fence_everybody();
+    return 0;
+  default:
+    return result(-EINVAL);
+  }
+}
+
 /* Of threads, locks and time. False: it is none of these. */
 static bool of_threads(long number, const struct arguments *arguments, const void *pc, long *value) {
   switch (number) {
   case SYS_futex:
     *value = result(futex_call(POINTER(0), (int)arguments->a[1], (uint32_t)arguments->a[2], POINTER(3),
                                (uint32_t)arguments->a[5], pc));
+    return true;
+  case SYS_membarrier:
+    *value = barrier((int)arguments->a[0]);
     return true;
   case SYS_gettid:
     *value = interleave_wrap_gettid();

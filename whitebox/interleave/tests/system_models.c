@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -167,6 +168,82 @@ static void futex_errors(void) {
   interleave_assert(futex(FUTEX_WAIT_BITSET_PRIVATE, 0, &past, 1) == -1 && errno == ETIMEDOUT);
 }
 INTERLEAVE_MODEL(futex_errors, .run = futex_errors, .title = "what a futex call refuses, and when it ends");
+
+/* ---- Barriers for all threads ---- */
+
+static int left_flag, right_flag, right_seen;
+
+static void *look_left(void *arg) {
+  __atomic_store_n(&right_flag, 1, __ATOMIC_RELAXED);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  right_seen = __atomic_load_n(&left_flag, __ATOMIC_RELAXED);
+  return arg;
+}
+
+static void both_look(bool barrier) {
+  pthread_t a = start(look_left, NULL);
+  __atomic_store_n(&left_flag, 1, __ATOMIC_RELAXED);
+  if (barrier) interleave_assert(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0);
+  int seen = __atomic_load_n(&right_flag, __ATOMIC_RELAXED);
+  join(a);
+  interleave_outcome("%d%d", seen, right_seen);
+}
+
+static void with_barrier(void) { both_look(true); }
+static void without_barrier(void) { both_look(false); }
+INTERLEAVE_MODEL(membarrier, .run = with_barrier, .outcomes = "01|10|11",
+                 .title = "one thread's membarrier stands for the other's fence");
+INTERLEAVE_MODEL(membarrier_missing, .run = without_barrier, .outcomes = "00|01|10|11",
+                 .title = "without it neither sees the other");
+
+/* ---- Forks ---- */
+
+static pthread_mutex_t held_elsewhere = PTHREAD_MUTEX_INITIALIZER;
+static int taken;
+static void *hold_and_sleep(void *arg) {
+  pthread_mutex_lock(&held_elsewhere);
+  __atomic_store_n(&taken, 1, __ATOMIC_RELEASE);
+  sleep(1);
+  pthread_mutex_unlock(&held_elsewhere);
+  return arg;
+}
+
+static void *do_nothing(void *arg) { return arg; }
+
+/* A thread of the child may get the id of one that held a lock in the parent; it does not hold it. */
+static void fork_while_held(void) {
+  pthread_t a = start(hold_and_sleep, NULL);
+  while (!__atomic_load_n(&taken, __ATOMIC_ACQUIRE)) sched_yield();
+  pid_t child = fork();
+  if (child == 0) {
+    join(start(do_nothing, NULL));
+    int rc = pthread_mutex_trylock(&held_elsewhere);
+    interleave_assert(rc == EBUSY);
+    interleave_outcome("child");
+    return;
+  }
+  join(a);
+  interleave_assert(pthread_mutex_trylock(&held_elsewhere) == 0);
+  pthread_mutex_unlock(&held_elsewhere);
+  interleave_outcome("parent");
+}
+INTERLEAVE_MODEL(fork_while_held, .run = fork_while_held, .outcomes = "parent|child",
+                 .title = "what another held at the fork stays held in the child");
+
+static void *try_elsewhere(void *arg) {
+  interleave_assert(pthread_mutex_trylock(&held_elsewhere) == EBUSY);
+  return arg;
+}
+
+static void fork_and_reuse(void) {
+  pthread_t a = start(hold_and_sleep, NULL);
+  while (!__atomic_load_n(&taken, __ATOMIC_ACQUIRE)) sched_yield();
+  if (fork() == 0)
+    for (unsigned i = 0; i < 16; i++) join(start(try_elsewhere, NULL));
+  else
+    join(a);
+}
+INTERLEAVE_MODEL(fork_and_reuse, .run = fork_and_reuse, .title = "and is not a new thread's that has the old one's id");
 
 /* ---- Who am I ---- */
 
