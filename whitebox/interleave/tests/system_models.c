@@ -198,7 +198,7 @@ INTERLEAVE_MODEL(membarrier_missing, .run = without_barrier, .outcomes = "00|01|
 
 /* ---- Forks ---- */
 
-static pthread_mutex_t held_elsewhere = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t held_elsewhere = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static int taken;
 static void *hold_and_sleep(void *arg) {
   pthread_mutex_lock(&held_elsewhere);
@@ -232,6 +232,7 @@ INTERLEAVE_MODEL(fork_while_held, .run = fork_while_held, .outcomes = "parent|ch
 
 static void *try_elsewhere(void *arg) {
   interleave_assert(pthread_mutex_trylock(&held_elsewhere) == EBUSY);
+  interleave_assert(pthread_mutex_unlock(&held_elsewhere) == EPERM);
   return arg;
 }
 
