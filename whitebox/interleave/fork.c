@@ -45,6 +45,7 @@ static void become_child(void) {
   for (unsigned i = 0; i < RT->fibers; i++) {
     struct fiber *fiber = &RT->fiber[i];
     if (fiber == me) continue;
+    memory_acquire(&fiber->clock);
     signal_ended(fiber);
     fiber->state = FIBER_FREE;
     fiber->waits = 0;
