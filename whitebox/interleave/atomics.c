@@ -276,17 +276,12 @@ static struct clock *heads_of(struct location *location) {
   return location->head = state->head_set[state->head_sets++];
 }
 
-static bool is_zero(const struct clock *clock) {
-  static const struct clock zero;
-  return memcmp(clock, &zero, sizeof zero) == 0;
-}
-
 /* Release sequences: which heads the new store continues or begins. */
 static void synchronise(struct location *location, struct store *store, const struct store *before, bool rmw,
                         bool release) {
   struct fiber *me = self();
   uint32_t mine = UINT32_C(1) << me->lane;
-  const struct clock *own = release ? &me->clock : is_zero(&me->released) ? NULL : &me->released;
+  const struct clock *own = release ? &me->clock : me->fenced ? &me->released : NULL;
   bool only_mine = (location->heads & ~mine) == 0;
   bool continues = (rmw || (only_mine && location->heads)) && before->synchronises;
   if (continues) store->sync = before->sync;
@@ -294,7 +289,6 @@ static void synchronise(struct location *location, struct store *store, const st
     store->sync = heads_of(location)[me->lane];
     continues = true;
   }
-  if (!continues) store->sync = (struct clock){{0}};
   uint32_t heads = rmw ? location->heads : location->heads & mine;
   if (own) {
     if (heads & ~mine || (heads && location->head)) { /* another's heads must stay apart from ours */
@@ -303,7 +297,10 @@ static void synchronise(struct location *location, struct store *store, const st
       if ((heads & (heads - 1)) == 0 && !(heads & mine)) head[__builtin_ctz(heads)] = before->sync;
       clock_join(&head[me->lane], own);
     }
-    clock_join(&store->sync, own);
+    if (continues)
+      clock_join(&store->sync, own);
+    else
+      store->sync = *own;
     heads |= mine;
   }
   location->heads = heads;
@@ -446,7 +443,10 @@ static void fence(int order) {
     clock_join(&RT->fence_view, &me->clock);
     me->last_fence = RT->step;
   }
-  if (releases(order)) me->released = me->clock;
+  if (releases(order)) {
+    me->released = me->clock;
+    me->fenced = true;
+  }
   memory_barrier_step();
 }
 

@@ -73,7 +73,8 @@ struct fiber {
   unsigned lane;
   struct clock clock;                  /* happens-before: what this thread knows */
   struct clock acquirable;             /* of relaxed loads, for an acquire fence to come */
-  struct clock released;               /* at its last release fence */
+  struct clock released;      /* at its last release fence */
+  bool fenced;                /* there was one */
   struct clock view;                   /* what seq_cst fences make visible without synchronising */
   struct clock after_handler;          /* of handlers that have returned, known from the next barrier on */
   bool handled;                        /* there is something new in it */
