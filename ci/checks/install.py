@@ -79,7 +79,8 @@ def check_interleave(prefix, work, cc):
         f"-DCMAKE_C_COMPILER={cc}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
     run("cmake", "--build", build)
     found = subprocess.run([build / "stack"], capture_output=True, text=True, timeout=60)
-    expect(found.returncode == 1 and "assertion failed" in found.stdout, f"the example's bug was not found:\n{found.stdout}")
+    expect(found.returncode == 1 and "assertion failed" in found.stdout,
+           f"the example's bug was not found:\n{found.stdout}")
     token = re.search(r"--token (\S+)", found.stdout)
     expect(token, "the report of the example's bug has no token")
     again = subprocess.run([build / "stack", "--token", token[1]], capture_output=True, text=True, timeout=60)

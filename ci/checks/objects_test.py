@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The explorer's build step refuses what would run behind its back: a library call that is neither replaced nor known to
-be harmless, and a sanitizer callback that the runtime has not."""
+"""The explorer's build step refuses what would run behind its back: a library call that is neither replaced nor known
+to be harmless, and a sanitizer callback that the runtime has not."""
 
 import argparse
 import subprocess

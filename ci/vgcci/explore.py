@@ -1,4 +1,4 @@
-"""Stages of the gate that run the schedule explorer: the models, and the mutants of memory orders that they must kill."""
+"""Stages of the gate that run the schedule explorer: the models, and the mutants that they must kill."""
 
 import json
 import shlex

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Joins objects compiled with -fsanitize=thread into one that links with libinterleave.
 
-Calls of library functions that the runtime replaces (wrapped.txt) get its names; what is neither replaced nor known to be
-harmless (allowed.txt) is an error: it would run behind the explorer's back. Data sections get names of their own, so
+Calls of library functions that the runtime replaces (wrapped.txt) get its names; what is neither replaced nor known to
+be harmless (allowed.txt) is an error: it would run behind the explorer's back. Data sections get names of their own, so
 that the runtime finds their bounds; constructors are taken out of the start of the process.
 """
 import argparse

@@ -210,8 +210,8 @@ void schedule_executed(enum op_kind, uintptr_t address, uint32_t location, uint3
 /* The current fiber has read again what it had read, and changed nothing since: it waits for a store to one of the
  * locations in its `spin`, or until nobody else can go on. */
 void schedule_spin(void);
-/* sched_yield: a scheduling point. The second time in a row, without a step of anybody else's in between, the fiber waits
- * for one: a loop that yields relies on others being given the processor at some time. */
+/* sched_yield: a scheduling point. The second time in a row, without a step of anybody else's in between, the fiber
+ * waits for one: a loop that yields relies on others being given the processor at some time. */
 void schedule_yield(void);
 /* A store to a location frees the fibers that spin on it. */
 void schedule_stored(uint32_t location);
