@@ -104,8 +104,8 @@ def main():
     renames, writable, constructors = plan_sections(output)
     command = ["objcopy"]
     command += [f"--redefine-sym={n}=interleave_wrap_{n}" for n in sorted(undefined & wrapped - defined)]
-    # A function that the code under test defines itself (libvgc's pthread_create) stays its own, under another name: the
-    # runtime calls libc's.
+    # A function that the code under test defines itself (libvgc's pthread_create) stays its own, under another name:
+    # the runtime calls libc's.
     command += [f"--redefine-sym={n}=interleave_own_{n}" for n in sorted(defined & wrapped)]
     # Code that asks whether a sanitizer is there is told no: what is explored is what ships.
     command += ["--redefine-sym=__tsan_init=interleave_no_sanitizer", "--weaken-symbol=__tsan_init",
