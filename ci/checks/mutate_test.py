@@ -196,7 +196,7 @@ class JudgeTest(unittest.TestCase):
             script.write_text(f"#!/bin/sh\nprintf '{said}'\nexit {status}\n")
             script.chmod(0o755)
             tree = type("Tree", (), {"root": folder, "program": lambda *_: script})()
-            return judges.ask(next(j for j in judges.JUDGES if j.name == name), tree, 1)
+            return judges.ask(next(j for j in judges.JUDGES if j.name == name), tree, judges.Budget())
 
     def test_only_evidence_kills(self):
         for said, status, outcome, kills in (

@@ -39,18 +39,27 @@ class Judge:
     seconds: int      # that a run may take
     arguments: tuple  # of each run, one after another until one kills
 
-    def commands(self, tree, seed, models=()):
-        program = tree.program(self.preset, self.target)
-        for words in self.arguments if program else ():
-            yield [*detectors.prefix(self.name), program, *(word.format(seed=seed) for word in words), *models]
+    def filled(self, budget):
+        """The arguments of each run."""
+        first, rest = budget.seconds / 3, budget.seconds * 2 / 3
+        return [[word.format(seed=budget.seed, first=first, rest=rest) for word in words]
+                + list(budget.models if self.name == "interleave" else ()) for words in self.arguments]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the schedule explorer is given for a mutant."""
+    seed: int = 1
+    seconds: float = 60.0
+    models: tuple = ()  # all, if empty
 
 
 EXPLORE = ("--seed", "{seed}", "--quiet", "--shrink-seconds", "0")
 # In the order in which they are asked; the first that kills ends it.
 JUDGES = [
     Judge("whitebox", "dev", "bugs", 120, (("--jobs", "1", "--deadline", "8"),)),
-    Judge("interleave", "dev", "models", 600,
-          (("--strategy", "portfolio", "--seconds", "20", *EXPLORE), ("--seconds", "100", *EXPLORE))),
+    Judge("interleave", "dev", "models", 1800,
+          (("--strategy", "portfolio", "--seconds", "{first}", *EXPLORE), ("--seconds", "{rest}", *EXPLORE))),
     Judge("tsan", "tsan", "bugs", 400, (("--jobs", "1", "--deadline", "30"),)),
 ]
 EXPLORER = JUDGES[1]
@@ -151,12 +160,13 @@ def first_line(output):
     return (output.strip().splitlines() or ["no output"])[0]
 
 
-def ask(judge, tree, seed, models=()):
+def ask(judge, tree, budget):
     started = time.monotonic()
+    program = tree.program(judge.preset, judge.target)
     outcome, detail, output = "error", f"no program {judge.target} in build/{judge.preset}", ""
-    look, names = (_ask_bugs, ()) if judge.target == "bugs" else (_ask_models, models)
-    for command in judge.commands(tree, seed, names):
-        outcome, detail, output = look(judge, command, tree)
+    look = _ask_bugs if judge.target == "bugs" else _ask_models
+    for words in judge.filled(budget) if program else ():
+        outcome, detail, output = look(judge, [*detectors.prefix(judge.name), program, *words], tree)
         if outcome != "clean":
             break
     return Verdict(judge.name, outcome, time.monotonic() - started, detail, output)

@@ -47,9 +47,8 @@ class Memory:
                 pass  # written by a run that was ended: begin anew
 
     @staticmethod
-    def key(judge, seed, models, print):
-        seeded = any("{seed}" in words for words in judge.arguments)
-        said = json.dumps([judge.name, judge.arguments, seed if seeded else 0, models if seeded else [], print])
+    def key(judge, budget, print):
+        said = json.dumps([judge.name, judge.filled(budget), print])
         return hashlib.sha256(said.encode()).hexdigest()
 
     def get(self, key):
@@ -124,10 +123,10 @@ class Runner:
         return failures
 
     def asked(self, judge, tree, print):
-        key = self.memory.key(judge, self.options.seed, self.options.models, print)
+        key = self.memory.key(judge, self.options.budget, print)
         verdict = self.memory.get(key)
         if not verdict:
-            verdict = ask(judge, tree, self.options.seed, self.options.models)
+            verdict = ask(judge, tree, self.options.budget)
             if verdict.outcome != "error":
                 self.memory.put(key, verdict)
         return verdict
@@ -192,8 +191,8 @@ class Runner:
             except queue.Empty:
                 return
             try:
-                if self.options.budget and time.monotonic() - self.started > self.options.budget:
-                    rows[place].detail = "out of budget"
+                if self.options.within and time.monotonic() - self.started > self.options.within:
+                    rows[place].detail = "out of time"
                     continue
                 rows[place] = self.judge(tree, mutant)
                 self.on_row(rows[place])
