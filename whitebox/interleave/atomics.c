@@ -249,6 +249,7 @@ static void record(enum op_kind kind, const struct location *location, uint32_t 
   event->location = index;
   event->store = back;
   event->value = value;
+  event->stored = state->store[location->newest].value;
 }
 
 uint64_t atomics_load(uintptr_t address, unsigned size, int order, const void *pc) {

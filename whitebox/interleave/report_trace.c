@@ -16,13 +16,6 @@ static const char *order_name(unsigned order) {
   return order < sizeof names / sizeof *names ? names[order] : "?";
 }
 
-static void value_text(uint64_t value, char *text, size_t size) {
-  if (value < 100000)
-    snprintf(text, size, "%" PRIu64, value);
-  else
-    snprintf(text, size, "%#" PRIx64, value);
-}
-
 static bool is_on_stack(const struct fiber *fiber, uintptr_t address) {
   return address >= fiber->stack_low && address < fiber->stack_top;
 }
@@ -40,10 +33,20 @@ const char *report_object(uintptr_t address, char *text, size_t size) {
   return symbols_object(address, text, size);
 }
 
+/* A pointer to an object of the program as its name, any other number as it is. */
+static void value_text(const struct event *event, uint64_t value, char *text, size_t size) {
+  char object[160];
+  if (event->size == sizeof(void *) && value >= RT->image_low && value < RT->image_high)
+    snprintf(text, size, "&%s", report_object((uintptr_t)value, object, sizeof object));
+  else
+    snprintf(text, size, value < 100000 ? "%" PRIu64 : "%#" PRIx64, value);
+}
+
 void report_event_text(const struct event *event, char *text, size_t size) {
-  char object[160], value[24];
+  char object[160], value[80], stored[80];
   report_object(event->address, object, sizeof object);
-  value_text(event->value, value, sizeof value);
+  value_text(event, event->value, value, sizeof value);
+  value_text(event, event->stored, stored, sizeof stored);
   if (event->order == RECORD_WAITS) {
     bool joins = event->kind == OP_JOIN;
     snprintf(text, size, "waits: %s%s%s", op_names[event->kind], joins ? "" : " ", joins ? "" : object);
@@ -60,7 +63,10 @@ void report_event_text(const struct event *event, char *text, size_t size) {
     snprintf(text, size, "%s = %s %s", object, value, order_name(event->order));
     return;
   case OP_RMW:
-    snprintf(text, size, "%s %s %s %s", event->write ? "rmw" : "cas fails,", object, value, order_name(event->order));
+    if (event->write)
+      snprintf(text, size, "%s: %s => %s %s", object, value, stored, order_name(event->order));
+    else
+      snprintf(text, size, "%s: %s, cas fails %s", object, value, order_name(event->order));
     return;
   case OP_PLAIN:
     snprintf(text, size, "%s %s", event->write ? "write" : "read", object);

@@ -126,7 +126,8 @@ struct event {
   uint32_t location; /* logical id of an atomic, or 0 */
   uint32_t store;    /* which store was read: 0 the newest */
   uintptr_t address;
-  uint64_t value;
+  uint64_t value;  /* read, or stored */
+  uint64_t stored; /* by a read-modify-write */
   const void *pc;
   unsigned calls; /* depth of the copy of the call stack at `stack`, in the record's pool */
   uint32_t stack;
