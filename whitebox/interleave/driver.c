@@ -134,6 +134,40 @@ static int replay(const struct options *options) {
 
 /* ---- Tokens of random runs ---- */
 
+/* The worst status of all. */
+static int replay_file(const struct options *options) {
+  FILE *in = fopen(options->replay, "r");
+  char *line = NULL;
+  size_t room = 0;
+  int worst = 0;
+  if (!in) {
+    fprintf(stderr, "--replay %s: %s\n", options->replay, strerror(errno));
+    return STATUS_USAGE;
+  }
+  const struct interleave_model *last = NULL;
+  while (getline(&line, &room, in) > 0) {
+    struct token token;
+    line[strcspn(line, "\n")] = '\0';
+    if (!token_parse(line, &token)) return STATUS_USAGE;
+    const struct interleave_model *model = model_named(token.model);
+    if (!model) no_such_model(token.model);
+    if (model != last) {
+      run_set_up(model);
+      learn();
+    }
+    last = model;
+    replay_once(&token, false);
+    struct options quiet = *options;
+    quiet.quiet = true;
+    int status = tell_replay(&quiet, &token);
+    if (status > worst) worst = status;
+    free(token.list);
+  }
+  free(line);
+  fclose(in);
+  return worst;
+}
+
 static int print_tokens(const struct options *options, const struct interleave_model **models, unsigned count) {
   struct strategy *strategies[] = {strategy_random(options->seed), strategy_pct(options->seed, 3),
                                    strategy_pos(options->seed)};
@@ -162,6 +196,7 @@ int main(int argc, char **argv) {
   trace_set_up();
   record_set_up();
   if (options.token) return replay(&options);
+  if (options.replay) return replay_file(&options);
   unsigned count = options.model_count ? (unsigned)options.model_count : model_count();
   const struct interleave_model **models = calloc(count + 1, sizeof *models);
   if (!models) abort();

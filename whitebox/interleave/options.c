@@ -41,6 +41,7 @@ static const char help[] =
     "  --json FILE         the table, for programs\n"
     "  --measure           schedules a second of the random walk, without counting distinct executions\n"
     "  --tokens N          prints tokens of N random runs\n"
+    "  --replay FILE       replays the tokens in FILE, one a line, and prints a line for each\n"
     "  --verify-reset      compares memory with its state after setup after every run (default: after runs 1, 2, "
     "4...)\n"
     "\n"
@@ -66,6 +67,7 @@ enum {
   JSON,
   MEASURE,
   TOKENS,
+  REPLAY,
   VERIFY_RESET
 };
 
@@ -90,6 +92,7 @@ static const struct option names[] = {
     {"json", required_argument, NULL, JSON},
     {"measure", no_argument, NULL, MEASURE},
     {"tokens", required_argument, NULL, TOKENS},
+    {"replay", required_argument, NULL, REPLAY},
     {"verify-reset", no_argument, NULL, VERIFY_RESET},
     {NULL, 0, NULL, 0},
 };
@@ -192,6 +195,9 @@ static void take(struct options *options, int option) {
     return;
   case TOKEN:
     options->token = optarg;
+    return;
+  case REPLAY:
+    options->replay = optarg;
     return;
   case JSON:
     options->json = optarg;

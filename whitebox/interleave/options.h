@@ -21,7 +21,7 @@ struct options {
   double shrink_seconds;
   unsigned rows; /* of a trace */
   uint64_t tokens;
-  const char *token, *json, *save, *resume;
+  const char *token, *replay, *json, *save, *resume;
   bool list, check, gdb, stop_before_failure, verify_reset, measure, trace, quiet;
   char *const *models; /* names, `model_count` of them; none: all */
   int model_count;

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 DIGITS = "0123456789abcdef"
@@ -24,26 +25,57 @@ def run(program, *options):
     return subprocess.run([program, *options], capture_output=True, text=True, timeout=120)
 
 
-def replay(program, token):
-    """None, or what went wrong."""
-    done = run(program, "--token", token, "--quiet")
-    wanted = token.split(".")[-2]
-    if done.returncode in (0, 1) and f"event hash {wanted} as in the token" in done.stdout:
-        return None
-    return f"{token}: status {done.returncode}: {done.stdout.strip()} {done.stderr.strip()}"
+def replay(program, tokens):
+    """The problems of these tokens, replayed in one process."""
+    if len(tokens) == 1:
+        done = run(program, "--token", tokens[0], "--quiet")
+    else:
+        with tempfile.NamedTemporaryFile("w", suffix=".tokens") as file:
+            file.write("\n".join(tokens) + "\n")
+            file.flush()
+            done = run(program, "--replay", file.name)
+    lines = done.stdout.splitlines()
+    if done.returncode in (0, 1) and len(lines) == len(tokens) and all(
+            f"event hash {token.split('.')[-2]} as in the token" in line for token, line in zip(tokens, lines)):
+        return []
+    wrong = [token for token, line in zip(tokens, lines + [""] * len(tokens))
+             if f"event hash {token.split('.')[-2]} as in the token" not in line]
+    return [f"{token}: status {done.returncode}: {done.stderr.strip()}" for token in wrong or tokens]
 
 
-def replay_all(program, tokens):
-    problems, shown = [], time.monotonic()
+def together(tokens, most):
+    """Groups of tokens of one model each, in their order."""
+    groups = []
+    for token in tokens:
+        model = token.split(".")[3]
+        if not groups or len(groups[-1]) == most or groups[-1][0].split(".")[3] != model:
+            groups.append([])
+        groups[-1].append(token)
+    return groups
+
+
+def replay_all(program, tokens, most):
+    problems, done, shown = [], 0, time.monotonic()
+    groups = together(tokens, most)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, problem in enumerate(pool.map(lambda token: replay(program, token), tokens), 1):
-            if problem:
-                problems.append(problem)
+        for group, found in zip(groups, pool.map(lambda group: replay(program, group), groups)):
+            done += len(group)
+            problems += found
+            for problem in found:
                 print(problem, flush=True)
             if sys.stderr.isatty() and time.monotonic() - shown > 0.5:
                 shown = time.monotonic()
                 print(f"\r{done} of {len(tokens)}, {len(problems)} differ", end="", file=sys.stderr)
     return problems
+
+
+def random_tokens(program, count, seed):
+    print(f"{program}: {count} tokens of seed {seed}", flush=True)
+    listing = run(program, "--tokens", str(count), "--seed", str(seed))
+    tokens = listing.stdout.split()
+    if listing.returncode or len(tokens) != count:
+        sys.exit(f"{program} --tokens {count} printed {len(tokens)}: status {listing.returncode}: {listing.stderr}")
+    return tokens
 
 
 def refused(program, what, token, expected):
@@ -78,21 +110,23 @@ def refusals(program, token):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("program", help="a program of models")
-    parser.add_argument("--tokens", type=int, default=10_000, metavar="N", help="over all models (default: 10,000)")
+    parser.add_argument("program", nargs="+", help="a program of models")
+    parser.add_argument("--tokens", type=int, default=10_000, metavar="N", help="over all models of all programs (default: 10,000)")
+    parser.add_argument("--together", type=int, default=1, metavar="N",
+                        help="of one model in one process, for models that take long to set up (default: 1)")
     parser.add_argument("--seed", type=int, default=int(time.time()), metavar="N", help="default: the time")
     arguments = parser.parse_args()
     with open("/proc/sys/kernel/randomize_va_space") as setting:
         if setting.read().strip() == "0":
             sys.exit("address randomization is off: set /proc/sys/kernel/randomize_va_space to 2")
-    print(f"{arguments.program}: {arguments.tokens} tokens of seed {arguments.seed}", flush=True)
-    listing = run(arguments.program, "--tokens", str(arguments.tokens), "--seed", str(arguments.seed))
-    tokens = listing.stdout.split()
-    if listing.returncode or len(tokens) != arguments.tokens:
-        sys.exit(f"--tokens {arguments.tokens} printed {len(tokens)}: status {listing.returncode}: {listing.stderr}")
-    problems = replay_all(arguments.program, tokens)
-    print(f"{len(tokens) - len(problems)} of {len(tokens)} tokens replayed to the same event hash")
-    problems += refusals(arguments.program, tokens[0])
+    problems, total = [], 0
+    for number, program in enumerate(arguments.program):
+        count = (arguments.tokens - total) // (len(arguments.program) - number)
+        tokens = random_tokens(program, count, arguments.seed)
+        total += count
+        problems += replay_all(program, tokens, arguments.together)
+    print(f"{total - len(problems)} of {total} tokens replayed to the same event hash")
+    problems += refusals(arguments.program[0], random_tokens(arguments.program[0], 1, arguments.seed)[0])
     sys.exit(1 if problems else 0)
 
 

@@ -247,6 +247,26 @@ static void told_run(void) {
 }
 INTERLEAVE_MODEL(search_told_update, .run = told_run, .title = "the same without a failure", .outcomes = "1|2");
 
+/* Steps that do not matter, around the two that do. */
+static void wander(void) {
+  for (unsigned i = 0; i < 8; i++) atomic_fetch_add_explicit(&c, 1, memory_order_relaxed);
+}
+static void *lose_at_length(void *arg) {
+  wander();
+  unsigned old = get(&a, memory_order_seq_cst);
+  put(&a, old + 1, memory_order_seq_cst);
+  wander();
+  return arg;
+}
+static void lost_at_length_run(void) {
+  pthread_t first = start(lose_at_length, NULL), second = start(lose_at_length, NULL);
+  join(first);
+  join(second);
+  interleave_assert(a == 2);
+}
+INTERLEAVE_MODEL(search_lost_at_length, .run = lost_at_length_run, .title = "the same among steps that do not matter",
+                 .expect = INTERLEAVE_ASSERTION);
+
 /* ---- For the figure: three threads and 50 scheduling points in all ---- */
 
 static _Atomic unsigned shared[4];
