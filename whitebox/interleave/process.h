@@ -40,6 +40,9 @@ void signal_calls_keep(void);
 void signal_calls_begin(void);
 void signal_calls_forget_setup(void);
 void signal_calls_born(const struct fiber *);
+void loader_initialize(void);
+void loader_begin(void);
+void loader_forked(void); /* in the child */
 void fork_initialize(void);
 void fork_keep(void);
 void fork_begin(void);
