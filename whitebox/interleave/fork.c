@@ -54,6 +54,7 @@ static void become_child(void) {
     RT->spinners &= ~(UINT32_C(1) << i);
   }
   sync_forked();
+  loader_forked();
   signal_ended(me); /* pending signals are not inherited */
   state->children = 0;
 }
