@@ -88,6 +88,7 @@ struct fiber {
     uintptr_t address;
     uint64_t deadline; /* virtual nanoseconds; UINT64_MAX none */
     bool woken, timed_out;
+    bool interrupted; /* by handlers that run: it does not wait now */
   } wait[WAITS_MAX];
   bool spinning;
   uint32_t yielded; /* RT->switches at its last yield, + 1 */
