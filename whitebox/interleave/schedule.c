@@ -211,7 +211,7 @@ bool schedule_block(uintptr_t waits_for, uint64_t deadline) {
   unsigned level = me->waits++;
   me->wait[level].address = waits_for;
   me->wait[level].deadline = deadline;
-  me->wait[level].woken = me->wait[level].timed_out = false;
+  me->wait[level].woken = me->wait[level].timed_out = me->wait[level].interrupted = false;
   me->spin_count = 0;
   set_state(me, FIBER_BLOCKED);
   for (;;) {
