@@ -220,6 +220,7 @@ bool schedule_block(uintptr_t waits_for, uint64_t deadline) {
     /* Chosen to take a signal. */
     set_state(me, FIBER_READY);
     struct operation pending = me->pending;
+    me->wait[level].interrupted = true;
     signal_deliver_blocked();
     me->pending = pending;
     break;
