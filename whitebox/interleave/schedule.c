@@ -266,7 +266,7 @@ void schedule_reblock(uintptr_t waits_for) {
     unsigned top = fiber->waits - 1;
     if (fiber->wait[top].address != waits_for || !fiber->wait[top].woken) continue;
     fiber->wait[top].woken = false;
-    set_state(fiber, FIBER_BLOCKED);
+    if (!fiber->wait[top].interrupted) set_state(fiber, FIBER_BLOCKED);
   }
 }
 
