@@ -94,6 +94,7 @@ static int tell_replay(const struct options *options, const struct token *token)
     struct report_options report = {.rows = options->rows};
     report_print(stdout, &report);
   } else if (options->trace) {
+    report_resolve();
     report_trace(stdout, options->rows);
   }
   if (RT->hash != token->hash) {

@@ -179,7 +179,7 @@ void report_failure_text(char *text, size_t size) {
     snprintf(text, size, "%s", failure->text);
 }
 
-static void resolve_all(void) {
+void report_resolve(void) {
   const void **pcs = NULL;
   size_t count = 0, room = 0;
   for (unsigned i = 0; i < record_count(); i++) {
@@ -203,7 +203,7 @@ void report_print(FILE *out, const struct report_options *options) {
   bool colour = isatty(fileno(out));
   char text[sizeof failure->text];
   report_failure_text(text, sizeof text);
-  resolve_all();
+  report_resolve();
   fprintf(out, "\n%s%s: %s%s: %s\n", colour ? "\033[1;31m" : "", RT->model->name, failure_names[failure->kind],
           colour ? "\033[0m" : "", text);
   const struct event *at = report_access();

@@ -16,6 +16,8 @@ void report_print(FILE *, const struct report_options *);
 /* Which edge a race lacks: what the second thread knows of the first, and by what it should have known more. */
 void report_missing_edge(FILE *);
 const char *report_thread_name(unsigned lane, char *text, size_t size);
+/* Finds the source lines of all that is recorded, for report_trace. */
+void report_resolve(void);
 /* The threads in columns. */
 void report_trace(FILE *, unsigned rows);
 /* The events that the failure names: the access at which it was seen and the other one of a race; or NULL. */
