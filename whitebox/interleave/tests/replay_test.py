@@ -111,7 +111,8 @@ def refusals(program, token):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", nargs="+", help="a program of models")
-    parser.add_argument("--tokens", type=int, default=10_000, metavar="N", help="over all models of all programs (default: 10,000)")
+    parser.add_argument("--tokens", type=int, default=10_000, metavar="N",
+                        help="over all models of all programs (default: 10,000)")
     parser.add_argument("--together", type=int, default=1, metavar="N",
                         help="of one model in one process, for models that take long to set up (default: 1)")
     parser.add_argument("--seed", type=int, default=int(time.time()), metavar="N", help="default: the time")

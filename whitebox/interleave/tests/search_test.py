@@ -104,8 +104,9 @@ def shrinks(program, model):
         done = subprocess.run([program, "--strategy", strategy, "--seed", str(seed), "--seconds", "60", model],
                               capture_output=True, text=True, timeout=300)
         told = re.search(r"(\d+) steps, (\d+) preemptions?,", done.stdout)
+        what = told[0] if told else done.stdout + done.stderr
         check(done.returncode == 1 and told and told[2] == "1",
-              f"{model}, {strategy}, seed {seed}: {told[0] if told else done.stdout + done.stderr} expected 1 preemption")
+              f"{model}, {strategy}, seed {seed}: expected 1 preemption, not {what}")
     return f"{model}: 1 preemption, from 8 seeds"
 
 
