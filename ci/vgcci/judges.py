@@ -43,7 +43,7 @@ class Judge:
         """The arguments of each run."""
         first, rest = budget.seconds / 3, budget.seconds * 2 / 3
         return [[word.format(seed=budget.seed, first=first, rest=rest) for word in words]
-                + list(budget.models if self.name == "interleave" else ()) for words in self.arguments]
+                + list(budget.models if self.target == "models" else ()) for words in self.arguments]
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def models_of(tree):
     """Names of the models, or None where there are none."""
     program = tree.program(EXPLORER.preset, EXPLORER.target)
     result = run([program, "--list"], timeout=60) if program else None
-    return {line.split()[0] for line in result.output.splitlines() if line.strip()} if result and result.ok else None
+    return [line.split()[0] for line in result.output.splitlines() if line.strip()] if result and result.ok else None
 
 
 def exhausted(tree, model, seconds):

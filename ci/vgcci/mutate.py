@@ -7,9 +7,9 @@ import os
 import queue
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
-from . import elf, ledger
+from . import elf, ledger, reach
 from .ablate import smoke
 from .errors import first_error
 from .judges import EXPLORER, Verdict, ask, exhausted, models_of
@@ -118,15 +118,27 @@ class Runner:
             if verdict.outcome not in ("clean", "not applicable"):
                 failures.append((f"{judge.name}: {verdict.outcome} {verdict.detail}", verdict.output))
         if EXPLORER in self.judges:
-            failures += [("ci/equivalents.txt", problem) for problem in
-                         ledger.check_models(self.equivalents, models_of(tree) or set(), "ci/equivalents.txt")]
+            failures += self.learn_models(tree)
         return failures
 
-    def asked(self, judge, tree, print):
-        key = self.memory.key(judge, self.options.budget, print)
+    def learn_models(self, tree):
+        there = models_of(tree) or []
+        names = [model for model in there if model in self.options.budget.models or not self.options.budget.models]
+        self.note("clean tree", "looking which models reach what")
+        self.reached = reach.measure(tree.program(EXPLORER.preset, EXPLORER.target), names, tree.root, self.jobs)
+        return [("ci/equivalents.txt", problem)
+                for problem in ledger.check_models(self.equivalents, there, "ci/equivalents.txt")]
+
+    def asked(self, judge, tree, print, mutant=None):
+        budget = self.options.budget
+        if mutant and judge is EXPLORER:
+            budget = replace(budget, models=tuple(reach.models_for(mutant, self.sources, self.reached)))
+            if not budget.models:
+                return Verdict(judge.name, "no model reaches it")
+        key = self.memory.key(judge, budget, print)
         verdict = self.memory.get(key)
         if not verdict:
-            verdict = ask(judge, tree, self.options.budget)
+            verdict = ask(judge, tree, budget)
             if verdict.outcome != "error":
                 self.memory.put(key, verdict)
         return verdict
@@ -148,7 +160,7 @@ class Runner:
                     break
             print = elf.fingerprint(tree.program(judge.preset, judge.target), tree.root)
             same = print == self.clean[judge.name]
-            self.record(row, Verdict(judge.name, "same code") if same else self.asked(judge, tree, print))
+            self.record(row, Verdict(judge.name, "same code") if same else self.asked(judge, tree, print, mutant))
             if row.status == "killed" and not self.options.matrix:
                 break
         self.settle(tree, row)
