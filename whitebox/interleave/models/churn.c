@@ -75,11 +75,8 @@ static const char *const pairs[][ENDED + 1] = {PAIRS("before the stop"), PAIRS("
 static volatile uint8_t doing[THREADS_MAX];
 static unsigned threads_used;
 
-/* Not an access of the program's: no point, no race. */
-__attribute__((no_sanitize("thread"))) static void does(enum doing what) { doing[interleave_self()] = (uint8_t)what; }
-__attribute__((no_sanitize("thread"))) static void forget_doing(void) {
-  for (unsigned i = 0; i < THREADS_MAX; i++) doing[i] = UNBORN;
-}
+static void does(enum doing what) { doing[interleave_self()] = (uint8_t)what; }
+/* No access of the program's, so no race. */
 __attribute__((no_sanitize("thread"))) static void cover(unsigned phase) {
   for (unsigned i = 0; i < threads_used; i++)
     if (i != interleave_self()) interleave_cover(pairs[phase][doing[i]]);
@@ -233,7 +230,6 @@ static void *lives(void *arg) {
 
 static void churn(unsigned threads, unsigned operations) {
   pthread_t others[THREADS_MAX];
-  forget_doing();
   threads_used = threads;
   operations_each = operations;
   for (unsigned i = 1; i < threads; i++) interleave_assert(pthread_create(&others[i], NULL, lives, NULL) == 0);
