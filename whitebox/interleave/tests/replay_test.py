@@ -22,7 +22,7 @@ def checksum(text):
 
 
 def run(program, *options):
-    return subprocess.run([program, *options], capture_output=True, text=True, timeout=120)
+    return subprocess.run([program, *options], capture_output=True, text=True, timeout=1200)
 
 
 def replay(program, tokens):
