@@ -4,8 +4,8 @@
 The sources are read as text; nothing is compiled or run. For each test every execution graph is built: events in the
 order of some execution, each load reading any store that is there already, each modification after those before it.
 Load buffering, and modification orders that no order of execution has, are thereby left out, as in interleave. A graph
-counts if it satisfies RC11 (Lahav, Vafeiadis, Kang, Hur, Dreyer: Repairing Sequential Consistency in C/C++11, 2017) with
-the release sequences of C17 5.1.2.4: coherence, atomicity, and the partial order of seq_cst. Of the last more is asked,
+counts if it satisfies RC11 (Lahav, Vafeiadis, Kang, Hur, Dreyer: Repairing Sequential Consistency in C/C++11, 2017)
+with the release sequences of C17 5.1.2.4: coherence, atomicity, and the partial order of seq_cst. Of the last more is asked,
 as in interleave and in C17 itself: that some order of execution agrees with it."""
 
 import argparse
@@ -15,6 +15,7 @@ import pathlib
 import re
 import sys
 
+HERE = pathlib.Path(__file__).resolve().parent
 ACQUIRES = {"con", "acq", "ar", "sc"}
 RELEASES = {"rel", "ar", "sc"}
 
@@ -27,7 +28,7 @@ class Event:
         self.reads, self.writes, self.source = reads, writes, source
 
 
-# ---- Sources -----------------------------------------------------------------------------------------------------------
+# ---- Sources -------------------------------------------------------------------------------------------------------
 
 def blocks(text):
     """name -> body of every `static void name(void) {...}` or `void name(void) {...}`."""
@@ -93,10 +94,10 @@ def program(name, body):
     return scope[name]
 
 
-def tests(folder):
+def tests(paths):
     """All tests as (name, declared set or None for a race, registers, finally, threads)."""
-    shared = blocks((folder / "litmus.c").read_text())
-    for path in sorted(folder.glob("*.c")):
+    shared = blocks((HERE / "litmus.c").read_text())
+    for path in paths:
         text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
         own = {**shared, **blocks(text)}
         # Latest first: a macro may use those before it.
@@ -114,7 +115,7 @@ def tests(folder):
                    [program(t, own[t]) for t in threads])
 
 
-# ---- Relations: a list of bit masks, rows[a] has bit b when a is related to b -----------------------------------------
+# ---- Relations: a list of bit masks, rows[a] has bit b when a is related to b --------------------------------------
 
 def closure(rows):
     rows = list(rows)
@@ -249,7 +250,7 @@ class Graph:
         return False
 
 
-# ---- All executions of a test -----------------------------------------------------------------------------------------
+# ---- All executions of a test --------------------------------------------------------------------------------------
 
 def steps(request, events, thread):
     """What one access can do: (event, value sent back to the program) for each store that it may read."""
@@ -309,8 +310,9 @@ def key(events):
         names[i] = (event.thread, counts[event.thread])
         if event.writes is not None:
             order.setdefault(event.location, []).append(names[i])
-    return (tuple(sorted((names[i], e.kind, e.location, e.order, e.writes, names.get(e.source))
-                         for i, e in enumerate(events) if e.thread >= 0)), tuple((place, tuple(stores)) for place, stores in sorted(order.items())))
+    steps_of_threads = sorted((names[i], e.kind, e.location, e.order, e.writes, names.get(e.source))
+                              for i, e in enumerate(events) if e.thread >= 0)
+    return tuple(steps_of_threads), tuple((place, tuple(stores)) for place, stores in sorted(order.items()))
 
 
 def executions(threads, finish, count_registers):
@@ -348,11 +350,11 @@ def main():
     parser.add_argument("names", nargs="*", metavar="TEST", help="only these (default: all)")
     parser.add_argument("--print", action="store_true", help="print each test's outcomes and number of graphs")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write {test: {outcomes, graphs, race}}")
-    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent,
-                        help="where the sources are (default: here)")
+    parser.add_argument("--sources", nargs="+", type=pathlib.Path, metavar="FILE", default=sorted(HERE.glob("*.c")),
+                        help="where the tests are (default: the files beside this one)")
     options = parser.parse_args()
     wrong, report = 0, {}
-    for name, declared, registers, finish, threads in tests(options.folder):
+    for name, declared, registers, finish, threads in tests(options.sources):
         if options.names and name not in options.names:
             continue
         outcomes, graphs, race = set(), 0, False
@@ -375,7 +377,7 @@ def main():
         wrong += 1
     unknown = set(options.names) - set(report)
     if unknown or not report:
-        print(f"no such test: {', '.join(sorted(unknown)) or options.folder}; the names are those in LITMUS(...) and "
+        print(f"no such test: {', '.join(sorted(unknown)) or options.sources}; the names are those in LITMUS(...) and "
               "RACY(...)", file=sys.stderr)
         return 2
     if options.json:

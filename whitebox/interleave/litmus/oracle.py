@@ -28,10 +28,10 @@ def run(program, folder, *options):
     return {m["model"]: m for m in json.loads(path.read_text())["models"]}
 
 
-def graphs():
+def graphs(sources):
     """Outcomes and number of graphs of each test that axioms.py can read."""
     found = {}
-    for name, declared, registers, finish, threads in axioms.tests(pathlib.Path(__file__).resolve().parent):
+    for name, declared, registers, finish, threads in axioms.tests(sources):
         if declared is not None:
             all_of_them = [outcome for outcome, _ in axioms.executions(threads, finish, registers)]
             found[name] = (set(all_of_them), len(all_of_them))
@@ -41,6 +41,8 @@ def graphs():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=pathlib.Path, help="the litmus program")
+    parser.add_argument("--sources", nargs="+", type=pathlib.Path, metavar="FILE",
+                        default=sorted(axioms.HERE.glob("*.c")), help="its sources (default: those beside this script)")
     parser.add_argument("--seconds", type=float, default=60, help="for the search that does not prune (default: 60)")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the figures")
     options = parser.parse_args()
@@ -54,15 +56,15 @@ def main():
     for name, model in pruned.items():
         if not model["as_expected"]:
             problems.append(f"{name}: {model['verdict']}")
-    for name, (outcomes, count) in graphs().items():
+    for name, (outcomes, count) in graphs(options.sources).items():
         model = pruned.get(name)
         if model is None and name.startswith("cas_weak"):
             continue  # clang's build has none
         if model is None or not model["exhausted"]:
             problems.append(f"{name}: not explored to the end, so its {count} graphs cannot be compared")
         elif model["distinct"] != count or set(model["outcomes"]) != outcomes:
-            problems.append(f"{name}: {model['distinct']} distinct executions with outcomes {sorted(model['outcomes'])}; "
-                            f"the axioms allow {count} graphs with {sorted(outcomes)}")
+            problems.append(f"{name}: {model['distinct']} distinct executions with {sorted(model['outcomes'])}; the "
+                            f"axioms allow {count} graphs with {sorted(outcomes)}")
         else:
             by_axioms += 1
     for name, model in pruned.items():
@@ -74,8 +76,8 @@ def main():
         if other["exhausted"] and model["exhausted"] and model["preemptions"] is None:
             by_search += 1
             if other["distinct"] != model["distinct"] or set(other["outcomes"]) != set(model["outcomes"]):
-                problems.append(f"{name}: {model['distinct']} distinct executions, {other['distinct']} without pruning; "
-                                f"outcomes {sorted(model['outcomes'])} and {sorted(other['outcomes'])}")
+                problems.append(f"{name}: {model['distinct']} distinct executions, {other['distinct']} without "
+                                f"pruning; outcomes {sorted(model['outcomes'])} and {sorted(other['outcomes'])}")
     for problem in problems:
         print(problem, file=sys.stderr)
     figures = {"models": len(pruned), "as_axioms": by_axioms, "as_counted": by_count, "as_naive": by_search,

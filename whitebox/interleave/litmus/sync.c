@@ -343,8 +343,11 @@ static void spin_both(void) {
     while (load(x, acq) && load(z, rlx)) {
     }
 }
-RUNS(spin_exchange, "spinning by exchange: three take turns", "3", 1, final_d, count_exchanging, count_exchanging,
-     count_exchanging);
+static void exchange_run(void) {
+  litmus_run(1, final_d, (litmus_thread *const[]){count_exchanging, count_exchanging, count_exchanging, NULL});
+}
+INTERLEAVE_MODEL(spin_exchange, .run = exchange_run, .title = "spinning by exchange: three take turns", .outcomes = "3",
+                 .preemptions = 2);
 RUNS(spin_two, "spinning over two: both stores are seen at some time", "1", 1, final_d, say_both, spin_both);
 
 static void futex_wait(void) {
