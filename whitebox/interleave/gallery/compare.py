@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The gallery's table: what interleave finds of each published bug, and what ThreadSanitizer does with the same sources.
+"""The gallery's table: what interleave finds of each published bug, and ThreadSanitizer with the same sources.
 
-interleave looks for each bug with each of several seeds and the default portfolio, and searches each correct version with
-its bound of preemptions. The same programs run on real threads, again and again, under ThreadSanitizer: how many runs
-had a report, failed an assertion, or hung, and which run was the first. Exit status: 0 if interleave finds
-every bug with every seed and accuses no correct version, else 1; ThreadSanitizer's figures are told as they are."""
+interleave looks for each bug with each of several seeds and the default portfolio, and searches each correct version
+with its bound of preemptions. The same programs run on real threads, again and again, under ThreadSanitizer: how many
+runs had a report, failed an assertion, or hung, and which run was the first. Exit status: 0 if interleave finds every
+bug with every seed and accuses no correct version, else 1; ThreadSanitizer's figures are told as they are."""
 
 import argparse
 import concurrent.futures

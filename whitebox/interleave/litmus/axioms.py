@@ -5,8 +5,8 @@ The sources are read as text; nothing is compiled or run. For each test every ex
 order of some execution, each load reading any store that is there already, each modification after those before it.
 Load buffering, and modification orders that no order of execution has, are thereby left out, as in interleave. A graph
 counts if it satisfies RC11 (Lahav, Vafeiadis, Kang, Hur, Dreyer: Repairing Sequential Consistency in C/C++11, 2017)
-with the release sequences of C17 5.1.2.4: coherence, atomicity, and the partial order of seq_cst. Of the last more is asked,
-as in interleave and in C17 itself: that some order of execution agrees with it."""
+with the release sequences of C17 5.1.2.4: coherence, atomicity, and the partial order of seq_cst. Of the last more is
+asked, as in interleave and in C17 itself: that some order of execution agrees with it."""
 
 import argparse
 import itertools

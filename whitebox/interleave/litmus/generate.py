@@ -2,8 +2,8 @@
 """Writes random litmus tests with the outcomes that the axioms give them: C source for a program like litmus.
 
 Two or three threads of up to four accesses and fences on up to three atomic objects, at random orders, some with a
-plain object besides; every store's value is its own, so that an outcome names the stores that were read. Where some execution
-has a race, the test is that it is found."""
+plain object besides; every store's value is its own, so that an outcome names the stores that were read. Where some
+execution has a race, the test is that it is found."""
 
 import argparse
 import pathlib
