@@ -23,7 +23,7 @@
 #define fetch_add_relaxed(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
 #define fetch_sub_relaxed(p, v) atomic_fetch_sub_explicit(p, v, memory_order_relaxed)
 #define fetch_or_release(p, v)  atomic_fetch_or_explicit(p, v, memory_order_release)
-#define fetch_and_relaxed(p, v) atomic_fetch_and_explicit(p, v, memory_order_relaxed)
+#define fetch_and_release(p, v) atomic_fetch_and_explicit(p, v, memory_order_release)
 #define cas_weak_acq_rel(p, expected, v)                                                                               \
   atomic_compare_exchange_weak_explicit(p, expected, v, memory_order_acq_rel, memory_order_relaxed)
 

@@ -129,7 +129,8 @@ uint64_t span_fold(struct span *span, uint32_t word) {
     signal_order();
     POINT(span_fold_between);
     platform_edge_acquire(remote);
-    fetch_and_relaxed(remote, ~returned);
+    /* Release: who finds the slot not returned any more finds it free; acquire in span_issued. */
+    fetch_and_release(remote, ~returned);
     folded |= returned;
   }
   return folded;
@@ -159,7 +160,8 @@ static void activate(struct span *span, uint32_t word, uint64_t bits) {
   POINT(span_refill_inactive);
   span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
   POINT(span_refill_based);
-  store_relaxed(&span->active, refill | word);
+  /* Release: who sees this word does not see what was available in the last one; acquire in span_issued. */
+  store_release(&span->active, refill | word);
   POINT(span_refill_before_avail);
   /* Release: a remote free that sees these bits also sees the refill that they belong to (acquire in span_issued). */
   store_release(&span->avail, bits);
@@ -190,18 +192,32 @@ void span_park(struct span *span) {
     uint32_t word = active & SPAN_NO_WORD;
     store_relaxed(&span->bits[word].free, load_relaxed(&span->bits[word].free) | available);
     signal_order();
-    store_relaxed(&span->avail, 0);
+    /* Release: who finds the slots not available any more finds them free; acquire in span_issued. */
+    store_release(&span->avail, 0);
   }
   store_relaxed(&span->active, active | SPAN_NO_WORD);
 }
 
+/* A slot that is not issued goes from returned to free (span_fold), to available (activate) and back to free
+ * (span_park). Looked for in that order it is met somewhere: each move is complete at its destination before the slot
+ * leaves, and who sees that it has left (acquire) sees that (release) (X61). A refill meanwhile begins anew. */
 uint64_t span_issued(struct span *span, uint32_t word) {
-  /* Acquire: activate's releases of `free` and of `avail`; and `active` is read before `avail`. */
-  uint64_t issued = bitmap_valid(span->slots, word) & ~load_acquire(&span->bits[word].free);
-  uint32_t active = load_acquire(&span->active);
-  uint64_t available = load_acquire(&span->avail);
-  if ((active & SPAN_NO_WORD) == word && load_relaxed(&span->active) == active) issued &= ~available;
-  return issued & ~load_relaxed(&span_remote(span)[word]);
+  uint64_t issued;
+  uint32_t active;
+  do {
+    /* Acquire: activate's release, so that `avail` is not read as it was for an earlier word. */
+    active = load_acquire(&span->active);
+    issued = bitmap_valid(span->slots, word);
+    /* Acquire: span_fold's release of what it takes out. */
+    issued &= ~load_acquire(&span_remote(span)[word]);
+    POINT(span_issued_looking);
+    /* Acquire: activate's release of what it takes out. */
+    issued &= ~load_acquire(&span->bits[word].free);
+    /* Acquire: activate's release, so that a later refill shows below; and span_park's. */
+    if ((active & SPAN_NO_WORD) == word) issued &= ~load_acquire(&span->avail);
+    issued &= ~load_relaxed(&span->bits[word].free);
+  } while (UNLIKELY(load_relaxed(&span->active) != active));
+  return issued;
 }
 
 uint32_t span_free_count(struct span *span) {
