@@ -1,0 +1,129 @@
+/* What the threads of a program set up together: layouts, hooks, and whose cycle it is. */
+#include <errno.h>
+#include <semaphore.h>
+#include <time.h>
+
+#include "stopping.h"
+
+#define AT_ONCE .preemptions = UINT32_MAX, .learn = 1000
+
+/* ---- Layouts ---- */
+
+static const uint64_t first_word = 1;
+static const struct vgc_layout pair = {.size = 16, .pointer_words = &first_word, .name = "pair"};
+
+/* The next layout needs a new part of the directory. */
+static void layouts_start(void) {
+  stopping_start();
+  for (unsigned i = 0; i < 64; i++) interleave_assert(vgc_layout_register(&pair) == i + 1);
+}
+
+static _Atomic vgc_layout_id handed;
+
+static void registers(void) { store_relaxed(&handed, vgc_layout_register(&pair)); }
+
+static bool makes_pairs(vgc_layout_id id) {
+  void *object = vgc_malloc_typed(id, 2);
+  return object && vgc_usable_size(object) >= 32;
+}
+
+/* The id has come to it unordered: it may not know the layout yet. */
+static void uses_id(void) {
+  vgc_layout_id id = load_relaxed(&handed);
+  if (id) interleave_assert(makes_pairs(id) || errno == EINVAL);
+}
+
+static void layout_use(void) {
+  static void (*const parts[])(void) = {uses_id, registers};
+  together(2, parts);
+}
+INTERLEAVE_MODEL(layout_use, .setup = layouts_start, .run = layout_use, AT_ONCE,
+                 .title = "a layout's id is used by a thread that nothing orders after its registration");
+
+static vgc_layout_id ids[2];
+
+static void registers_one(void) { ids[0] = vgc_layout_register(&pair); }
+static void registers_another(void) { ids[1] = vgc_layout_register(&pair); }
+
+static void layouts_together(void) {
+  static void (*const parts[])(void) = {registers_one, registers_another};
+  together(2, parts);
+  interleave_assert(ids[0] && ids[1] && ids[0] != ids[1]);
+  for (unsigned i = 0; i < 2; i++) interleave_assert(makes_pairs(ids[i]));
+}
+INTERLEAVE_MODEL(layouts_together, .setup = layouts_start, .run = layouts_together, AT_ONCE,
+                 .title = "two threads register layouts: each gets its own");
+
+/* ---- Hooks ---- */
+
+static unsigned told[2];
+
+static void tell(void *arg, enum vgc_error error, const void *ptr, const char *message) {
+  (void)ptr, (void)message;
+  interleave_assert(error == VGC_ERROR_FREE_FOREIGN);
+  unsigned *count = arg;
+  ++*count;
+}
+
+static void set_hook(unsigned which, struct vgc_hooks *old) {
+  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .arg = &told[which], .error = tell}, old);
+}
+
+static void hooks_start(void) {
+  stopping_start();
+  set_hook(0, NULL);
+}
+
+static void sets_hook(void) {
+  struct vgc_hooks old;
+  set_hook(1, &old);
+  interleave_assert(old.arg == &told[0] && old.error == tell);
+}
+
+static void frees_foreign(void) {
+  int local;
+  vgc_free(&local);
+}
+
+static void hooks(void) {
+  static void (*const parts[])(void) = {sets_hook, frees_foreign};
+  together(2, parts);
+  interleave_assert(told[0] + told[1] == 1);
+}
+INTERLEAVE_MODEL(hooks, .setup = hooks_start, .run = hooks, AT_ONCE,
+                 .title = "a hook is set while another thread runs into an error: the old one is told or the new one");
+
+/* ---- Whose cycle ---- */
+
+static sem_t begins;
+static unsigned cycles;
+
+/* Virtual time passes when nobody can go on: the other waits for the cycle that begins here. */
+static void begins_while_other_asks(void *arg) {
+  (void)arg;
+  cycles++;
+  sem_post(&begins);
+  nanosleep(&(struct timespec){.tv_nsec = 1}, NULL);
+}
+
+static void cycles_start(void) {
+  stopping_start();
+  interleave_assert(vgc_collect() == 0); /* lists the loaded objects */
+  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .cycle_start = begins_while_other_asks},
+                NULL);
+}
+
+static void asks_first(void) { interleave_assert(vgc_collect() == 0); }
+
+static void asks_meanwhile(void) {
+  sem_wait(&begins);
+  interleave_assert(vgc_collect() == 0);
+}
+
+static void served(void) {
+  static void (*const parts[])(void) = {asks_first, asks_meanwhile};
+  together(2, parts);
+  interleave_assert(cycles == 1);
+}
+INTERLEAVE_MODEL(served, .setup = cycles_start, .run = served, .preemptions = 1, .prompt_signals = true,
+                 .title = "who waits for a cycle that begins after the call does not run another");
