@@ -5,6 +5,10 @@ set(INTERLEAVE_DIR ${CMAKE_CURRENT_LIST_DIR} CACHE INTERNAL "objects.py and its 
 # Copies of constant size must not be expanded in line: that would call nobody.
 set(INTERLEAVE_FLAGS -fsanitize=thread -ftls-model=initial-exec -fno-stack-protector -fno-builtin-memcpy
     -fno-builtin-memmove -fno-builtin-memset -fno-omit-frame-pointer CACHE INTERNAL "")
+# A token names the build: no path of this machine may be in it.
+set(INTERLEAVE_PATHS -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build
+    CACHE INTERNAL "")
+list(APPEND INTERLEAVE_FLAGS ${INTERLEAVE_PATHS})
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
   list(APPEND INTERLEAVE_FLAGS "SHELL:-mllvm -tsan-instrument-read-before-write=1")
 endif()
@@ -39,7 +43,7 @@ function(interleave_program)
   add_executable(${arg_NAME} ${tables} ${joined})
   set_source_files_properties(${joined} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
   target_include_directories(${arg_NAME} PRIVATE ${INTERLEAVE_DIR})
-  target_compile_options(${arg_NAME} PRIVATE -fno-pie)
+  target_compile_options(${arg_NAME} PRIVATE -fno-pie ${INTERLEAVE_PATHS})
   target_link_libraries(${arg_NAME} PRIVATE vgc::interleave ${CMAKE_DL_LIBS})
   # The same addresses in every process, and a build id for tokens to name.
   target_link_options(${arg_NAME} PRIVATE -no-pie -Wl,--build-id -Wl,-z,now)
