@@ -112,6 +112,34 @@ LITMUS(sb_add, "SB: loads by fetch_add; 0 0 needs another modification order", "
        right_add);
 LITMUS(sb_own, "SB: own store read first", "1 0 1 0|1 0 1 1|1 1 1 0|1 1 1 1", 4, NULL, left_own, right_own);
 
+/* The load of a compare-exchange that fails has its failure order. */
+static void left_cas(void) {
+  store(x, 1, sc);
+  r[0] = cas(y, 0, 0, sc, sc);
+}
+static void right_cas(void) {
+  store(y, 1, sc);
+  r[1] = cas(x, 7, 8, sc, sc);
+  r[2] = load(x, rlx);
+}
+static void left_cas_fails(void) {
+  store(x, 1, sc);
+  if (!cas(y, 7, 8, sc, sc)) r[0] = load(y, rlx);
+}
+static void left_cas_fails_acquire(void) {
+  store(x, 1, sc);
+  if (!cas(y, 7, 8, sc, acq)) r[0] = load(y, rlx);
+}
+static void right_loads(void) {
+  store(y, 1, sc);
+  r[1] = load(x, sc);
+}
+LITMUS(sb_cas, "SB: loads by compare-exchange", "0 0 0|0 0 1|1 0 1", 3, NULL, left_cas, right_cas);
+LITMUS(sb_cas_seq_cst, "SB: a compare-exchange that fails with seq_cst", "0 1|1 0|1 1", 2, NULL, left_cas_fails,
+       right_loads);
+LITMUS(sb_cas_acquire, "SB: a compare-exchange that fails with acquire", "0 0|0 1|1 0|1 1", 2, NULL,
+       left_cas_fails_acquire, right_loads);
+
 /* Three threads around. */
 static void first_seq_cst(void) {
   store(x, 1, sc);

@@ -84,3 +84,29 @@ static void late(void) {
 LITMUS(co_hb_write_read, "a store that happens before hides those it follows", "0 0|0 1|0 2|1 2", 2, NULL, twice, late);
 LITMUS(co_hb_write_write, "a store after one that happens before is the later one", "0 1 1|0 2 1|0 2 2|1 2 2", 3,
        third_x, message, overwrite);
+
+/* How far back a load may look: at least 16 stores. */
+static void many(void) {
+  store(x, 1, rlx);
+  store(x, 2, rlx);
+  store(x, 3, rlx);
+  store(x, 4, rlx);
+  store(x, 5, rlx);
+  store(x, 6, rlx);
+  store(x, 7, rlx);
+  store(x, 8, rlx);
+  store(x, 9, rlx);
+  store(x, 10, rlx);
+  store(x, 11, rlx);
+  store(x, 12, rlx);
+  store(x, 13, rlx);
+  store(x, 14, rlx);
+  store(x, 15, rlx);
+  store(x, 16, rlx);
+  store(y, 1, rlx);
+}
+static void look_back(void) {
+  if (load(y, rlx)) r[0] = load(x, rlx) + 1;
+}
+LITMUS(co_history, "any of 16 stores, or what was there before them", "0|1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17", 1,
+       NULL, many, look_back);

@@ -129,6 +129,14 @@ LITMUS(mp_fence_acquire, "MP: an acquire fence releases nothing", "0 0|0 1|1 0|1
 LITMUS(mp_fence_release, "MP: a release fence acquires nothing", "0 0|0 1|1 0|1 1", 2, NULL, put_fence,
        get_fence_release);
 
+/* A seq_cst load is bound by seq_cst stores alone. */
+static void get_seq_cst_second(void) {
+  r[0] = load(y, rlx);
+  r[1] = load(x, sc);
+}
+LITMUS(mp_relaxed_seq_cst, "MP: a seq_cst load may read an older relaxed store", "0 0|0 1|1 0|1 1", 2, NULL,
+       put_relaxed, get_seq_cst_second);
+
 /* One fence for several flags. */
 static void put_two(void) {
   store(x, 1, rlx);

@@ -2,7 +2,7 @@
 """Checks the explorer against what is known of its models by other means.
 
 Runs the litmus program and compares, model by model:
-  - what it shows with what the model declares (the program's own --check);
+  - what it shows with what the model declares (the program's own --check), all of a clean one's executions explored;
   - its number of distinct executions with the number of execution graphs that the axioms allow (axioms.py);
   - for the counted models (search_*) that number with the number of their outcomes, each of which is one execution;
   - the search that prunes with the one that does not: the same outcomes, the same number of distinct executions."""
@@ -56,6 +56,8 @@ def main():
     for name, model in pruned.items():
         if not model["as_expected"]:
             problems.append(f"{name}: {model['verdict']}")
+        elif model["expected"] == "clean" and not model["exhausted"]:
+            problems.append(f"{name}: clean in {model['runs']} runs, but the search did not end")
     for name, (outcomes, count) in graphs(options.sources).items():
         model = pruned.get(name)
         if model is None and name.startswith("cas_weak"):

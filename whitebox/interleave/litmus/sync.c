@@ -108,6 +108,28 @@ FAILS(condition_one_signal, "condition: one signal wakes one of two", INTERLEAVE
 RUNS(condition_timeout, "condition: time passes when nobody can go on", "1", 1, NULL, wait_timed, nothing);
 RUNS(condition_in_time, "condition: time does not pass while somebody can go on", "0", 1, NULL, wait_timed, make_ready);
 
+/* A wait gives the mutex back: somebody who only tries for it gets it then, too. */
+static int begun; /* under lock */
+static void begin_and_wait(void) {
+  pthread_mutex_lock(&lock);
+  begun = 1;
+  while (!waiting) pthread_cond_wait(&condition, &lock);
+  pthread_mutex_unlock(&lock);
+}
+static void try_and_signal(void) {
+  r[0] = pthread_mutex_trylock(&lock) == 0;
+  if (r[0]) {
+    r[1] = begun;
+    pthread_mutex_unlock(&lock);
+  }
+  pthread_mutex_lock(&lock);
+  waiting = 1;
+  pthread_cond_signal(&condition);
+  pthread_mutex_unlock(&lock);
+}
+RUNS(condition_releases, "condition: a wait releases the mutex", "0 0|1 0|1 1", 2, NULL, begin_and_wait,
+     try_and_signal);
+
 static void early_run(void) { litmus_run(1, NULL, (litmus_thread *const[]){wait_timed, make_ready, NULL}); }
 INTERLEAVE_MODEL(condition_early, .run = early_run, .title = "condition: or it does", .outcomes = "0|1",
                  .early_timeouts = true);
