@@ -53,18 +53,21 @@ void supervisor_wait_for_stacks(struct shared *shared) {
 
 static struct shared *crash_shared; /* set before threads start */
 
-/* Resets itself (SA_RESETHAND), so that the return runs into the same fault and dumps core. */
-static void on_crash(int signal) {
+/* The first to crash has its say: should others follow, they wait, for a process that dumps core shows no stacks. Then
+ * the return runs into the same fault and dumps core. */
+static void on_crash(int number) {
   int none = 0;
-  if (atomic_compare_exchange_strong(&crash_shared->signal, &none, signal))
-    atomic_store(&crash_shared->failed_tid, (int)syscall(SYS_gettid));
+  if (!atomic_compare_exchange_strong(&crash_shared->signal, &none, number))
+    for (;;) pause();
+  atomic_store(&crash_shared->failed_tid, (int)syscall(SYS_gettid));
   supervisor_wait_for_stacks(crash_shared);
+  signal(number, SIG_DFL);
 }
 
 void supervisor_catch_crashes(struct shared *shared) {
   crash_shared = shared;
   const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
-  struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
+  struct sigaction action = {.sa_handler = on_crash};
 #if defined(STRESS_SANITIZED)
   const size_t count = 1; /* the sanitizer reports faults itself */
 #else

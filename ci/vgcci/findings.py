@@ -99,7 +99,7 @@ def from_output(output, stage, command, test):
                                  stage, excerpt=output[-4000:]))
     if not found:
         lines = [line for line in output.splitlines() if line.strip()]
-        last = lines[-1] if lines else "no output"
+        last = lines[-1].partition("; run again: ")[0] if lines else "no output"
         shape = re.sub(r"0x[0-9a-f]+|\b\d[\d.]*\b", "N", last)
         found.append(Finding("failure", f"{test}: {last[:200]}", _fingerprint("failure", test, shape), command, stage,
                              excerpt=output[-4000:]))
