@@ -40,6 +40,8 @@ void signal_calls_keep(void);
 void signal_calls_begin(void);
 void signal_calls_forget_setup(void);
 void signal_calls_born(const struct fiber *);
+void stdio_initialize(void);
+void stdio_begin(void);
 void loader_initialize(void);
 void loader_begin(void);
 void loader_forked(void); /* in the child */
