@@ -6,7 +6,7 @@ set(INTERLEAVE_DIR ${CMAKE_CURRENT_LIST_DIR} CACHE INTERNAL "objects.py and its 
 set(INTERLEAVE_FLAGS -fsanitize=thread -ftls-model=initial-exec -fno-stack-protector -fno-builtin-memcpy
     -fno-builtin-memmove -fno-builtin-memset -fno-omit-frame-pointer CACHE INTERNAL "")
 # A token names the build: no path of this machine may be in it.
-set(INTERLEAVE_PATHS -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build
+set(INTERLEAVE_PATHS -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=.
     CACHE INTERNAL "")
 list(APPEND INTERLEAVE_FLAGS ${INTERLEAVE_PATHS})
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang")

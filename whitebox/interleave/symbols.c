@@ -61,6 +61,7 @@ static struct place *new_place(char *function, char *file_and_line) {
     place->line = (unsigned)strtoul(end + 1, NULL, 10);
   }
   place->function = strdup(function);
+  while (strncmp(file_and_line, "./", 2) == 0) file_and_line += 2; /* the build maps its own folder to that */
   place->file = strdup(file_and_line);
   return place;
 }
