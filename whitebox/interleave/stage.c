@@ -11,17 +11,18 @@ void interleave_meet(unsigned threads, bool explored) {
   if (RT->setting_up) fail(INTERLEAVE_UNSUPPORTED, "interleave_meet in a setup, where nothing is explored");
   /* No point before it: to come later is no other execution than to be overtaken at the next step. */
   self()->pending = (struct operation){.kind = OP_JOIN, .address = (uintptr_t)stage};
-  memory_release(&stage->clock);
+  memory_release(&stage->arriving);
   unsigned meeting = stage->meetings;
   if (++stage->arrived < threads) {
     while (stage->meetings == meeting) schedule_block((uintptr_t)stage, UINT64_MAX);
   } else {
     stage->arrived = 0;
+    stage->met = stage->arriving;
     stage->meetings++;
     stage->unexplored = !explored;
     schedule_wake_all((uintptr_t)stage);
     if (explored) schedule_any();
   }
-  memory_acquire(&stage->clock);
+  memory_acquire(&stage->met);
   schedule_executed(OP_JOIN, (uintptr_t)stage, 0, meeting);
 }

@@ -7,9 +7,10 @@
 
 struct stage {
   bool unexplored;
-  unsigned arrived;  /* in interleave_meet */
-  unsigned meetings; /* so far */
-  struct clock clock;
+  unsigned arrived;      /* in interleave_meet */
+  unsigned meetings;     /* so far */
+  struct clock arriving; /* what those know who have come so far */
+  struct clock met;      /* as of the last meeting: some may come to the next before others have left this one */
 };
 extern struct stage *stage;
 

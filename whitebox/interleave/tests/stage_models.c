@@ -49,6 +49,22 @@ static void meeting_orders(void) {
 INTERLEAVE_MODEL(meeting_orders, .run = meeting_orders, .preemptions = 3,
                  .title = "who meets knows what the others did before");
 
+static void *write_between(void *unused) {
+  (void)unused;
+  interleave_meet(2, true);
+  plain++;
+  interleave_meet(2, false);
+  return NULL;
+}
+
+static void meetings_in_a_row(void) {
+  pthread_t thread = start(write_between, NULL);
+  write_between(NULL);
+  join(thread);
+}
+INTERLEAVE_MODEL(meetings_in_a_row, .run = meetings_in_a_row, .expect = INTERLEAVE_RACE,
+                 .title = "who comes to the next meeting early orders nothing for who is late to leave the last");
+
 static void meeting_missed(void) { interleave_meet(2, true); }
 INTERLEAVE_MODEL(meeting_missed, .run = meeting_missed, .expect = INTERLEAVE_DEADLOCK,
                  .title = "a meeting to which one does not come");
