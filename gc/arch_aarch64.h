@@ -59,6 +59,4 @@ static inline uintptr_t arch_thread_pointer(void) { return (uintptr_t)__builtin_
 #define ARCH_DTV_OFFSET           0
 #define ARCH_STRUCT_ABOVE_POINTER 0
 
-static inline void arch_pause(void) { __asm__ volatile("yield"); }
-
 #endif

@@ -58,6 +58,4 @@ static inline uintptr_t arch_thread_pointer(void) {
 #define ARCH_DTV_OFFSET           8
 #define ARCH_STRUCT_ABOVE_POINTER 1
 
-static inline void arch_pause(void) { __asm__ volatile("pause"); }
-
 #endif

@@ -93,7 +93,6 @@ _Noreturn void platform_abort(void);
  * handler and by the stopping thread only: elsewhere use lock.h, which sanitizers see. */
 void platform_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns);
 void platform_futex_wake_all(_Atomic uint32_t *word);
-void platform_pause(void); /* one spin-wait hint */
 
 /* ---- Registers and stacks ---- */
 

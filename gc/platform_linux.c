@@ -172,5 +172,3 @@ void platform_futex_wake_all(_Atomic uint32_t *word) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
   errno = saved;
 }
-
-void platform_pause(void) { arch_pause(); }

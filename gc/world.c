@@ -3,7 +3,7 @@
  *   stopper (registry lock)                      thread
  *   -----------------------                      ------
  *   phase = 2e+1            (seq_cst, D1)
- *   state of each thread?   (seq_cst, D1)        BLOCKING = state (seq_cst, D2)     vgc_blocking_enter
+ *   state of each thread?   (seq_cst, D1)        BLOCKING = state (release)         vgc_blocking_enter
  *     BLOCKING: counts as stopped
  *     RUNNING:  tgkill ------------------------> handler: spill registers, publish position
  *   sleep until all answered  <----------------- stop_epoch = 2e+1 (release), acks + 1, wake
@@ -15,7 +15,7 @@
  * One word holds epoch and force: odd while a stop is in force. A handler that wakes late sees another value whatever
  * has happened since, leaves, and takes the next stop's signal, which was masked until then; its old acknowledgement
  * names the old phase, so no later stop counts it (N15, B04). D1 and D2 are a Dekker pair: either the stopper sees
- * BLOCKING, or the thread that leaves sees the stop.
+ * RUNNING, or the thread that leaves sees the stop.
  *
  * Everything the handler does is async-signal-safe: it reads one initial-exec thread-local pointer and its record,
  * makes the system calls futex and sigaltstack, and calls nothing of libc. It keeps errno. It does not run on the
@@ -39,14 +39,12 @@
 #define PATIENCE_NS     (200 * UINT64_C(1000000))
 #define PATIENCE_MAX_NS (4 * UINT64_C(1000000000))
 #define NAP_NS          (10 * UINT64_C(1000000))
-#define SPINS           200
 
 static struct {
   /* Registry lock to write, anyone reads: */
   _Atomic uint32_t phase;
   /* Handlers add, the stopper sleeps on it: */
   _Atomic uint32_t acks;
-  _Atomic uint32_t sleeping;
   bool installed; /* world_install and world_uninstall, before any stop and after all */
 } world COLLECTOR_DATA;
 
@@ -58,19 +56,23 @@ bool world_is_stopped(void) { return load_relaxed(&world.phase) & 1; }
 
 /* ---- The thread that is stopped ---- */
 
+struct suspension {
+  struct thread *self;
+  uint32_t phase;
+};
+
 static void park(void *arg, uintptr_t *registers) {
-  struct thread *self = arg;
-  /* Acquire: pairs with try_stop's store, so that the stopper's registry writes are seen. */
-  uint32_t phase = load_acquire(&world.phase);
-  if (!(phase & 1) || load_relaxed(&self->stop_epoch) == phase) return;
+  const struct suspension *suspension = arg;
+  struct thread *self = suspension->self;
+  uint32_t phase = suspension->phase;
   platform_position_take(&self->stopped, (uintptr_t)registers, self->stack_low, self->stack_high);
   POINT(world_handler_before_ack);
   platform_edge_release(&world.phase);
   /* Release: the position and all that the thread wrote; the stopper's acquire in answered() is the other half. */
   store_release(&self->stop_epoch, phase);
-  /* Seq_cst with the stopper's nap(): either it sees this count, or this thread sees that it sleeps. */
-  atomic_fetch_add_explicit(&world.acks, 1, memory_order_seq_cst);
-  if (load_seq_cst(&world.sleeping)) platform_futex_wake_all(&world.acks);
+  /* Release: who reads this count sees the answer; the acquire in nap() is the other half. */
+  atomic_fetch_add_explicit(&world.acks, 1, memory_order_release);
+  platform_futex_wake_all(&world.acks);
   POINT(world_handler_acknowledged);
   /* Acquire: pairs with world_resume's release, so that what the collector did is seen. */
   while (load_acquire(&world.phase) == phase) {
@@ -84,10 +86,13 @@ static void park(void *arg, uintptr_t *registers) {
 static void suspend_handler(int signal) {
   (void)signal;
   struct thread *self = thread_self();
-  if (!self || !world_is_stopped()) return; /* a late signal of a stop that is over, or a thread that is not ours */
+  /* Relaxed: until it has read the next phase (acquire, park) the handler reads nothing but its own record. */
+  uint32_t phase = load_relaxed(&world.phase);
+  if (!self || !(phase & 1)) return; /* a thread that is not ours, or a late signal of a stop that is over */
   int saved = errno;
   POINT(world_handler_entered);
-  platform_with_registers(park, self);
+  struct suspension suspension = {self, phase};
+  platform_with_registers(park, &suspension);
   errno = saved;
 }
 
@@ -96,8 +101,9 @@ bool world_blocking_enter(struct thread *self, const uintptr_t *registers) {
   platform_position_take(&self->blocked, PLATFORM_CALLER_SP(registers), self->stack_low, self->stack_high);
   for (unsigned i = 0; i < PLATFORM_SAVED_REGISTERS; i++) self->blocked_registers[i] = registers[i];
   platform_edge_release(&world.phase);
-  /* Seq_cst, D2; also the release that publishes position and registers, with the acquire in answered(). */
-  store_seq_cst(&self->state, THREAD_BLOCKING);
+  /* Release: position, registers and all that the thread wrote; acquire in ask() and answered(). No more: whoever still
+   * sees RUNNING sends a signal, which is answered here as anywhere. */
+  store_release(&self->state, THREAD_BLOCKING);
   POINT(blocking_enter_published);
   return true;
 }
@@ -207,12 +213,10 @@ static unsigned count_wanted(uint32_t phase) {
 
 /* Sleeps until one more thread acknowledges, or a while. */
 static void nap(uint32_t phase) {
-  /* Seq_cst, both: a handler (park) that counts after the load below sees `sleeping`, one that counts before is seen
-   * here. */
-  store_seq_cst(&world.sleeping, 1);
-  uint32_t acks = load_seq_cst(&world.acks);
+  /* Acquire, with park's release: an answer that this counts is seen below. One that it does not count ends the sleep:
+   * the kernel compares with the newest count, and who counts wakes. */
+  uint32_t acks = load_acquire(&world.acks);
   if (count_wanted(phase)) platform_futex_wait(&world.acks, acks, NAP_NS);
-  store_relaxed(&world.sleeping, 0);
 }
 
 static void name_silent(void) {
@@ -224,7 +228,7 @@ static void name_silent(void) {
 }
 
 /* ThreadSanitizer forgets a signal that arrived before it knew the thread, and old versions more than that. One more
- * does no harm: a handler that has acknowledged this stop returns at once. */
+ * does no harm: it is masked while the handler runs, and finds the stop over. */
 static void tell_again(void) {
   for (struct thread *thread = thread_first(); thread; thread = thread->next)
     if (thread->wanted && !tell(thread)) {
@@ -235,24 +239,20 @@ static void tell_again(void) {
 
 /* Whether all have answered; gives up after `patience`. since: the first attempt. */
 static bool await(uint32_t phase, uint64_t since, uint64_t patience) {
-  for (unsigned spin = 0; spin < SPINS; spin++) {
-    if (count_wanted(phase) == 0) return true;
-    platform_pause();
-  }
   uint64_t start = platform_now_ns();
   uint64_t retold = start;
   while (count_wanted(phase) != 0) {
     POINT(world_waits);
-    nap(phase);
     uint64_t now = platform_now_ns();
     if (now - start > patience) {
       if (now - since > SILENCE_NS) name_silent();
-      return count_wanted(phase) == 0;
+      return false;
     }
     if (platform_defers_signals() && now - retold > 2 * NAP_NS) {
       tell_again();
       retold = now;
     }
+    nap(phase);
   }
   return true;
 }
@@ -260,7 +260,7 @@ static bool await(uint32_t phase, uint64_t since, uint64_t patience) {
 static bool try_stop(uint64_t since, uint64_t patience) {
   struct thread *self = thread_self();
   uint32_t phase = load_relaxed(&world.phase) + 1;
-  /* Seq_cst: D1, before ask() looks at each state. Release for the acquire in park. */
+  /* Seq_cst: D1, before ask() looks at each state. */
   store_seq_cst(&world.phase, phase);
   unsigned wanted = 0;
   for (struct thread *thread = thread_first(); thread; thread = thread->next)
