@@ -205,10 +205,14 @@ static void drain(void) {
 
 /* A word of a thread's own stack or registers that points into a span of its own pins the span: the thread may be
  * suspended inside vgc_free of that slot, past its test of ownership (cache_surrender). */
-static ALWAYS_INLINE void pin(uintptr_t word, const struct thread *thread) {
-  if (LIKELY(word - marker.heap_low >= marker.heap_bytes)) return;
+static NOINLINE void pin_at(uintptr_t word, const struct thread *thread) {
   struct span *span = span_of(word);
   if (span && thread->cache && load_relaxed(&span->owner) == thread->cache) span->pinned = 1;
+}
+
+/* What is written is left to a function that is instrumented: the caller is not. */
+static ALWAYS_INLINE void pin(uintptr_t word, const struct thread *thread) {
+  if (UNLIKELY(word - marker.heap_low < marker.heap_bytes)) pin_at(word, thread);
 }
 
 NO_SANITIZE static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread) {
