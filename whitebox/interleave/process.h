@@ -40,6 +40,10 @@ void signal_calls_keep(void);
 void signal_calls_begin(void);
 void signal_calls_forget_setup(void);
 void signal_calls_born(const struct fiber *);
+void uninstrumented_initialize(void);
+void uninstrumented_keep(void);
+void uninstrumented_forget_setup(void);
+void uninstrumented_put_back(void); /* at the end of a run, after shadow_undo */
 void stdio_initialize(void);
 void stdio_begin(void);
 void loader_initialize(void);
