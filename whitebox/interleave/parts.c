@@ -14,6 +14,7 @@ static const struct {
     {signal_initialize, signal_begin, signal_keep, signal_forget_setup},
     {signal_calls_initialize, signal_calls_begin, signal_calls_keep, signal_calls_forget_setup},
     {loader_initialize, loader_begin, NULL, NULL},
+    {uninstrumented_initialize, NULL, uninstrumented_keep, uninstrumented_forget_setup},
     {stdio_initialize, stdio_begin, NULL, NULL},
     {fork_initialize, fork_begin, fork_keep, fork_forget_setup},
     {stage_initialize, stage_begin, NULL, NULL},
