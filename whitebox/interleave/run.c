@@ -120,6 +120,7 @@ enum verdict run_once(void) {
   begin(RT->model);
   enter(thread_main);
   shadow_undo();
+  uninstrumented_put_back();
   return RT->failure.kind != INTERLEAVE_CLEAN ? RUN_FAILED : RT->discarded ? RUN_DISCARDED : RUN_CLEAN;
 }
 
