@@ -88,6 +88,9 @@ void interleave_point(void);
  * on the run is explored, or it is not: then no choice is made, the current thread goes on while it can and loads read
  * the newest store. A run begins explored. For what the threads of a run prepare, and for what is certain after. */
 void interleave_meet(unsigned threads, bool explored);
+/* For setup: the range is also written by code that is not instrumented (no_sanitize functions), which the reset cannot
+ * follow; it is put back by copy after each run. */
+void interleave_uninstrumented(void *start, size_t size);
 /* Number of suspensions, signals delivered to handlers and forks so far in this execution. */
 struct interleave_counts {
   uint32_t steps, preemptions, signals, forks;
