@@ -9,6 +9,7 @@
 
 #include "atomics.h"
 #include "parts.h"
+#include "process.h"
 #include "record.h"
 #include "runtime.h"
 #include "sections.h"
