@@ -1,5 +1,6 @@
 /* Threads that come: registered from their first instruction, with an argument that nothing else holds. */
 #include <pthread.h>
+#include <string.h>
 
 #include "stopping.h"
 
@@ -36,8 +37,16 @@ static __attribute__((noinline)) void create_marked(unsigned index) {
 
 /* ---- The argument ---- */
 
+/* Where the frames of calls that have returned were, nothing points at the argument. */
+static __attribute__((noinline)) void overwrite_dead_frames(void) {
+  char dead[16384];
+  memset(dead, 0, sizeof dead);
+  __asm__ volatile("" : : "r"(dead) : "memory");
+}
+
 static void creates(void) {
   create_marked(0);
+  overwrite_dead_frames();
   interleave_assert(pthread_join(threads[0], NULL) == 0);
 }
 

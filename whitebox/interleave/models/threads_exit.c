@@ -31,7 +31,14 @@ static void stops(void) {
 
 /* ---- Leaving against a stop ---- */
 
+static void comes_back(void) {
+  interleave_assert(vgc_thread_detach() == 0);
+  interleave_assert(vgc_thread_attach() == 0);
+}
+
+/* Who has come back is watched, as no destructor may see it off: that ends under the lock too. */
 static void leaves(void) {
+  comes_back();
   work();
   interleave_assert(vgc_thread_detach() == 0);
 }
@@ -44,11 +51,6 @@ static void leave(void) {
 }
 INTERLEAVE_MODEL(leave, .setup = stopping_start, .run = leave, .preemptions = 2, .prompt_signals = true,
                  .title = "a thread leaves while the world stops: it is stopped, or it has left");
-
-static void comes_back(void) {
-  interleave_assert(vgc_thread_detach() == 0);
-  interleave_assert(vgc_thread_attach() == 0);
-}
 
 static void comes_back_to_work(void) {
   comes_back();
@@ -107,19 +109,27 @@ static void allocates_and_leaves(void) {
   interleave_assert(vgc_thread_detach() == 0);
 }
 
+static void *starts_with_cache(void *arg) {
+  object[2] = marked();
+  interleave_point();
+  expect_marked(object[2]);
+  return arg;
+}
+
+static void starts_another(void) {
+  pthread_t other;
+  interleave_assert(pthread_create(&other, NULL, starts_with_cache, NULL) == 0);
+  interleave_assert(pthread_join(other, NULL) == 0);
+}
+
 /* It registers again, with the cache that came free or a new one: never with one that another has by now. */
 static void leaves_and_allocates(void) {
   allocates_and_leaves();
   object[1] = marked();
 }
 
-static void attaches_and_allocates(void) {
-  interleave_assert(vgc_thread_detach() == 0);
-  object[2] = marked();
-}
-
 static void cache_changes_hands(void) {
-  static void (*const parts[])(void) = {attaches_and_allocates, leaves_and_allocates};
+  static void (*const parts[])(void) = {starts_another, leaves_and_allocates};
   together(2, parts);
   for (unsigned i = 0; i < 3; i++) {
     expect_marked(object[i]);
