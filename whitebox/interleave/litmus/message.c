@@ -137,6 +137,15 @@ static void get_seq_cst_second(void) {
 LITMUS(mp_relaxed_seq_cst, "MP: a seq_cst load may read an older relaxed store", "0 0|0 1|1 0|1 1", 2, NULL,
        put_relaxed, get_seq_cst_second);
 
+/* The order of a fence and a seq_cst load matters although they are on no object in common. */
+static void put_fence_seq_cst_late(void) {
+  store(x, 1, rlx);
+  store(y, 1, rlx);
+  fence(sc);
+}
+LITMUS(mp_fence_late_seq_cst, "MP: a seq_cst load before a later fence", "0 0|0 1|1 0|1 1", 2, NULL,
+       put_fence_seq_cst_late, get_seq_cst_second);
+
 /* One fence for several flags. */
 static void put_two(void) {
   store(x, 1, rlx);

@@ -97,6 +97,25 @@ LITMUS(
     "1 3 1 1",
     4, NULL, release_once, add_release, read_both);
 
+/* A thread's own sequence goes on behind another's read-modify-write; that one's does not go on behind the thread's
+ * store. */
+static void release_and_more(void) {
+  store(x, 1, rlx);
+  store(y, 1, rel);
+  store(y, 5, rlx);
+}
+static void add_ten(void) {
+  store(z, 1, rlx);
+  add(y, 10, rel);
+}
+static void read_five(void) {
+  r[0] = load(y, acq);
+  if (r[0] > 4) r[1] = load(x, rlx);
+  if (r[0] > 4) r[2] = load(z, rlx);
+}
+LITMUS(rs_resumed, "release sequence: resumed behind a read-modify-write",
+       "0 0 0|1 0 0|10 0 1|10 1 1|11 1 1|15 1 1|5 1 0|5 1 1", 3, NULL, release_and_more, add_ten, read_five);
+
 /* Plain messages at the end of a sequence. */
 static void plain_twice(void) {
   d = 1;
