@@ -33,17 +33,18 @@ void stopping_start(void) {
 /* ---- Threads ---- */
 
 static unsigned parts;
+static bool caches;
 
 static void *do_part(void *arg) {
   void (*const *part)(void) = arg;
-  interleave_assert(cache_ensure());
+  if (caches) interleave_assert(cache_ensure());
   interleave_meet(parts, true);
   (*part)();
   interleave_meet(parts, false);
   return NULL;
 }
 
-void together(unsigned count, void (*const part[])(void)) {
+static void run_parts(unsigned count, void (*const part[])(void)) {
   pthread_t threads[PARTS_MAX];
   interleave_meet(1, false);
   parts = count;
@@ -51,6 +52,16 @@ void together(unsigned count, void (*const part[])(void)) {
     interleave_assert(pthread_create(&threads[i], NULL, do_part, (void *)(uintptr_t)&part[i]) == 0);
   do_part((void *)(uintptr_t)&part[0]);
   for (unsigned i = 1; i < count; i++) interleave_assert(pthread_join(threads[i], NULL) == 0);
+}
+
+void together(unsigned count, void (*const part[])(void)) {
+  caches = true;
+  run_parts(count, part);
+}
+
+void together_bare(unsigned count, void (*const part[])(void)) {
+  caches = false;
+  run_parts(count, part);
 }
 
 /* ---- Work ---- */
@@ -94,6 +105,16 @@ void work_expect_whole(void) {
 
 /* ---- Stopping ---- */
 
+/* Keeps the reads. */
+static uintptr_t registers_seen;
+
+/* As the collector reads what a thread published. */
+static void look_at(const struct thread *thread) {
+  interleave_assert(thread->position && thread->position->sp);
+  if (thread->position != &thread->blocked) return;
+  for (unsigned i = 0; i < PLATFORM_SAVED_REGISTERS; i++) registers_seen ^= thread->blocked_registers[i];
+}
+
 void world_stops(unsigned others) {
   thread_registry_lock();
   interleave_assert(world_stop() == others);
@@ -101,7 +122,7 @@ void world_stops(unsigned others) {
   for (struct thread *thread = thread_first(); thread; thread = thread->next) {
     bool present = load_relaxed(&thread->state) == THREAD_RUNNING || load_relaxed(&thread->state) == THREAD_BLOCKING;
     if (thread == thread_self() || !present) continue;
-    interleave_assert(thread->position && thread->position->sp);
+    look_at(thread);
   }
   work_look();
 }

@@ -12,7 +12,7 @@ static void leave_and_work(void) {
 
 static void blocking(void) {
   static void (*const parts[])(void) = {stop, leave_and_work};
-  together(2, parts);
+  together_bare(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(blocking, .setup = stopping_start, .run = blocking, .preemptions = 3, .prompt_signals = true,
@@ -34,7 +34,7 @@ static void enter_and_stay(void) {
 
 static void blocking_entry(void) {
   static void (*const parts[])(void) = {stop, enter_and_stay};
-  together(2, parts);
+  together_bare(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(blocking_entry, .setup = stopping_start, .run = blocking_entry, .preemptions = 2,
@@ -47,7 +47,7 @@ static void stop_twice(void) {
 
 static void blocking_over_two_stops(void) {
   static void (*const parts[])(void) = {stop_twice, leave_and_work};
-  together(2, parts);
+  together_bare(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(blocking_over_two_stops, .setup = stopping_start, .run = blocking_over_two_stops, .preemptions = 2,

@@ -17,7 +17,7 @@ static void two_works(void) {
 
 static void stop(void) {
   static void (*const parts[])(void) = {one_stop, two_works};
-  together(2, parts);
+  together_bare(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stop, .setup = stopping_start, .run = stop, .preemptions = 3, .prompt_signals = true,
@@ -25,7 +25,7 @@ INTERLEAVE_MODEL(stop, .setup = stopping_start, .run = stop, .preemptions = 3, .
 
 static void stop_late(void) {
   static void (*const parts[])(void) = {one_stop, one_work};
-  together(2, parts);
+  together_bare(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stop_late, .setup = stopping_start, .run = stop_late, .preemptions = 2,
@@ -33,7 +33,7 @@ INTERLEAVE_MODEL(stop_late, .setup = stopping_start, .run = stop_late, .preempti
 
 static void stops_back_to_back(void) {
   static void (*const parts[])(void) = {two_stops, one_work};
-  together(2, parts);
+  together_bare(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stops_back_to_back, .setup = stopping_start, .run = stops_back_to_back, .preemptions = 3,
@@ -48,7 +48,7 @@ static void nothing(void) {}
 
 static void stop_of_two(void) {
   static void (*const parts[])(void) = {stop_two, one_work, nothing};
-  together(3, parts);
+  together_bare(3, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stop_of_two, .setup = stopping_start, .run = stop_of_two, .preemptions = 2, .prompt_signals = true,
@@ -56,7 +56,7 @@ INTERLEAVE_MODEL(stop_of_two, .setup = stopping_start, .run = stop_of_two, .pree
 
 static void two_stoppers(void) {
   static void (*const parts[])(void) = {one_stop, one_stop};
-  together(2, parts);
+  together_bare(2, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(two_stoppers, .setup = stopping_start, .run = two_stoppers, .preemptions = 3, .prompt_signals = true,
@@ -72,7 +72,7 @@ static void foreign(void) { interleave_assert(pthread_kill(target, (int)thread_s
 static void stop_and_foreign(void) {
   target = pthread_self();
   static void (*const parts[])(void) = {one_work, stop_two, foreign};
-  together(3, parts);
+  together_bare(3, parts);
   work_expect_whole();
 }
 INTERLEAVE_MODEL(stop_and_foreign, .setup = stopping_start, .run = stop_and_foreign, .preemptions = 2,
@@ -81,7 +81,7 @@ INTERLEAVE_MODEL(stop_and_foreign, .setup = stopping_start, .run = stop_and_fore
 
 static void stop_refused(void) {
   static void (*const parts[])(void) = {one_stop, one_work};
-  together(2, parts);
+  together_bare(2, parts);
   work_expect_whole();
 }
 /* The first that queues: those below are never refused. */
