@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes random litmus tests with the outcomes that the axioms give them: C source for a program like litmus.
 
-Two or three threads of up to four accesses and fences on up to three atomic objects, at random orders, some with a
-plain object besides; every store's value is its own, so that an outcome names the stores that were read. Where some
+Two to four threads of up to four accesses and fences on up to three atomic objects, at random orders, some with a plain
+object besides; every store's value is its own, so that an outcome names the stores that were read. Where some
 execution has a race, the test is that it is found."""
 
 import argparse
@@ -12,11 +12,12 @@ import sys
 
 import axioms
 
-LOADS = ["rlx", "acq", "sc"]
-STORES = ["rlx", "rel", "sc"]
 BOTH = ["rlx", "acq", "rel", "ar", "sc"]
-FENCES = ["acq", "rel", "ar", "sc", "sc"]
 FAILURES = {"rlx": ["rlx"], "acq": ["rlx", "acq"], "rel": ["rlx"], "ar": ["rlx", "acq"], "sc": ["rlx", "acq", "sc"]}
+# Orders of loads, stores and fences. Any; mostly seq_cst; relaxed, so that the fences matter.
+FLAVOURS = [(["rlx", "acq", "sc"], ["rlx", "rel", "sc"], ["acq", "rel", "ar", "sc", "sc"]),
+            (["rlx", "sc", "sc"], ["rlx", "sc", "sc"], ["sc"]),
+            (["rlx"], ["rlx"], ["acq", "rel", "ar", "sc"])]
 REGISTERS = 4  # that litmus_run tells
 
 
@@ -26,6 +27,7 @@ class Maker:
     def __init__(self, chance):
         self.chance, self.registers, self.values = chance, 0, {}
         self.objects = ["x", "y", "z"][:chance.choice([1, 2, 2, 2, 3])]
+        self.loads, self.stores, self.fences = chance.choice(FLAVOURS)
         self.plain = ["put", "get"] * chance.choice([0, 0, 2])
 
     def value(self, place):
@@ -44,11 +46,11 @@ class Maker:
         if kind == "get":
             return f"{self.register()}d;"
         if kind == "fence":
-            return f"fence({chance.choice(FENCES)});"
+            return f"fence({chance.choice(self.fences)});"
         if kind == "store" or self.registers == REGISTERS:
-            return f"store({place}, {self.value(place)}, {chance.choice(STORES)});"
+            return f"store({place}, {self.value(place)}, {chance.choice(self.stores)});"
         if kind == "load":
-            return f"{self.register()}load({place}, {chance.choice(LOADS)});"
+            return f"{self.register()}load({place}, {chance.choice(self.loads)});"
         if kind == "add":
             return f"{self.register()}add({place}, 10, {chance.choice(BOTH)});"
         if kind == "swap":
@@ -57,9 +59,9 @@ class Maker:
         return (f"{self.register()}cas({place}, {chance.choice([0, 0, 1])}, {self.value(place)}, {success}, "
                 f"{chance.choice(FAILURES[success])});")
 
-    def thread(self):
+    def thread(self, longest):
         lines, last = [], None
-        for _ in range(self.chance.choice([1, 2, 2, 3, 3, 4])):
+        for _ in range(min(longest, self.chance.choice([1, 2, 2, 3, 3, 4]))):
             before = self.registers
             line = self.access()
             plain = line.startswith("d =") or line.endswith("d;")
@@ -74,7 +76,8 @@ class Maker:
 def test(name, chance):
     """Text of one test, or None if it has no outcome worth telling or too many."""
     maker = Maker(chance)
-    threads = [maker.thread() for _ in range(chance.choice([2, 2, 3, 3]))]
+    count = chance.choice([2, 2, 2, 3, 3, 3, 4])
+    threads = [maker.thread(4 if count < 4 else 2) for _ in range(count)]
     if maker.registers == 0:
         return None
     bodies = {f"{name}_{i}": "\n".join(lines) for i, lines in enumerate(threads)}
