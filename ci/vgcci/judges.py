@@ -165,8 +165,12 @@ def ask(judge, tree, budget):
     program = tree.program(judge.preset, judge.target)
     outcome, detail, output = "error", f"no program {judge.target} in build/{judge.preset}", ""
     look = _ask_bugs if judge.target == "bugs" else _ask_models
+    said = []
     for words in judge.filled(budget) if program else ():
         outcome, detail, output = look(judge, [*detectors.prefix(judge.name), program, *words], tree)
-        if outcome != "clean":
+        said.append((outcome, detail, output))
+        if outcome not in ("clean", "unsupported"):
             break
+    else:  # no run kills: what could not be run is worth telling
+        outcome, detail, output = next((s for s in said if s[0] != "clean"), (outcome, detail, output))
     return Verdict(judge.name, outcome, time.monotonic() - started, detail, output)

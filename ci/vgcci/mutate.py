@@ -133,8 +133,6 @@ class Runner:
         budget = self.options.budget
         if mutant and judge is EXPLORER:
             budget = replace(budget, models=tuple(reach.models_for(mutant, self.sources, self.reached)))
-            if not budget.models:
-                return Verdict(judge.name, "no model reaches it")
         key = self.memory.key(judge, budget, print)
         verdict = self.memory.get(key)
         if not verdict:

@@ -9,18 +9,21 @@ from .paths import OUT
 from .process import run
 
 KEPT = OUT / "mutate" / "reach.json"
-RUNS = 8  # of each model, traced
+RUNS = 3  # of each model, traced
 TOKEN = re.compile(r"^i\d+\.\S+$", re.MULTILINE)
 PLACE = re.compile(r"\b(\w+\.[ch]):(\d+)\b")
 
 
 def _lines(program, model, seed):
-    """{"cache.c:41"} of some random runs."""
+    """{"cache.c:41"} of some random runs; "+cache.c:41" if another thread than the first is there."""
     tokens = TOKEN.findall(run([program, "--tokens", str(RUNS), "--seed", str(seed), model], timeout=300).output)
     found = set()
     for token in tokens:
-        output = run([program, "--token", token, "--trace", "--full-trace"], timeout=300).output
-        found |= {":".join(place) for place in PLACE.findall(output)}
+        for line in run([program, "--token", token, "--trace", "--full-trace"], timeout=300).output.splitlines():
+            for place in PLACE.finditer(line):
+                found.add(place.group(0))
+                if "|" in line[:place.start()]:  # a column for each thread
+                    found.add(f"+{place.group(0)}")
     return found
 
 
@@ -40,16 +43,19 @@ def measure(program, models, root, jobs):
 
 
 def models_for(mutant, sources, reached):
-    """Those that reach a line which the mutant changes; if there are none, a function that it changes."""
-    lines, functions = set(), set()
+    """Those that reach a line which the mutant changes, best with several threads; else a function, else a file. All,
+    if a trace shows nothing of the file: it may only call others."""
+    lines, functions, files = set(), set(), set()
     for file, start, end, _ in mutant.edits:
         source, name = sources[file], file.removeprefix("gc/")
         lines |= {f"{name}:{n}" for n in range(source.line(start), source.line(end) + 1)}
         function = source.function_at(start)
         if function:
             functions |= {f"{name}:{n}" for n in range(source.line(function.start), source.line(function.end) + 1)}
-    for wanted in (lines, functions):
-        found = [model for model, places in reached.items() if wanted & set(places)]
-        if found:
-            return found
-    return []
+        files |= {f"{name}:{n}" for n in range(1, source.text.count("\n") + 2)}
+    for wanted in (lines, functions, files):
+        for mark in ("+", ""):
+            found = [model for model, places in reached.items() if {mark + place for place in wanted} & set(places)]
+            if found:
+                return found
+    return list(reached)
