@@ -193,12 +193,10 @@ static struct thread *find_lost(void) {
   return NULL;
 }
 
+/* Registry lock. */
 static void drop_inherited(struct thread *thread) {
-  void *page = thread->inherited;
-  if (!page) return;
+  if (thread->inherited) platform_release(thread->inherited, THREAD_INHERITED_BYTES);
   thread->inherited = NULL;
-  signal_order(); /* a stop between the two finds no pointer, never one to nothing */
-  platform_release(page, THREAD_INHERITED_BYTES);
 }
 
 void thread_reap(void) {
@@ -315,20 +313,24 @@ struct thread *thread_ensure(void) {
   struct thread *self = current;
   if (UNLIKELY(!self)) return register_self(false);
   /* The start function has its argument now: it calls us. */
-  if (UNLIKELY(self->inherited != NULL)) drop_inherited(self);
+  if (UNLIKELY(self->inherited != NULL)) {
+    thread_registry_lock();
+    drop_inherited(self);
+    thread_registry_unlock();
+  }
   return self;
 }
 
 void thread_leave(struct thread *self) {
   world_blocking_leave(self);
   cache_thread_exit(self);
-  drop_inherited(self);
   if (registry.keys_made) {
     pthread_setspecific(registry.first_key, NULL);
     pthread_setspecific(registry.last_key, NULL);
   }
   POINT(thread_exit_before_deregister);
   thread_registry_lock();
+  drop_inherited(self);
   unwatch(self);
   fetch_sub_relaxed(&registry.running, 1);
   store_relaxed(&self->state, THREAD_EXITED);

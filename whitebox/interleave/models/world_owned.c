@@ -1,0 +1,88 @@
+/* What a stopped world changes of a thread's own: slots that it found dead, the pages of a copied stack. */
+#include "stopping.h"
+
+/* Few slots a span, so few steps. */
+#define SLOT  8192u
+#define SLOTS 4u
+
+static void prepare(void (*what)(void)) {
+  interleave_meet(2, false);
+  if (what) what();
+  interleave_meet(2, true);
+}
+
+/* ---- Dead slots of a span that a thread owns ---- */
+
+static uint64_t *object[SLOTS], *fresh;
+static _Atomic(struct span *) owned;
+
+static uint64_t *take(void) {
+  uint64_t *taken = vgc_malloc_noscan(SLOT);
+  interleave_assert(taken);
+  return taken;
+}
+
+static void own_full_span(void) {
+  for (unsigned i = 0; i < SLOTS; i++) object[i] = take();
+  atomic_store(&owned, span_of((uintptr_t)object[0]));
+}
+
+/* As at the end of a mark that found the first alone. */
+static void sweep(void) {
+  struct span *span = atomic_load(&owned);
+  span->bits[0].mark = 1;
+  uint32_t swept = sweep_owned_span(span);
+  interleave_assert(swept == SLOTS - 1 || swept == SLOTS - 1 - (span_issued(span, 0) == 0));
+  if (span_state(span) == SPAN_FULL) cache_notify(span);
+}
+
+static void stops_and_sweeps(void) {
+  prepare(NULL);
+  world_stops(1);
+  sweep();
+  world_goes_on();
+}
+
+/* From the span that was swept, or another. */
+static void allocates(void) {
+  prepare(own_full_span);
+  fresh = take();
+  interleave_assert(fresh != object[0]);
+}
+
+static void sweep_beside_owner(void) {
+  static void (*const parts[])(void) = {stops_and_sweeps, allocates};
+  together(2, parts);
+}
+INTERLEAVE_MODEL(sweep_beside_owner, .setup = stopping_start, .run = sweep_beside_owner, .preemptions = UINT32_MAX,
+                 .learn = 300, .prompt_signals = true,
+                 .title = "a thread that is let go on finds the slots that were swept in its span");
+
+/* ---- The copy of the creator's stack ---- */
+
+static uint64_t seen;
+
+static void inherits(void) {
+  thread_self()->inherited = platform_reserve(THREAD_INHERITED_BYTES, 4096);
+  interleave_assert(thread_self()->inherited);
+}
+
+static void drops(void) {
+  prepare(inherits);
+  interleave_assert(thread_ensure() == thread_self());
+}
+
+static void stops_and_scans(void) {
+  prepare(NULL);
+  world_stops(1);
+  for (const struct thread *thread = thread_first(); thread; thread = thread->next)
+    if (thread->inherited) seen += *(const uint64_t *)thread->inherited;
+  world_goes_on();
+}
+
+static void inherited(void) {
+  static void (*const parts[])(void) = {stops_and_scans, drops};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(inherited, .setup = stopping_start, .run = inherited, .preemptions = 2,
+                 .title = "a copied stack is given up: a stop meanwhile scans all of it, or nothing");
