@@ -15,6 +15,7 @@
 
 #include "record.h"
 #include "shadow.h"
+#include "stage.h"
 
 #define LOCATIONS_MAX (UINT32_C(1) << 17)
 #define STORES_MAX    (UINT32_C(1) << 18)
@@ -27,6 +28,7 @@ struct store {
   uint64_t value;
   uint32_t previous; /* 0 none */
   uint32_t step;
+  uint32_t serial; /* of this run: tells one store from another that has the same record */
   uint16_t clock;
   uint8_t lane;
   bool seq_cst, synchronises;
@@ -44,6 +46,8 @@ struct location {
 
 struct atomics_state {
   uint32_t locations, stores, head_sets;
+  uint32_t serials;
+  uint32_t changes; /* stores so far, of all locations */
   struct location location[LOCATIONS_MAX];
   struct store store[STORES_MAX];
   struct clock head_set[4096][LANES];
@@ -54,7 +58,7 @@ void atomics_initialize(void) { state = state_allocate(sizeof *state); }
 
 void atomics_begin(void) {
   state->locations = state->stores = 1;
-  state->head_sets = 0;
+  state->head_sets = state->serials = 0;
 }
 
 static bool acquires(int order) {
@@ -84,10 +88,23 @@ static struct store *new_store(struct location *location) {
   store->seen.lane = (clock_lanes){0} + NEVER;
   store->previous = location->newest;
   store->step = RT->step;
+  store->serial = ++state->serials;
   store->lane = 0;
   store->clock = 0;
   store->seq_cst = store->synchronises = false;
   location->newest = state->stores++;
+  return store;
+}
+
+/* The record of a store about to be done. Where nothing is explored nobody reads an older one, so the newest one's
+ * record serves again. */
+static struct store *next_store(struct location *location) {
+  if (LIKELY(!stage->unexplored)) return new_store(location);
+  struct store *store = &state->store[location->newest];
+  store->seen.lane = (clock_lanes){0} + NEVER;
+  store->previous = 0;
+  store->step = RT->step;
+  store->serial = ++state->serials;
   return store;
 }
 
@@ -153,6 +170,7 @@ static bool hides_older(const struct store *store, bool seq_cst) {
 
 static unsigned readable(const struct location *location, bool seq_cst) {
   unsigned count = 1;
+  if (stage->unexplored) return count;
   for (uint32_t at = location->newest; count < HISTORY_MAX && !hides_older(&state->store[at], seq_cst); count++)
     at = state->store[at].previous;
   return count;
@@ -177,7 +195,7 @@ void atomics_share(unsigned lane, unsigned with) {
   }
 }
 
-static void learn(const struct store *store, bool acquire) {
+static void acquire_from(const struct store *store, bool acquire) {
   struct fiber *me = self();
   if (!store->synchronises) {
     if (acquire) memory_barrier_step();
@@ -214,7 +232,7 @@ static unsigned without_repetition(const struct location *location, uint32_t ind
   for (unsigned i = 0; i < me->spin_count; i++) {
     if (me->spin[i].location != index || me->spin[i].pc != pc) continue;
     for (unsigned back = 0; back < count; back++)
-      if (store_back(location, back) == me->spin[i].store) return back;
+      if (state->store[store_back(location, back)].serial == me->spin[i].store) return back;
   }
   return count;
 }
@@ -223,9 +241,9 @@ static unsigned without_repetition(const struct location *location, uint32_t ind
  * loop has read stays noted, so that it reads the newest of all else that it waits for: a store is seen at some time.
  */
 static bool await_change(void) {
-  uint32_t stores = state->stores;
+  uint32_t changes = state->changes;
   schedule_spin();
-  if (state->stores == stores) return false;
+  if (state->changes == changes) return false;
   self()->spin_count = 0;
   return true;
 }
@@ -263,9 +281,9 @@ uint64_t atomics_load(uintptr_t address, unsigned size, int order, const void *p
   unsigned back = choose(CHOICE_STORE, count);
   uint32_t at = store_back(location, back);
   struct store *store = &state->store[at];
-  repeats(self(), index, at, pc);
+  repeats(self(), index, store->serial, pc);
   note_seen(store);
-  learn(store, acquires(order));
+  acquire_from(store, acquires(order));
   record(OP_LOAD, location, index, back, false, order, store->value, pc);
   return store->value;
 }
@@ -310,19 +328,20 @@ static void synchronise(struct location *location, struct store *store, const st
 
 static void append(struct location *location, uint32_t index, uint64_t value, int order, bool rmw) {
   struct fiber *me = self();
-  uint32_t before = location->newest;
+  const struct store *before = &state->store[location->newest];
+  bool changes = !rmw || value != before->value; /* who spins by exchanging changes nothing for others that do */
   if (releases(order)) memory_fold_handlers(me);
-  struct store *store = new_store(location);
+  struct store *store = next_store(location);
   store->value = value;
   store->lane = (uint8_t)me->lane;
   store->clock = me->clock.lane[me->lane];
   store->seq_cst = order == __ATOMIC_SEQ_CST;
   note_seen(store);
-  synchronise(location, store, &state->store[before], rmw, releases(order));
+  synchronise(location, store, before, rmw, releases(order));
   memcpy((void *)location->address, &value, location->size);
   if (releases(order)) memory_barrier_step();
-  /* Who spins by exchanging changes nothing for others that do. */
-  if (rmw && store->value == state->store[before].value) return;
+  state->changes++;
+  if (!changes) return;
   me->spin_count = 0;
   schedule_stored(index);
 }
@@ -366,10 +385,10 @@ uint64_t atomics_rmw(enum rmw rmw, uintptr_t address, unsigned size, uint64_t op
   struct store *read = &state->store[location->newest];
   uint64_t old = read->value;
   note_seen(read);
-  learn(read, acquires(order));
+  acquire_from(read, acquires(order));
   uint64_t new = cut(compute(rmw, old, operand), size);
   append(location, index, new, order, true);
-  if (new == old) repeats(self(), index, location->newest, pc);
+  if (new == old) repeats(self(), index, state->store[location->newest].serial, pc);
   record(OP_RMW, location, index, 0, true, order, old, pc);
   return old;
 }
@@ -407,7 +426,7 @@ bool atomics_compare_exchange(uintptr_t address, unsigned size, uint64_t *expect
     struct store *read = &state->store[location->newest];
     shadow_access(address, size, true, true, pc);
     note_seen(read);
-    learn(read, acquires(order));
+    acquire_from(read, acquires(order));
     append(location, index, cut(desired, size), order, true);
     record(OP_RMW, location, index, 0, true, order, wanted, pc);
     return true;
@@ -416,9 +435,9 @@ bool atomics_compare_exchange(uintptr_t address, unsigned size, uint64_t *expect
   uint32_t at = store_back(location, back);
   if (state->store[at].value == wanted) self()->spurious_store = at;
   struct store *read = &state->store[at];
-  repeats(self(), index, at, pc);
+  repeats(self(), index, read->serial, pc);
   note_seen(read);
-  learn(read, acquires(failure_order));
+  acquire_from(read, acquires(failure_order));
   *expected = read->value;
   record(OP_RMW, location, index, back + 1, false, failure_order, read->value, pc);
   return false;

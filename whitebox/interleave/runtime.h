@@ -73,8 +73,8 @@ struct fiber {
   unsigned lane;
   struct clock clock;                  /* happens-before: what this thread knows */
   struct clock acquirable;             /* of relaxed loads, for an acquire fence to come */
-  struct clock released;      /* at its last release fence */
-  bool fenced;                /* there was one */
+  struct clock released;               /* at its last release fence */
+  bool fenced;                         /* there was one */
   struct clock view;                   /* what seq_cst fences make visible without synchronising */
   struct clock after_handler;          /* of handlers that have returned, known from the next barrier on */
   bool handled;                        /* there is something new in it */
@@ -112,7 +112,7 @@ struct fiber {
 
   /* Not cleared when a fiber begins: the counts above tell what is valid. */
   struct {
-    uint32_t location, store;
+    uint32_t location, store; /* and the serial number of the store that was read */
     const void *pc;
   } spin[SPIN_MAX];
   const void *call[CALLS_MAX];

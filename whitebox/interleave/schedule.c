@@ -1,4 +1,5 @@
 /* Who runs: scheduling points, waiting, virtual time, the end of a run. */
+#include "record.h"
 #include "runtime.h"
 #include "stage.h"
 #include "sync.h"
@@ -159,6 +160,7 @@ void schedule_spin(void) {
   if (UNLIKELY(RT->setting_up)) return;
   struct fiber *me = RT->current;
   count_step();
+  if (UNLIKELY(RT->recording)) record_waits(me->pending.address);
   me->spinning = true;
   RT->spinners |= bit(me);
   set_state(me, FIBER_READY);
@@ -213,6 +215,7 @@ bool schedule_block(uintptr_t waits_for, uint64_t deadline) {
   me->wait[level].deadline = deadline;
   me->wait[level].woken = me->wait[level].timed_out = me->wait[level].interrupted = false;
   me->spin_count = 0;
+  if (UNLIKELY(RT->recording)) record_waits(waits_for);
   set_state(me, FIBER_BLOCKED);
   for (;;) {
     pick();
@@ -300,5 +303,7 @@ void schedule_executed(enum op_kind kind, uintptr_t address, uint32_t location, 
   RT->hash =
       mix(RT->hash, (uint64_t)me->lane | (uint64_t)kind << 8 | (uint64_t)location << 16 | (uint64_t)detail << 40);
   if (UNLIKELY(RT->spinners)) schedule_stored(ANYTHING);
-  if (UNLIKELY(RT->tracing)) trace_executed(me, kind, address, location, detail, me->pending.write);
+  /* What is not explored follows from what is. */
+  if (UNLIKELY(RT->tracing && !stage->unexplored))
+    trace_executed(me, kind, address, location, detail, me->pending.write);
 }
