@@ -238,11 +238,11 @@ def _parsed(path, name, stamp):
     return parse(name, path.read_text())
 
 
-def load(root, names=None):
+def load(root):
     """{name: Source} of gc/, headers first; atomic.h and point.h define the words and are none of it."""
     found = {}
     for path in sorted((Path(root) / "gc").glob("*.[ch]"), key=lambda p: (p.suffix != ".h", p.name)):
-        if path.name in ("atomic.h", "point.h") or names and path.name not in names:
+        if path.name in ("atomic.h", "point.h"):
             continue
         found[f"gc/{path.name}"] = _parsed(path, f"gc/{path.name}", path.stat().st_mtime_ns)
     return found
