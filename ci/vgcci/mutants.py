@@ -125,7 +125,7 @@ def splits(uses, collector):
                     f"if (same_) atomic_store_explicit(place_, {values[2]}, {store}); else *wanted_ = old_; same_; }})")
         elif use.operation in SPLIT:
             value = SPLIT[use.operation].format(*values)
-            result = "(void)0;" if _alone(use) else "(void)0; old_;"
+            result = "(void)old_;" if _alone(use) else "old_;"
             text = f"({{ {read} atomic_store_explicit(place_, {value}, {store}); {result} }})"
         else:
             raise atomics.AtomicError(f"{use.source.name}:{use.line}: no split is known for {use.operation}")
@@ -139,7 +139,7 @@ def splits(uses, collector):
 # Calls that store nothing that other threads read.
 SILENT = re.compile(r"POINT|OPAQUE|KEEP_ALIVE|LIKELY|UNLIKELY|sizeof|platform_edge_\w+|platform_(?:un)?poison|poison"
                     r"|event_record|lock_assert_held|platform_now_ns|load_\w+|atomic_load_explicit|bitmap_\w+"
-                    r"|span_remote|span_class|span_state|if|for|while|switch|return")
+                    r"|span_remote|span_class|span_state|signal_order|if|for|while|switch|return")
 ASSIGNMENT = re.compile(r"(?<![=!<>])(?:[-+|&^*/%]|<<|>>)?=(?!=)|\+\+|--")
 
 
