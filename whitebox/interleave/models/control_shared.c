@@ -93,7 +93,46 @@ static void hooks(void) {
 INTERLEAVE_MODEL(hooks, .setup = hooks_start, .run = hooks, AT_ONCE,
                  .title = "a hook is set while another thread runs into an error: the old one is told or the new one");
 
+/* ---- Loaded objects ---- */
+
+static void lists_modules(void) { interleave_assert(roots_list_modules()); }
+
+static void modules(void) {
+  static void (*const parts[])(void) = {lists_modules, lists_modules};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(modules, .setup = stopping_start, .run = modules, AT_ONCE,
+                 .title = "two threads list the loaded objects: one list remains");
+
 /* ---- Whose cycle ---- */
+
+static _Atomic bool forbidden;
+
+/* What a cycle does that may start is of no interest here. */
+static void starts(void *arg) {
+  (void)arg;
+  interleave_assert(!load_relaxed(&forbidden));
+  interleave_assume(false);
+}
+
+static void watched_start(void) {
+  stopping_start();
+  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .cycle_start = starts}, NULL);
+}
+
+static void forbids(void) {
+  vgc_disable();
+  store_relaxed(&forbidden, true);
+}
+
+static void may_collect(void) { interleave_assert(vgc_collect() == -1 && errno == EBUSY); }
+
+static void disabled(void) {
+  static void (*const parts[])(void) = {may_collect, forbids};
+  together(2, parts);
+}
+INTERLEAVE_MODEL(disabled, .setup = watched_start, .run = disabled, AT_ONCE,
+                 .title = "no cycle starts once vgc_disable has returned");
 
 static sem_t begins;
 static unsigned cycles;
