@@ -104,11 +104,6 @@ INTERLEAVE_MODEL(result, .setup = stopping_start, .run = result, .preemptions = 
 
 static void *object[3];
 
-static void allocates_and_leaves(void) {
-  object[0] = marked();
-  interleave_assert(vgc_thread_detach() == 0);
-}
-
 static void *starts_with_cache(void *arg) {
   object[2] = marked();
   interleave_point();
@@ -122,15 +117,22 @@ static void starts_another(void) {
   interleave_assert(pthread_join(other, NULL) == 0);
 }
 
-/* It registers again, with the cache that came free or a new one: never with one that another has by now. */
-static void leaves_and_allocates(void) {
-  allocates_and_leaves();
+/* Its cache has come free before anything is explored. It registers again, with that one or another: never with one
+ * that somebody else has by now. */
+static void *leaves_and_allocates(void *arg) {
+  object[0] = marked();
+  interleave_assert(vgc_thread_detach() == 0);
+  interleave_meet(2, true);
   object[1] = marked();
+  return arg;
 }
 
 static void cache_changes_hands(void) {
-  static void (*const parts[])(void) = {starts_another, leaves_and_allocates};
-  together(2, parts);
+  interleave_meet(1, false);
+  interleave_assert(pthread_create(&thread, NULL, leaves_and_allocates, NULL) == 0);
+  interleave_meet(2, true);
+  starts_another();
+  interleave_assert(pthread_join(thread, NULL) == 0);
   for (unsigned i = 0; i < 3; i++) {
     expect_marked(object[i]);
     for (unsigned j = 0; j < i; j++) interleave_assert(object[i] != object[j]);
