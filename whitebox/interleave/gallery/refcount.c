@@ -1,4 +1,5 @@
 /* A reference count that goes down by relaxed steps: who frees the object has not waited for those who used it.
+ * (ThreadSanitizer does not know fences, and accuses the correct version too.)
  * Source: the documentation of Boost.Atomic, "Reference counting"; H. Sutter, atomic<> weapons, 2012. */
 #include "gallery.h"
 
