@@ -40,6 +40,8 @@ def wanted_detectors(row_ablation, matrix):
     for name in ("whitebox", "tsan", "asan"):
         if (name, "bugs") != (declared.name, declared.program):
             every.append(detectors.Detector(name, "bugs", [row_ablation.id]))
+    if declared.name != "interleave":
+        every.append(detectors.parse("interleave", row_ablation.id))
     return every
 
 

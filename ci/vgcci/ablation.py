@@ -1,7 +1,7 @@
 """The ablation file: a small edit of gc/ that puts a bug back.
 
     title: one line
-    detector: whitebox                 whitebox | tsan [PROGRAM ARGS] | asan [PROGRAM ARGS] | stress PROGRAM ARGS
+    detector: whitebox                 whitebox | tsan [PROGRAM ARGS] | asan [PROGRAM ARGS] | stress PROGRAM ARGS | interleave
     kill: deadlock                     optional: the watchdog's verdict counts
     file: gc/cache.c
     <<<<<<<
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from .paths import BUGS, relative
 
-DETECTORS = ("whitebox", "tsan", "asan", "stress")
+DETECTORS = ("whitebox", "tsan", "asan", "stress", "interleave")
 
 
 class AblationError(Exception):

@@ -1,15 +1,21 @@
-"""What can see a bug: the white-box test, the sanitizers' builds of it, a stress program. Each runs one command in a
-copy of the tree and judges how it ended."""
+"""What can see a bug: the white-box test, the sanitizers' builds of it, a stress program, the schedule explorer. Each runs
+one command in a copy of the tree and judges how it ended."""
 
 import functools
+import itertools
 import re
 import shlex
 from dataclasses import dataclass
 
-from . import host
+from . import host, seeds
 from .process import run
 
-PRESETS = {"whitebox": "dev", "stress": "dev", "tsan": "tsan", "asan": "asan"}
+PRESETS = {"whitebox": "dev", "stress": "dev", "tsan": "tsan", "asan": "asan", "interleave": "dev"}
+# The same for every bug: all models share it, none is told what to look for.
+INTERLEAVE_SECONDS = 10
+# A row of the explorer's table: model, strategy, ..., what it found and in which run.
+INTERLEAVE_FOUND = re.compile(r"^(\w+) +portfolio .* (race|assertion|deadlock|livelock|memory|lock|crash) in run \d+",
+                              re.MULTILINE)
 SANITIZER_REPORT = re.compile(r"WARNING: ThreadSanitizer|FATAL: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer"
                               r"|runtime error: ")
 # A stress program's oracle, its watchdog, and the library's own checks say so in these words.
@@ -30,8 +36,8 @@ class Verdict:
 
 @dataclass
 class Detector:
-    name: str     # whitebox | tsan | asan | stress
-    program: str  # bugs, or a stress program
+    name: str     # whitebox | tsan | asan | stress | interleave
+    program: str  # bugs, models, or a stress program
     arguments: list
 
     @property
@@ -44,12 +50,14 @@ class Detector:
         return f"bug_{self.arguments[0]}" if self.program == "bugs" else self.program
 
     def __str__(self):
-        return self.name if self.program == "bugs" else " ".join([self.name, self.program, *self.arguments])
+        return self.name if self.program in ("bugs", "models") else " ".join([self.name, self.program, *self.arguments])
 
 
 def parse(text, id):
     """A detector from the 'detector:' line of an ablation."""
     words = shlex.split(text)
+    if words[0] == "interleave":
+        return Detector("interleave", "models", [])
     if len(words) > 1:
         program = words[1] if words[1].startswith("stress_") else f"stress_{words[1]}"
         return Detector(words[0], program, words[2:])
@@ -80,6 +88,21 @@ def _program_outcome(result):
     return "crash" if result.status < 0 or result.status > 128 else "error"
 
 
+def _models_outcome(result):
+    """The explorer's own defects (status 3) are none of the bug's."""
+    if result.timed_out or result.status not in (0, 1):
+        return "error"
+    return "assertion" if INTERLEAVE_FOUND.search(result.output) else "clean"
+
+
+def _exploration(run_number):
+    seed = seeds.derive(seeds.commit(), "interleave", run_number)
+    return ["--strategy", "portfolio", "--seconds", str(INTERLEAVE_SECONDS), "--shrink-seconds", "0", "--seed", str(seed)]
+
+
+_explorations = itertools.count()
+
+
 @functools.cache
 def prefix(name):
     """What the programs of a sanitizer's build are started with on this host."""
@@ -92,8 +115,12 @@ def detect(detector, tree, deadline, alone=False):
     if not program:
         return Verdict("error", 0.0, f"no program {name} in build/{detector.preset}", "")
     arguments = detector.arguments
+    if detector.name == "interleave":
+        deadline = max(deadline, 3 * INTERLEAVE_SECONDS)
+        arguments = [*_exploration(next(_explorations)), *arguments]
     if detector.program == "bugs":
         arguments = ["--deadline", str(deadline), *arguments]
     result = run([*prefix(detector.name), program, *arguments], timeout=deadline + 3, cwd=tree.root)
-    outcome = _bugs_outcome(result) if detector.program == "bugs" else _program_outcome(result)
-    return Verdict(outcome, result.seconds, result.output, shlex.join([detector.program, *detector.arguments]))
+    judge = {"bugs": _bugs_outcome, "models": _models_outcome}.get(detector.program, _program_outcome)
+    shown = arguments if detector.name == "interleave" else detector.arguments
+    return Verdict(judge(result), result.seconds, result.output, shlex.join([detector.program, *shown]))
