@@ -49,7 +49,7 @@ struct interleave_model {
   enum interleave_failure expect;
   /* If given, the exact set of strings that interleave_outcome must produce over all executions, separated by '|'. */
   const char *outcomes;
-  unsigned preemptions;   /* bound of the exhaustive strategy by default; 0: none */
+  unsigned preemptions; /* bound of the exhaustive strategy by default; 0: none */
   /* Random runs, at the start of each process, from which is learnt what words threads share: operations on others are
    * no scheduling points then, so there are fewer executions, and none is lost: a run fails in which one proves to be
    * shared. For a program with much state that each thread has for itself. 0: every operation is a point. */
@@ -84,9 +84,10 @@ void interleave_outcome(const char *format, ...) __attribute__((format(printf, 1
 unsigned interleave_self(void);
 /* A place where another thread may go on: for code whose own steps are not atomics. */
 void interleave_point(void);
-/* Waits until `threads` threads have called it; then all go on, with all that each did before known to each. From here
- * on the run is explored, or it is not: then no choice is made, the current thread goes on while it can and loads read
- * the newest store. A run begins explored. For what the threads of a run prepare, and for what is certain after. */
+/* Waits until `threads` threads have called it (1: for nobody); then all go on, with all that each did before known to
+ * each. From here on the run is explored, or it is not: then no choice is made, the current thread goes on while it can
+ * and loads read the newest store. A run begins explored. For what the threads of a run prepare, and for what is
+ * certain after. */
 void interleave_meet(unsigned threads, bool explored);
 /* For setup: the range is also written by code that is not instrumented (no_sanitize functions), which the reset cannot
  * follow; it is put back by copy after each run. */

@@ -9,6 +9,11 @@ void stage_begin(void) { *stage = (struct stage){0}; }
 void interleave_meet(unsigned threads, bool explored) {
   if (threads == 0) fail(INTERLEAVE_UNSUPPORTED, "interleave_meet(0): a meeting of nobody");
   if (RT->setting_up) fail(INTERLEAVE_UNSUPPORTED, "interleave_meet in a setup, where nothing is explored");
+  if (threads == 1) { /* others may be waiting for a meeting of theirs */
+    stage->unexplored = !explored;
+    if (explored) schedule_any();
+    return;
+  }
   /* No point before it: to come later is no other execution than to be overtaken at the next step. */
   self()->pending = (struct operation){.kind = OP_JOIN, .address = (uintptr_t)stage};
   memory_release(&stage->arriving);

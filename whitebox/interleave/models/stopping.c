@@ -115,9 +115,7 @@ static void look_at(const struct thread *thread) {
   for (unsigned i = 0; i < PLATFORM_SAVED_REGISTERS; i++) registers_seen ^= thread->blocked_registers[i];
 }
 
-void world_stops(unsigned others) {
-  thread_registry_lock();
-  interleave_assert(world_stop() == others);
+void world_look(void) {
   interleave_assert(world_is_stopped());
   for (struct thread *thread = thread_first(); thread; thread = thread->next) {
     bool present = load_relaxed(&thread->state) == THREAD_RUNNING || load_relaxed(&thread->state) == THREAD_BLOCKING;
@@ -125,6 +123,12 @@ void world_stops(unsigned others) {
     look_at(thread);
   }
   work_look();
+}
+
+void world_stops(unsigned others) {
+  thread_registry_lock();
+  interleave_assert(world_stop() == others);
+  world_look();
 }
 
 void world_goes_on(void) {

@@ -40,6 +40,8 @@ void work_expect_whole(void);
 
 /* Stops the world: so many other threads must be stopped or blocking. Looks at the work. */
 void world_stops(unsigned others);
+/* The look alone; then the end of the stop. */
+void world_look(void);
 void world_goes_on(void);
 /* Both. */
 void world_stops_for_a_moment(unsigned others);

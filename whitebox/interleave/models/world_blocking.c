@@ -53,6 +53,31 @@ static void blocking_over_two_stops(void) {
 INTERLEAVE_MODEL(blocking_over_two_stops, .setup = stopping_start, .run = blocking_over_two_stops, .preemptions = 2,
                  .prompt_signals = true, .title = "a thread that waited for one stop to end may meet the next");
 
+static void leaves_only(void) {
+  interleave_meet(2, false);
+  vgc_blocking_enter();
+  interleave_meet(2, true);
+  vgc_blocking_leave();
+}
+
+/* What follows the stop is certain. */
+static void stops_who_leaves(void) {
+  interleave_meet(2, false);
+  thread_registry_lock();
+  interleave_meet(2, true);
+  interleave_assert(world_stop() == 1);
+  interleave_meet(1, false);
+  world_look();
+  world_goes_on();
+}
+
+static void leave_or_wait(void) {
+  static void (*const parts[])(void) = {stops_who_leaves, leaves_only};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(leave_or_wait, .setup = stopping_start, .run = leave_or_wait, .preemptions = UINT32_MAX,
+                 .prompt_signals = true, .title = "a stop meets a thread that leaves its region, and nothing else");
+
 /* ---- Scanned where it entered ---- */
 
 static void *kept;

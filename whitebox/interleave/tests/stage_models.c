@@ -65,6 +65,19 @@ static void meetings_in_a_row(void) {
 INTERLEAVE_MODEL(meetings_in_a_row, .run = meetings_in_a_row, .expect = INTERLEAVE_RACE,
                  .title = "who comes to the next meeting early orders nothing for who is late to leave the last");
 
+static void meeting_alone(void) {
+  pthread_t thread = start(read_after, NULL);
+  plain = 1;
+  interleave_point();
+  interleave_meet(1, false);
+  interleave_meet(1, true);
+  interleave_meet(2, true);
+  join(thread);
+  interleave_assert(seen[0] == 1);
+}
+INTERLEAVE_MODEL(meeting_alone, .run = meeting_alone, .preemptions = 3,
+                 .title = "who says alone what is explored is not taken for one that others wait for");
+
 static void meeting_missed(void) { interleave_meet(2, true); }
 INTERLEAVE_MODEL(meeting_missed, .run = meeting_missed, .expect = INTERLEAVE_DEADLOCK,
                  .title = "a meeting to which one does not come");
