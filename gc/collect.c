@@ -56,7 +56,7 @@ static void sweep_if_owned(struct span *span, void *arg) {
 
 static void stopped(void *arg) {
   struct cycle *cycle = arg;
-  fetch_add_relaxed(&begun, 1);
+  store_relaxed(&begun, load_relaxed(&begun) + 1);
   POINT(collect_stopped);
   cycle->marked = mark_all();
   if (config.check_level >= 3) check_heap();

@@ -4,12 +4,14 @@
 
 #include "atomic.h"
 #include "platform.h"
+#include "thread.h"
 
 #define RING_EVENTS 64u
 #define RING_COUNT  64u
 
-/* Threads share rings by their number once there are more threads than rings; an event may then be torn, which a dump
- * after a failure can live with. All fields relaxed: nothing follows from an event. */
+/* Threads share rings, by their number, once there are more threads than rings; an event may then be torn or lost,
+ * which a dump after a failure can live with. All fields relaxed, and no read-modify-write: nothing follows from an
+ * event. */
 static struct {
   _Atomic uint32_t next;
   struct {
@@ -18,19 +20,20 @@ static struct {
     _Atomic uintptr_t a, b;
   } events[RING_EVENTS];
 } rings[RING_COUNT] COLLECTOR_DATA;
-static _Atomic uint32_t threads_seen COLLECTOR_DATA;
-static _Thread_local uint32_t thread_number __attribute__((tls_model("initial-exec")));
 
 static const char *const names[] = {"none",  "refill",    "span-taken", "span-made", "remote", "stop",
                                     "cycle", "surrender", "attach",     "leave",     "error"};
 
 void event_record(enum event_kind kind, uintptr_t a, uintptr_t b) {
-  if (!thread_number) thread_number = fetch_add_relaxed(&threads_seen, 1) + 1;
-  uint32_t ring = thread_number % RING_COUNT;
-  uint32_t slot = fetch_add_relaxed(&rings[ring].next, 1) % RING_EVENTS;
+  const struct thread *self = thread_self();
+  uint32_t number = self ? (uint32_t)self->birth : 0; /* 0: not registered */
+  uint32_t ring = number % RING_COUNT;
+  uint32_t next = load_relaxed(&rings[ring].next);
+  store_relaxed(&rings[ring].next, next + 1);
+  uint32_t slot = next % RING_EVENTS;
   store_relaxed(&rings[ring].events[slot].time, platform_now_ns());
   store_relaxed(&rings[ring].events[slot].kind, (uint32_t)kind);
-  store_relaxed(&rings[ring].events[slot].thread, thread_number);
+  store_relaxed(&rings[ring].events[slot].thread, number);
   store_relaxed(&rings[ring].events[slot].a, a);
   store_relaxed(&rings[ring].events[slot].b, b);
 }

@@ -13,7 +13,8 @@
 #define FIRST_CHUNK 64u
 #define CHUNKS      26u
 
-/* An entry and the chunk that holds it: release by registration under the roots lock, acquire by layout_of. */
+/* Written by registration under the roots lock. An entry: release there, acquire by layout_of. A chunk: relaxed on both
+ * sides, for it is zero from the system, and all that is ever in it are entries. */
 static _Atomic(_Atomic(const struct layout *) *) chunks[CHUNKS] COLLECTOR_DATA;
 static uint32_t count COLLECTOR_DATA;                       /* roots lock */
 static char *room COLLECTOR_DATA, *room_end COLLECTOR_DATA; /* roots lock: where the next layout goes */
@@ -29,9 +30,8 @@ const struct layout *layout_of(vgc_layout_id id) {
   uint32_t within;
   unsigned chunk = chunk_of(id - 1, &within);
   if (chunk >= CHUNKS) return NULL;
-  /* Acquire, both: add's releases. */
-  _Atomic(const struct layout *) *entries = load_acquire(&chunks[chunk]);
-  return entries ? load_acquire(&entries[within]) : NULL;
+  _Atomic(const struct layout *) *entries = load_relaxed(&chunks[chunk]);
+  return entries ? load_acquire(&entries[within]) : NULL; /* acquire: add's release */
 }
 
 static void *carve(size_t bytes) {
@@ -68,7 +68,7 @@ static vgc_layout_id add(const struct vgc_layout *given) {
     size_t bytes = ((size_t)FIRST_CHUNK << chunk) * sizeof *entries;
     entries = platform_reserve((bytes + 4095) / 4096 * 4096, 4096);
     if (!entries) return 0;
-    store_release(&chunks[chunk], entries); /* release: mapped, zero; acquire in layout_of */
+    store_relaxed(&chunks[chunk], entries);
   }
   struct layout *layout = copy_of(given);
   if (!layout) return 0;

@@ -73,6 +73,10 @@ void thread_table_size(size_t entries) {
 
 /* ---- Records; registry lock ---- */
 
+/* One writer at a time, so no read-modify-write. */
+static void count_up(_Atomic size_t *counter) { store_relaxed(counter, load_relaxed(counter) + 1); }
+static void count_down(_Atomic size_t *counter) { store_relaxed(counter, load_relaxed(counter) - 1); }
+
 static bool grow(void) {
   POINT(registry_grow);
   size_t bytes = (registry.next_table * sizeof(struct thread) + 4095) / 4096 * 4096;
@@ -149,14 +153,14 @@ static void watch(struct thread *self) {
   pthread_mutexattr_destroy(&robust);
   pthread_mutex_lock(&self->alive);
   self->watched = true;
-  fetch_add_relaxed(&registry.uncertain, 1);
+  count_up(&registry.uncertain);
 }
 
 static void unwatch(struct thread *self) {
   if (!self->watched) return;
   self->watched = false;
   pthread_mutex_unlock(&self->alive);
-  fetch_sub_relaxed(&registry.uncertain, 1);
+  count_down(&registry.uncertain);
 }
 
 bool thread_dead(struct thread *thread) {
@@ -166,17 +170,17 @@ bool thread_dead(struct thread *thread) {
   if (rc == EOWNERDEAD) pthread_mutex_consistent(&thread->alive);
   thread->watched = false;
   pthread_mutex_unlock(&thread->alive);
-  fetch_sub_relaxed(&registry.uncertain, 1);
+  count_down(&registry.uncertain);
   return true;
 }
 
 void thread_lost(struct thread *thread) {
   /* Its id may be another's from now on, so nobody asks about the lock that it held. */
-  if (thread->watched) fetch_sub_relaxed(&registry.uncertain, 1);
+  if (thread->watched) count_down(&registry.uncertain);
   thread->watched = false;
   thread->position = NULL;
-  fetch_add_relaxed(&registry.uncertain, 1);
-  fetch_sub_relaxed(&registry.running, 1);
+  count_up(&registry.uncertain);
+  count_down(&registry.running);
   store_relaxed(&thread->state, THREAD_LOST);
 }
 
@@ -208,7 +212,7 @@ void thread_reap(void) {
     if (!lost) return;
     cache_thread_exit(lost);
     thread_registry_lock();
-    fetch_sub_relaxed(&registry.uncertain, 1);
+    count_down(&registry.uncertain);
     drop_inherited(lost);
     store_relaxed(&lost->state, THREAD_EXITED);
     if (lost->detached) record_free(lost);
@@ -231,7 +235,7 @@ static void become_running(struct thread *self, const struct bounds *stack) {
   handle_set(self, pthread_self());
   POINT(thread_before_running);
   store_relaxed(&self->state, THREAD_RUNNING);
-  fetch_add_relaxed(&registry.running, 1);
+  count_up(&registry.running);
   current = own_record = self;
   own_birth = self->birth;
 }
@@ -332,7 +336,7 @@ void thread_leave(struct thread *self) {
   thread_registry_lock();
   drop_inherited(self);
   unwatch(self);
-  fetch_sub_relaxed(&registry.running, 1);
+  count_down(&registry.running);
   store_relaxed(&self->state, THREAD_EXITED);
   POINT(thread_exit_between);
   self->handle_known = self->handle_known && !self->detached;
