@@ -31,11 +31,11 @@ static size_t descriptor_lines_bound(size_t pages) {
 
 static void release(struct arena *arena, size_t bytes) {
   store_relaxed(&arena->bytes, 0);
-  if (arena->base) platform_release((void *)arena->base, bytes);
+  if (load_relaxed(&arena->base)) platform_release((void *)load_relaxed(&arena->base), bytes);
   if (arena->map) platform_release((void *)arena->map, arena->map_bytes);
   if (arena->descriptors) platform_release(arena->descriptors, arena->descriptor_bytes);
   if (arena->tags) platform_release(arena->tags, arena->tag_bytes);
-  arena->base = 0;
+  store_relaxed(&arena->base, 0);
   arena->map = NULL;
   arena->descriptors = NULL;
   arena->tags = NULL;
@@ -50,12 +50,12 @@ static bool reserve(struct arena *arena, size_t bytes) {
   arena->descriptor_lines = 1;
   arena->used_pages = 0;
   arena->leak_root_bytes = 0;
-  arena->base = (uintptr_t)platform_reserve(bytes, config.page_bytes < 4096 ? 4096 : config.page_bytes);
+  store_relaxed(&arena->base, (uintptr_t)platform_reserve(bytes, config.page_bytes < 4096 ? 4096 : config.page_bytes));
   POINT(arena_half_made);
   arena->map = platform_reserve(arena->map_bytes, 4096);
   arena->tags = platform_reserve(arena->tag_bytes, 4096);
   arena->descriptors = platform_reserve(arena->descriptor_bytes, 4096);
-  if (!arena->base || !arena->map || !arena->tags || !arena->descriptors) {
+  if (!load_relaxed(&arena->base) || !arena->map || !arena->tags || !arena->descriptors) {
     release(arena, bytes);
     return false;
   }
@@ -85,15 +85,16 @@ void arena_use(struct arena *arena, size_t pages) {
   arena->used_pages = pages;
   size_t used = pages << arena->page_shift, all = load_relaxed(&arena->bytes);
   if (LIKELY(used <= arena->leak_root_bytes)) return;
-  if (arena->leak_root_bytes) platform_leak_root_forget((void *)arena->base, arena->leak_root_bytes);
+  if (arena->leak_root_bytes) platform_leak_root_forget((void *)load_relaxed(&arena->base), arena->leak_root_bytes);
   arena->leak_root_bytes = used < all / 2 ? used * 2 : all;
-  platform_leak_root((void *)arena->base, arena->leak_root_bytes);
+  platform_leak_root((void *)load_relaxed(&arena->base), arena->leak_root_bytes);
 }
 
 void arena_release_all(void) {
   for (uint32_t i = load_relaxed(&arenas_count); i-- > 0;) {
-    platform_unpoison((void *)arenas[i].base, arenas[i].used_pages << arenas[i].page_shift);
-    if (arenas[i].leak_root_bytes) platform_leak_root_forget((void *)arenas[i].base, arenas[i].leak_root_bytes);
+    platform_unpoison((void *)load_relaxed(&arenas[i].base), arenas[i].used_pages << arenas[i].page_shift);
+    if (arenas[i].leak_root_bytes)
+      platform_leak_root_forget((void *)load_relaxed(&arenas[i].base), arenas[i].leak_root_bytes);
     release(&arenas[i], load_relaxed(&arenas[i].bytes));
   }
   store_relaxed(&arenas_count, 0);
@@ -101,7 +102,7 @@ void arena_release_all(void) {
 
 size_t arena_metadata_bytes(void) {
   size_t bytes = 0;
-  for (uint32_t i = 0; i < load_relaxed(&arenas_count); i++)
+  for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++)
     bytes += arenas[i].descriptor_lines * PLATFORM_CACHE_LINE +
              arenas[i].used_pages * (sizeof(uint32_t) + sizeof(struct run_tag));
   return bytes;

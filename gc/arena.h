@@ -23,7 +23,8 @@ struct run_tag;
 struct arena {
   /* Immutable once `bytes` (release by arena_add, acquire by arena_of) has published it; 0 holds no address (V03): */
   _Atomic size_t bytes;
-  uintptr_t base;
+  /* Read by who has seen 0 bytes, too, and then without effect: relaxed (X62). */
+  _Atomic uintptr_t base;
   uint32_t page_shift;
   _Atomic uint32_t *map; /* entries: release by whoever makes the span (pages lock), acquire by span_of */
   char *descriptors;
@@ -59,17 +60,17 @@ static ALWAYS_INLINE struct span *arena_span_at(const struct arena *arena, uintp
 static ALWAYS_INLINE struct arena *arena_of(uintptr_t address) {
   /* Acquire: reserve's release of the bytes, arena_add's of the count, each after the rest of the entry. */
   size_t bytes = load_acquire(&arenas[0].bytes);
-  if (LIKELY(address - arenas[0].base < bytes)) return &arenas[0];
+  if (LIKELY(address - load_relaxed(&arenas[0].base) < bytes)) return &arenas[0];
   uint32_t count = load_acquire(&arenas_count);
   for (uint32_t i = 1; i < count; i++)
-    if (address - arenas[i].base < load_relaxed(&arenas[i].bytes)) return &arenas[i];
+    if (address - load_relaxed(&arenas[i].base) < load_relaxed(&arenas[i].bytes)) return &arenas[i];
   return NULL;
 }
 
 /* The span that covers the address, or NULL. */
 static ALWAYS_INLINE struct span *span_of(uintptr_t address) {
   struct arena *arena = arena_of(address);
-  return arena ? arena_span_at(arena, address - arena->base) : NULL;
+  return arena ? arena_span_at(arena, address - load_relaxed(&arena->base)) : NULL;
 }
 
 #endif

@@ -22,7 +22,7 @@ static size_t object_bytes(const struct span *span) {
 
 static bool test_and_set(uintptr_t object) {
   const struct arena *arena = arena_of(object);
-  size_t bit = (object - arena->base) / 8;
+  size_t bit = (object - load_relaxed(&arena->base)) / 8;
   uint8_t *byte = &maps[arena - arenas][bit / 8];
   uint8_t mask = (uint8_t)(1u << bit % 8);
   bool was = *byte & mask;

@@ -168,7 +168,7 @@ static ALWAYS_INLINE void line_enqueue(uintptr_t address) {
   if (LIKELY(address - marker.heap_low >= marker.heap_bytes)) return;
   struct arena *arena = arena_of(address);
   if (UNLIKELY(!arena)) return;
-  struct span *span = arena_span_at(arena, address - arena->base);
+  struct span *span = arena_span_at(arena, address - load_relaxed(&arena->base));
   if (!span) return;
   __builtin_prefetch(&span->base);
   unsigned at = marker.lines_next++ % QUEUE;
@@ -262,9 +262,9 @@ static void rescan(void) {
 
 static void bound_heap(void) {
   uintptr_t low = UINTPTR_MAX, high = 0;
-  for (uint32_t i = 0; i < load_relaxed(&arenas_count); i++) {
-    uintptr_t end = arenas[i].base + (arenas[i].used_pages << arenas[i].page_shift);
-    if (arenas[i].base < low) low = arenas[i].base;
+  for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++) {
+    uintptr_t end = load_relaxed(&arenas[i].base) + (arenas[i].used_pages << arenas[i].page_shift);
+    if (load_relaxed(&arenas[i].base) < low) low = load_relaxed(&arenas[i].base);
     if (end > high) high = end;
   }
   marker.heap_low = low;

@@ -47,7 +47,7 @@ static void bin_remove(struct arena *arena, size_t page) {
 
 /* Pages to skip at the run's start so that it begins aligned as an address. */
 static size_t skip_for(const struct arena *arena, size_t page, size_t align) {
-  size_t number = (arena->base >> arena->page_shift) + page;
+  size_t number = (load_relaxed(&arena->base) >> arena->page_shift) + page;
   return (align - number % align) % align;
 }
 
@@ -69,7 +69,7 @@ static struct run split(struct arena *arena, size_t page, size_t skip, size_t pa
 }
 
 struct run pages_take(size_t pages, size_t align) {
-  for (uint32_t i = 0; i < load_relaxed(&arenas_count); i++)
+  for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++)
     for (unsigned bin = bin_of(pages); bin < BINS; bin++) {
       size_t best = 0;
       for (uint64_t link = state.heads[i][bin]; link; link = arenas[i].tags[link - 1].next) {
@@ -144,7 +144,7 @@ size_t pages_trim(bool all, size_t keep) {
         bool drop = all || (tag->idle && state.free * config.page_bytes > keep);
         tag->idle = 1;
         if (!drop) continue;
-        platform_discard((void *)(arenas[i].base + (page << arenas[i].page_shift)),
+        platform_discard((void *)(load_relaxed(&arenas[i].base) + (page << arenas[i].page_shift)),
                          (size_t)tag->length << arenas[i].page_shift);
         tag->zero = 1;
         state.free -= tag->length;

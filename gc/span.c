@@ -51,7 +51,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   /* `notified` keeps its value: the descriptor may still be in a list of returned spans from its last life, and whoever
    * pops it there routes it anew. */
   POINT(span_half_made);
-  span->base = run.arena->base + (run.page << run.arena->page_shift);
+  span->base = load_relaxed(&run.arena->base) + (run.page << run.arena->page_shift);
   span->pages = (uint32_t)run.pages;
   span->reciprocal = large ? 0 : entry->reciprocal;
   span->size = large ? 0 : entry->size;
@@ -82,7 +82,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
 
 void span_destroy(struct span *span) {
   struct arena *arena = arena_of(span->base);
-  size_t page = (span->base - arena->base) >> arena->page_shift;
+  size_t page = (span->base - load_relaxed(&arena->base)) >> arena->page_shift;
   /* Release pairs with the acquire in arena_span_at: who finds the page empty does not also see later contents. */
   for (size_t i = 0; i < span->pages; i++) store_release(&arena->map[page + i], 0);
   store_relaxed(&span->owner, NULL);
@@ -227,7 +227,7 @@ uint32_t span_free_count(struct span *span) {
 }
 
 void span_each(void (*visit)(struct span *, void *), void *arg) {
-  for (uint32_t i = 0; i < load_relaxed(&arenas_count); i++)
+  for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++)
     for (size_t page = 0; page < arenas[i].used_pages;) {
       struct span *span = arena_span_at(&arenas[i], page << arenas[i].page_shift);
       const struct run_tag *tag = &arenas[i].tags[page];
