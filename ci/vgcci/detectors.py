@@ -116,7 +116,7 @@ def detect(detector, tree, deadline, alone=False):
         return Verdict("error", 0.0, f"no program {name} in build/{detector.preset}", "")
     arguments = detector.arguments
     if detector.name == "interleave":
-        deadline = max(deadline, 3 * INTERLEAVE_SECONDS)
+        deadline = max(deadline, 6 * INTERLEAVE_SECONDS)
         arguments = [*_exploration(next(_explorations)), *arguments]
     if detector.program == "bugs":
         arguments = ["--deadline", str(deadline), *arguments]
