@@ -2,6 +2,7 @@
  * remembered accesses), what may not be used, and the undo log that puts memory back between runs. */
 #include "shadow.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,9 @@ static COLD _Noreturn void report_forbidden(uintptr_t address, size_t size, bool
        (size_t)address, *what ? what : "memory that may not be used");
 }
 
+/* Every handler keeps errno by plain accesses, and that works. */
+static bool is_errno(uintptr_t word) { return word == ((uintptr_t)&errno & ~(uintptr_t)7); }
+
 /* Checks the access and remembers it: in the place of one by the same thread that it makes superfluous, in an empty
  * one, in the place of one that whoever races with it also races with this one. */
 static inline void check_word(struct cell *cell, uintptr_t word, uint8_t mask, unsigned bits) {
@@ -82,6 +86,7 @@ static inline void check_word(struct cell *cell, uintptr_t word, uint8_t mask, u
       continue;
     }
     if (!(old->mask & mask) || !((old->bits | bits) & ACCESS_WRITE) || (old->bits & bits & ACCESS_ATOMIC)) continue;
+    if (is_errno(word) && old->lane % FIBERS_MAX == lane % FIBERS_MAX) continue;
     unsigned first = (unsigned)__builtin_ctz(old->mask & mask), count = (unsigned)__builtin_popcount(mask);
     fail_race(word + first, count, bits & ACCESS_WRITE, bits & ACCESS_ATOMIC, old->lane, old->clock,
               old->bits & ACCESS_WRITE, old->bits & ACCESS_ATOMIC);

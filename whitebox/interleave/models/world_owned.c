@@ -1,4 +1,6 @@
 /* What a stopped world changes of a thread's own: slots that it found dead, the pages of a copied stack. */
+#include <pthread.h>
+
 #include "stopping.h"
 
 /* Few slots a span, so few steps. */
@@ -61,6 +63,61 @@ static void sweep_beside_owner(void) {
 INTERLEAVE_MODEL(sweep_beside_owner, .setup = stopping_start, .run = sweep_beside_owner, .preemptions = UINT32_MAX,
                  .prompt_signals = true,
                  .title = "a thread that is let go on finds the slots that were swept in its span");
+
+/* ---- The same slots, while a thread returns one that no stop stops: there was no memory to register it ---- */
+
+static pthread_t stranger;
+
+static void one_entry_start(void) {
+  struct vgc_config tiny = tiny_config();
+  tiny.thread_table = 1;
+  strict_start(&tiny);
+  own_span();
+}
+
+/* The stranger's record goes to another, and there is no second one. */
+static void take_its_record(void) {
+  uint64_t birth;
+  struct thread *record = thread_find(stranger, &birth);
+  thread_forget(record, birth);
+  interleave_assert(thread_birth(NULL, NULL, true) == record);
+}
+
+static bool alone(void) {
+  for (const struct thread *thread = thread_first(); thread; thread = thread->next)
+    if (thread != thread_self() && load_relaxed(&thread->state) == THREAD_RUNNING) return false;
+  return true;
+}
+
+static void sweeps_own(void) {
+  interleave_meet(2, false);
+  take_its_record();
+  interleave_meet(2, true);
+  thread_registry_lock();
+  interleave_assume(alone());
+  interleave_assert(world_stop() == 0);
+  sweep();
+  world_goes_on();
+}
+
+static void returns_one(void) {
+  stranger = pthread_self();
+  interleave_assert(vgc_thread_detach() == 0);
+  interleave_meet(2, false);
+  interleave_meet(2, true);
+  vgc_free(object[0]);
+}
+
+static void sweep_beside_stranger(void) {
+  static void (*const parts[])(void) = {sweeps_own, returns_one};
+  together_bare(2, parts);
+  struct span *span = atomic_load(&owned);
+  span_fold_all(span);
+  interleave_assert(span_free_count(span) == SLOTS);
+}
+INTERLEAVE_MODEL(sweep_beside_stranger, .setup = one_entry_start, .run = sweep_beside_stranger, .preemptions = 2,
+                 .failing_maps = true, .learn = 200, .prompt_signals = true,
+                 .title = "slots that are swept and one that a thread returns meanwhile all come free");
 
 /* ---- The copy of the creator's stack ---- */
 
