@@ -54,7 +54,7 @@ static void argument(void) {
   static void (*const parts[])(void) = {collect, creates};
   together(2, parts);
 }
-INTERLEAVE_MODEL(argument, .setup = stopping_start, .run = argument, .preemptions = 1, .prompt_signals = true,
+INTERLEAVE_MODEL(argument, .setup = stopping_start, .run = argument, .prompt_signals = true,
                  .title = "a new thread's argument lives, though the creator has let go of it");
 
 /* ---- Against a stop ---- */
@@ -107,8 +107,8 @@ static void birth_allocates(void) {
   interleave_assert(thread_records() == 1);
   interleave_assert(thread_count() == 1);
 }
-INTERLEAVE_MODEL(birth_allocates, .setup = stopping_start, .run = birth_allocates, .preemptions = 1,
-                 .prompt_signals = true, .title = "what a new thread allocates first lives; it has one record");
+INTERLEAVE_MODEL(birth_allocates, .setup = stopping_start, .run = birth_allocates, .prompt_signals = true,
+                 .title = "what a new thread allocates first lives; it has one record");
 
 /* ---- The table, the count ---- */
 
@@ -133,7 +133,7 @@ static void table(void) {
   together(2, parts);
   interleave_assert(thread_records() == 1);
 }
-INTERLEAVE_MODEL(table, .setup = one_entry_start, .run = table, .preemptions = 1, .prompt_signals = true,
+INTERLEAVE_MODEL(table, .setup = one_entry_start, .run = table, .prompt_signals = true,
                  .title = "the table of threads grows while two threads create others");
 
 static void counts(void) {

@@ -62,8 +62,8 @@ static void leave_and_return(void) {
   together(2, parts);
   work_expect_whole();
 }
-INTERLEAVE_MODEL(leave_and_return, .setup = stopping_start, .run = leave_and_return, .preemptions = 1,
-                 .prompt_signals = true, .title = "a thread leaves and registers again while the world stops");
+INTERLEAVE_MODEL(leave_and_return, .setup = stopping_start, .run = leave_and_return, .prompt_signals = true,
+                 .title = "a thread leaves and registers again while the world stops");
 
 /* Two that leave change one list. */
 static void two_leave(void) {
@@ -71,7 +71,7 @@ static void two_leave(void) {
   together(3, parts);
   interleave_assert(thread_count() == 1);
 }
-INTERLEAVE_MODEL(two_leave, .setup = stopping_start, .run = two_leave, .preemptions = 1, .prompt_signals = true,
+INTERLEAVE_MODEL(two_leave, .setup = stopping_start, .run = two_leave, .prompt_signals = true,
                  .title = "two threads leave and one returns while the world stops");
 
 /* ---- Results ---- */
@@ -97,7 +97,7 @@ static void result(void) {
   static void (*const parts[])(void) = {joins, collect};
   together(2, parts);
 }
-INTERLEAVE_MODEL(result, .setup = stopping_start, .run = result, .preemptions = 1, .prompt_signals = true,
+INTERLEAVE_MODEL(result, .setup = stopping_start, .run = result, .prompt_signals = true,
                  .title = "the result of a thread lives from its return until its joiner has it");
 
 /* ---- Caches ---- */
@@ -138,5 +138,5 @@ static void cache_changes_hands(void) {
     for (unsigned j = 0; j < i; j++) interleave_assert(object[i] != object[j]);
   }
 }
-INTERLEAVE_MODEL(cache_changes_hands, .setup = stopping_start, .run = cache_changes_hands, .preemptions = 1,
-                 .prompt_signals = true, .title = "a thread that left does not touch its old cache, which another has");
+INTERLEAVE_MODEL(cache_changes_hands, .setup = stopping_start, .run = cache_changes_hands, .prompt_signals = true,
+                 .title = "a thread that left does not touch its old cache, which another has");

@@ -102,5 +102,5 @@ static void blocking_holds(void) {
   together(2, parts);
   interleave_assert(vgc_base_of(kept) == kept);
 }
-INTERLEAVE_MODEL(blocking_holds, .setup = stopping_start, .run = blocking_holds, .preemptions = 1,
-                 .prompt_signals = true, .title = "what a blocking thread's frames and registers hold stays live");
+INTERLEAVE_MODEL(blocking_holds, .setup = stopping_start, .run = blocking_holds, .prompt_signals = true,
+                 .title = "what a blocking thread's frames and registers hold stays live");

@@ -51,7 +51,7 @@ static void roots(void) {
   static void (*const parts[])(void) = {collect, adds_and_removes};
   together(2, parts);
 }
-INTERLEAVE_MODEL(roots, .setup = roots_start, .run = roots, .preemptions = 1, .prompt_signals = true,
+INTERLEAVE_MODEL(roots, .setup = roots_start, .run = roots, .prompt_signals = true,
                  .title = "what an added root holds lives from the addition to the removal");
 
 static int added[2];
@@ -117,7 +117,7 @@ static void disable(void) {
   static void (*const parts[])(void) = {collects_or_not, forbids};
   together(2, parts);
 }
-INTERLEAVE_MODEL(disable, .setup = watched_start, .run = disable, .preemptions = 1, .prompt_signals = true,
+INTERLEAVE_MODEL(disable, .setup = watched_start, .run = disable, .prompt_signals = true,
                  .title = "between vgc_disable and vgc_enable no cycle starts, whoever asks");
 
 /* ---- Two collectors ---- */
@@ -132,8 +132,8 @@ static void two_collectors(void) {
   static void (*const parts[])(void) = {keeps_and_collects, keeps_and_collects};
   together(2, parts);
 }
-INTERLEAVE_MODEL(two_collectors, .setup = stopping_start, .run = two_collectors, .preemptions = 1,
-                 .prompt_signals = true, .title = "two threads collect at once: neither loses what it holds");
+INTERLEAVE_MODEL(two_collectors, .setup = stopping_start, .run = two_collectors, .prompt_signals = true,
+                 .title = "two threads collect at once: neither loses what it holds");
 
 /* ---- First use ---- */
 
@@ -162,7 +162,7 @@ static void first_use(void) {
   }
   interleave_assert(first[0] != first[1]);
 }
-INTERLEAVE_MODEL(first_use, .setup = small_environment, .run = first_use, .preemptions = 1, .prompt_signals = true,
+INTERLEAVE_MODEL(first_use, .setup = small_environment, .run = first_use, .prompt_signals = true,
                  .title = "two threads use the library first: one initialises it, the other waits");
 
 static void *collects_first(void *arg) {
@@ -179,6 +179,5 @@ static void collect_during_init(void) {
   const uint64_t *object = first[0];
   interleave_assert(vgc_base_of(object) == object && object[0] == MARK && object[3] == MARK);
 }
-INTERLEAVE_MODEL(collect_during_init, .setup = small_environment, .run = collect_during_init, .preemptions = 1,
-                 .prompt_signals = true,
+INTERLEAVE_MODEL(collect_during_init, .setup = small_environment, .run = collect_during_init, .prompt_signals = true,
                  .title = "one thread collects while the other's first allocation initialises the library");

@@ -50,7 +50,7 @@ static void cycle_and_allocation(void) {
   together(2, parts);
   expect_statistics();
 }
-INTERLEAVE_MODEL(cycle_and_allocation, .setup = warm_start, .run = cycle_and_allocation, .preemptions = 1,
+INTERLEAVE_MODEL(cycle_and_allocation, .setup = warm_start, .run = cycle_and_allocation,
                  .title = "a thread that is stopped inside an allocation has its object, or the slot is not issued");
 
 /* ---- Free ---- */
@@ -78,7 +78,7 @@ static void cycle_and_free(void) {
   together(2, parts);
   expect_statistics();
 }
-INTERLEAVE_MODEL(cycle_and_free, .setup = free_start, .run = cycle_and_free, .preemptions = 1,
+INTERLEAVE_MODEL(cycle_and_free, .setup = free_start, .run = cycle_and_free,
                  .title = "a thread that is stopped inside a free ends its object once, and it counts once");
 
 /* By another: the object that it is about to return is its own to the last store. */
@@ -87,7 +87,7 @@ static void cycle_and_remote_free(void) {
   together(2, parts);
   expect_statistics();
 }
-INTERLEAVE_MODEL(cycle_and_remote_free, .setup = free_start, .run = cycle_and_remote_free, .preemptions = 1,
+INTERLEAVE_MODEL(cycle_and_remote_free, .setup = free_start, .run = cycle_and_remote_free,
                  .title = "the same where another thread owns the span");
 
 /* ---- The pace ---- */
@@ -112,7 +112,7 @@ static void cycle_and_pace(void) {
   static void (*const parts[])(void) = {collect, watches_pace};
   together(2, parts);
 }
-INTERLEAVE_MODEL(cycle_and_pace, .setup = paced_start, .run = cycle_and_pace, .preemptions = 1, .prompt_signals = true,
+INTERLEAVE_MODEL(cycle_and_pace, .setup = paced_start, .run = cycle_and_pace, .prompt_signals = true,
                  .title = "whoever runs after a cycle finds its goal, not the one before");
 
 /* ---- Statistics ---- */
@@ -139,7 +139,7 @@ static void statistics(void) {
   together(2, parts);
   expect_statistics();
 }
-INTERLEAVE_MODEL(statistics, .setup = stopping_start, .run = statistics, .preemptions = 1, .prompt_signals = true,
+INTERLEAVE_MODEL(statistics, .setup = stopping_start, .run = statistics, .prompt_signals = true,
                  .title = "statistics are read while a thread makes its cache");
 
 /* ---- Inside the C library ---- */
@@ -152,5 +152,5 @@ static void cycle_and_stdio(void) {
   static void (*const parts[])(void) = {collect, prints};
   together(2, parts);
 }
-INTERLEAVE_MODEL(cycle_and_stdio, .setup = stopping_start, .run = cycle_and_stdio, .preemptions = 1,
-                 .prompt_signals = true, .title = "a thread may be stopped while it holds a lock of the C library's");
+INTERLEAVE_MODEL(cycle_and_stdio, .setup = stopping_start, .run = cycle_and_stdio, .prompt_signals = true,
+                 .title = "a thread may be stopped while it holds a lock of the C library's");
