@@ -70,6 +70,27 @@ static void init_or_use(void) {
 INTERLEAVE_MODEL(init_or_use, .setup = small_environment, .run = init_or_use, TINY,
                  .title = "one thread initialises and another allocates: the first to come decides");
 
+/* A thread that libc has made for itself, and that makes others: the library knows of threads before it is up. */
+extern int __interceptor_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+static void *returns(void *arg) { return arg; }
+
+static void *creates(void *arg) {
+  pthread_t thread;
+  interleave_assert(pthread_create(&thread, NULL, returns, NULL) == 0);
+  interleave_assert(pthread_join(thread, NULL) == 0);
+  return arg;
+}
+
+static void init_and_births(void) {
+  pthread_t thread;
+  interleave_assert(__interceptor_pthread_create(&thread, NULL, creates, NULL) == 0);
+  initializes();
+  interleave_assert(pthread_join(thread, NULL) == 0);
+}
+INTERLEAVE_MODEL(init_and_births, .setup = small_environment, .run = init_and_births, .preemptions = 1, .learn = 2000,
+                 .title = "one thread initialises while another creates threads");
+
 /* ---- Shutdown ---- */
 
 static unsigned downs;

@@ -25,6 +25,16 @@ static void walks(void) {
   thread_registry_unlock();
 }
 
+/* So many records are in use, and all of those are in the list. */
+static void expect_records(size_t count) {
+  interleave_assert(thread_records() == count);
+  for (const struct thread *thread = thread_first(); thread; thread = thread->next) {
+    interleave_assert(thread->birth);
+    interleave_assert(count-- > 0);
+  }
+  interleave_assert(count == 0);
+}
+
 static void *returns(void *arg) { return arg; }
 
 static void creates_and_joins(void) {
@@ -37,7 +47,7 @@ static void creates_and_joins(void) {
 static void walk_and_birth(void) {
   static void (*const parts[])(void) = {creates_and_joins, walks};
   together_bare(2, parts);
-  interleave_assert(thread_records() == 1);
+  expect_records(1);
 }
 INTERLEAVE_MODEL(walk_and_birth, .setup = stopping_start, .run = walk_and_birth, ONCE_EACH,
                  .title = "the records are read while another thread creates and joins one");
@@ -52,7 +62,7 @@ static void bears_and_gives_up(void) {
 static void walk_and_stillbirth(void) {
   static void (*const parts[])(void) = {bears_and_gives_up, walks};
   together_bare(2, parts);
-  interleave_assert(thread_records() == 1);
+  expect_records(1);
 }
 INTERLEAVE_MODEL(walk_and_stillbirth, .setup = stopping_start, .run = walk_and_stillbirth, .preemptions = UINT32_MAX,
                  .learn = 200, .title = "the records are read while a thread cannot be created");
@@ -129,6 +139,45 @@ static void result_of_another(void) {
 INTERLEAVE_MODEL(result_of_another, .setup = stopping_start, .run = result_of_another, ONCE_EACH,
                  .title = "a thread's result does not go to who has its record by now");
 
+/* What is said late about an earlier user of a record. */
+static struct thread *bear(uint64_t *birth) {
+  struct thread *born = thread_birth(returns, NULL, false);
+  interleave_assert(born);
+  *birth = born->birth;
+  return born;
+}
+
+static void late_creator(void) {
+  uint64_t birth, next_birth, found;
+  pthread_t handle = pthread_self();
+  struct thread *record = bear(&birth), *self = thread_self();
+  thread_stillborn(record);
+  interleave_assert(bear(&next_birth) == record && next_birth != birth);
+  thread_set_handle(record, birth, handle);
+  interleave_assert(thread_find(handle, &found) == self);
+  /* As if the caller had ended unnoticed, and its handle were another's. */
+  thread_set_handle(record, next_birth, handle);
+  thread_set_handle(self, self->birth, handle);
+  interleave_assert(thread_find(handle, &found) == record && found == next_birth);
+}
+INTERLEAVE_MODEL(late_creator, .setup = stopping_start, .run = late_creator, .preemptions = UINT32_MAX,
+                 .title = "a creator that is late says nothing about who has the record by now, nor about who runs");
+
+static void late_joiner(void) {
+  uint64_t birth, found;
+  pthread_t other;
+  struct thread *record = bear(&birth);
+  thread_stillborn(record);
+  interleave_assert(pthread_create(&other, NULL, returns, &result) == 0);
+  wait_for_all();
+  thread_forget(record, birth);
+  interleave_assert(thread_find(other, &found) == record && record->result == &result);
+  interleave_assert(pthread_join(other, NULL) == 0);
+  expect_records(1);
+}
+INTERLEAVE_MODEL(late_joiner, .setup = stopping_start, .run = late_joiner, .preemptions = 1, .learn = 200,
+                 .title = "a joiner that is late does not free the record of who has it by now");
+
 /* ---- Two that reap ---- */
 
 /* A detached thread of which the kernel knows nothing any more. */
@@ -148,7 +197,7 @@ static void lost_start(void) {
 static void reap(void) {
   static void (*const parts[])(void) = {thread_reap, thread_reap};
   together_bare(2, parts);
-  interleave_assert(thread_records() == 1);
+  expect_records(1);
 }
 INTERLEAVE_MODEL(reap, .setup = lost_start, .run = reap, .preemptions = UINT32_MAX, .learn = 500,
                  .title = "two threads look for lost ones: each of those is given back once");
