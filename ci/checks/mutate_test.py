@@ -9,7 +9,7 @@ import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from vgcci import atomics, csource, elf, judges, ledger, listed, mutants, mutate  # noqa: E402
+from vgcci import atomics, csource, elf, judges, ledger, listed, mutants, mutate, reach  # noqa: E402
 from vgcci.paths import ROOT  # noqa: E402
 
 WORDS = """#define load_relaxed(p) atomic_load_explicit(p, memory_order_relaxed)
@@ -217,6 +217,26 @@ class JudgeTest(unittest.TestCase):
                 (line.format("unsupported"), 1, "unsupported", False), ("usage\\n", 2, "error", False)):
             verdict = self.outcome(said, status, "interleave")
             self.assertEqual((verdict.outcome, verdict.kills), (outcome, kills), said)
+
+
+class ReachTest(unittest.TestCase):
+    def test_columns_are_threads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder) / "models"
+            program.write_text("#!/bin/sh\nprintf '  1   x = 1  a.c:7   |\\n  2    | read x  a.c:9\\n'\n")
+            program.chmod(0o755)
+            self.assertEqual(reach._lines(program, "t"), {"a.c:7", "a.c:9", "+a.c:9"})
+
+    def test_the_nearest_models_are_shown_a_mutant(self):
+        source = csource.parse("gc/a.c", "void f(void) {\n  g();\n  h();\n}\nvoid i(void) {}\n")
+        mutant = mutants.Mutant("m", "swap", "gc/a.c", 2, "", [("gc/a.c", source.text.index("g()"),
+                                                              source.text.index("g()") + 3, "")])
+        for reached, chosen in (({"line": ["a.c:2"], "threads": ["+a.c:2"]}, ["threads"]),
+                                ({"line": ["a.c:2"], "function": ["+a.c:3"]}, ["line"]),
+                                ({"function": ["a.c:3"], "file": ["+a.c:5"]}, ["function"]),
+                                ({"file": ["a.c:5"], "other": ["+b.c:2"]}, ["file"]),
+                                ({"one": [], "other": ["+b.c:2"]}, ["one", "other"])):
+            self.assertEqual(reach.models_for(mutant, {"gc/a.c": source}, reached), chosen)
 
 
 class FingerprintTest(unittest.TestCase):

@@ -9,21 +9,19 @@ from .paths import OUT
 from .process import run
 
 KEPT = OUT / "mutate" / "reach.json"
-RUNS = 3  # of each model, traced
-TOKEN = re.compile(r"^i\d+\.\S+$", re.MULTILINE)
+RUNS = 2  # of each model, traced
+TOKEN = re.compile(r"^i\d+\.\w+\.\w+\.(\w+)\.\S+$", re.MULTILINE)
 PLACE = re.compile(r"\b(\w+\.[ch]):(\d+)\b")
 
 
-def _lines(program, model, seed):
-    """{"cache.c:41"} of some random runs; "+cache.c:41" if another thread than the first is there."""
-    tokens = TOKEN.findall(run([program, "--tokens", str(RUNS), "--seed", str(seed), model], timeout=300).output)
+def _lines(program, token):
+    """{"cache.c:41"} of a run; "+cache.c:41" if another thread than the first is there."""
     found = set()
-    for token in tokens:
-        for line in run([program, "--token", token, "--trace", "--full-trace"], timeout=300).output.splitlines():
-            for place in PLACE.finditer(line):
-                found.add(place.group(0))
-                if "|" in line[:place.start()]:  # a column for each thread
-                    found.add(f"+{place.group(0)}")
+    for line in run([program, "--token", token, "--trace", "--full-trace"], timeout=300).output.splitlines():
+        for place in PLACE.finditer(line):
+            found.add(place.group(0))
+            if "|" in line[:place.start()]:  # a column for each thread
+                found.add(f"+{place.group(0)}")
     return found
 
 
@@ -34,9 +32,13 @@ def measure(program, models, root, jobs):
         kept = json.loads(KEPT.read_text())
         if kept["print"] == print and set(models) <= kept["models"].keys():
             return {model: kept["models"][model] for model in models}
+    said = run([program, "--tokens", str(RUNS), *models], timeout=600).output
+    tokens = [(match.group(1), match.group(0)) for match in TOKEN.finditer(said)]
+    reached = {model: set() for model in models}
     with ThreadPoolExecutor(jobs) as pool:
-        lines = pool.map(lambda model: sorted(_lines(program, model, 1)), models)
-        reached = dict(zip(models, lines))
+        for (model, _), lines in zip(tokens, pool.map(lambda pair: _lines(program, pair[1]), tokens)):
+            reached[model] |= lines
+    reached = {model: sorted(lines) for model, lines in reached.items()}
     KEPT.parent.mkdir(parents=True, exist_ok=True)
     KEPT.write_text(json.dumps({"print": print, "models": reached}))
     return reached
