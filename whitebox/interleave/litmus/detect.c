@@ -191,6 +191,20 @@ FAILS(memory_null, "a write to address 0", INTERLEAVE_MEMORY, sets, writes_null)
 RUNS(assume, "executions of no interest", "0", 1, NULL, sets, assumes);
 RUNS(choose, "choices of the explorer", "0 0|0 1|1 0|1 1|2 0|2 1", 2, NULL, nothing, chooses);
 
+/* ---- Races of atomic and plain accesses to one object ---- */
+
+static int both;
+static void store_atomically(void) { __atomic_store_n(&both, 1, __ATOMIC_SEQ_CST); }
+static void load_atomically(void) { r[0] = __atomic_load_n(&both, __ATOMIC_SEQ_CST); }
+static void store_plainly(void) { both = 2; }
+static void load_plainly(void) { r[1] = both; }
+static void tell_both(void) { r[1] = both; }
+FAILS(race_atomic_store, "an atomic store and a plain load", INTERLEAVE_RACE, store_atomically, load_plainly);
+FAILS(race_atomic_load, "an atomic load and a plain store", INTERLEAVE_RACE, load_atomically, store_plainly);
+RUNS(race_none_loads, "an atomic load and a plain load", "0 0", 2, NULL, load_atomically, load_plainly);
+RUNS(race_none_later, "atomic accesses, and a plain load after the join", "0 1|1 1", 2, tell_both, store_atomically,
+     load_atomically);
+
 /* ---- Sizes ---- */
 
 static union {
