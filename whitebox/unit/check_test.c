@@ -51,6 +51,8 @@ static void marked_free_slot(struct span *span) {
   span->bits[0].mark |= free & -free;
 }
 
+static void plant_marked_free_slot(void *span) { marked_free_slot(span); }
+
 struct damage {
   void (*plant)(struct span *);
   const char *expected;
@@ -173,7 +175,7 @@ static void a_wrong_mark_is_seen_in_both_directions(void **state) {
 
 static void mark_a_free_slot(void *object) {
   changed.span = span_of((uintptr_t)object);
-  park_arm_call("mark_after_roots", (void (*)(void *))(void *)marked_free_slot, changed.span);
+  park_arm_call("mark_after_roots", plant_marked_free_slot, changed.span);
   (void)!vgc_collect();
 }
 
