@@ -1,5 +1,6 @@
 #include "alloc.h"
 
+#include <semaphore.h>
 #include <string.h>
 
 /* Each thread writes its own. */
@@ -14,6 +15,8 @@ static void report(void *arg, enum vgc_error error, const void *ptr, const char 
   reports[self].count++;
   reports[self].last = error;
 }
+
+unsigned errors_by(unsigned thread) { return reports[thread].count; }
 
 unsigned errors(void) {
   unsigned sum = 0;
@@ -42,46 +45,56 @@ void heap_start(void) {
   vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .error = report}, NULL);
 }
 
-void *take(void) {
-  void *object = vgc_malloc_noscan(SLOT);
+static void *allocate(size_t size) {
+  void *object = vgc_malloc_noscan(size);
   interleave_assert(object);
   return object;
 }
+
+void *take(void) { return allocate(SLOT); }
+void *take_other(void) { return allocate(OTHER_SLOT); }
 
 void fill(void **objects, unsigned count) {
   for (unsigned i = 0; i < count; i++) objects[i] = take();
 }
 
+void disown(void) { interleave_assert(vgc_thread_detach() == 0); }
+
 /* ---- Threads ---- */
 
-static struct {
-  unsigned count;
-  void (*act[ACTORS_MAX])(void);
-  void (*prepare)(void);
-} actors;
+static const struct actor *cast;
+static unsigned cast_size;
+static sem_t prepared;
 
 static void act(unsigned index) {
-  interleave_meet(actors.count, true);
-  actors.act[index]();
-  interleave_meet(actors.count, false);
+  interleave_meet(cast_size, true);
+  cast[index].act();
+  interleave_meet(cast_size, false);
+}
+
+static void prepare(unsigned index) {
+  interleave_assert(cache_ensure());
+  if (cast[index].before) cast[index].before();
 }
 
 static void *actor(void *arg) {
   unsigned index = (unsigned)(uintptr_t)arg;
-  interleave_assert(cache_ensure());
-  if (index == 1 && actors.prepare) actors.prepare();
+  prepare(index);
+  sem_post(&prepared);
   act(index);
   return NULL;
 }
 
-void actors_run(unsigned count, void (*const acts[])(void), void (*prepare)(void)) {
+void actors_run(const struct actor *actors, unsigned count) {
   pthread_t threads[ACTORS_MAX];
   interleave_meet(1, false);
-  actors.count = count;
-  actors.prepare = prepare;
-  memcpy(actors.act, acts, count * sizeof *acts);
-  for (unsigned i = 1; i < count; i++)
+  cast = actors;
+  cast_size = count;
+  for (unsigned i = 1; i < count; i++) {
     interleave_assert(pthread_create(&threads[i], NULL, actor, (void *)(uintptr_t)i) == 0);
+    sem_wait(&prepared);
+  }
+  prepare(0);
   act(0);
   for (unsigned i = 1; i < count; i++) interleave_assert(pthread_join(threads[i], NULL) == 0);
 }
@@ -89,8 +102,7 @@ void actors_run(unsigned count, void (*const acts[])(void), void (*prepare)(void
 /* ---- Oracles ---- */
 
 struct walk {
-  void *const *objects;
-  unsigned expected, found;
+  unsigned live, spans, slots;
 };
 
 static void look(struct span *span, void *arg) {
@@ -98,10 +110,9 @@ static void look(struct span *span, void *arg) {
   check_span(span);
   for (uint32_t page = 0; page < span->pages; page++)
     interleave_assert(span_of(span->base + page * config.page_bytes) == span);
-  for (uint32_t word = 0; word < span->words; word++) walk->found += bitmap_count(span_issued(span, word));
+  for (uint32_t word = 0; word < span->words; word++) walk->live += bitmap_count(span_issued(span, word));
+  if (span->size == SLOT) walk->slots += span->slots;
 }
-
-static bool is_live(const void *object) { return vgc_base_of(object) == object; }
 
 static bool are_distinct(void *const *objects, unsigned count) {
   for (unsigned i = 0; i < count; i++)
@@ -110,31 +121,41 @@ static bool are_distinct(void *const *objects, unsigned count) {
   return true;
 }
 
+static unsigned slots_used(void *const *objects, unsigned count) {
+  unsigned used = 0;
+  for (unsigned i = 0; i < count; i++) {
+    interleave_assert(vgc_base_of(objects[i]) == objects[i]);
+    used += span_of((uintptr_t)objects[i])->size == SLOT;
+  }
+  return used;
+}
+
+/* Takes all that is free, and one more. */
+static void drain(void *const *live, unsigned count, unsigned expected) {
+  void *objects[OBJECTS_MAX];
+  interleave_assert(count + expected < OBJECTS_MAX);
+  memcpy(objects, live, count * sizeof *objects);
+  size_t before = pages_taken_bytes();
+  for (unsigned i = 0; i <= expected; i++) {
+    objects[count + i] = take();
+    bool slot_was_lost = i < expected && pages_taken_bytes() != before;
+    bool slot_was_free_twice = i == expected && pages_taken_bytes() == before;
+    interleave_assert(!slot_was_lost);
+    interleave_assert(!slot_was_free_twice);
+  }
+  interleave_assert(are_distinct(objects, count + expected + 1));
+}
+
 void expect_live(void *const *objects, unsigned count) {
-  struct walk walk = {objects, count, 0};
+  struct walk walk = {0};
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  interleave_assert(vgc_get_stats(&stats) == 0); /* sweeps what is left to sweep */
+  interleave_assert(stats.live_objects == count);
   interleave_assert(are_distinct(objects, count));
-  for (unsigned i = 0; i < count; i++) interleave_assert(is_live(objects[i]));
+  unsigned used = slots_used(objects, count);
   lock_acquire(&heap_lock);
   span_each(look, &walk);
   lock_release(&heap_lock);
-  interleave_assert(walk.found == count);
-  struct vgc_stats stats = {.struct_size = sizeof stats};
-  interleave_assert(vgc_get_stats(&stats) == 0);
-  interleave_assert(stats.live_objects == count);
-  interleave_assert(stats.objects_allocated - stats.objects_freed - stats.objects_swept == count);
-}
-
-void expect_free(unsigned count) {
-  void *objects[FREE_MAX + 1];
-  interleave_assert(count <= FREE_MAX);
-  size_t before = pages_taken_bytes();
-  for (unsigned i = 0; i < count; i++) {
-    objects[i] = take();
-    /* A slot was lost if this fails. */
-    interleave_assert(pages_taken_bytes() == before);
-  }
-  objects[count] = take();
-  /* A slot was free that should not have been if this fails. */
-  interleave_assert(pages_taken_bytes() > before);
-  interleave_assert(are_distinct(objects, count + 1));
+  interleave_assert(walk.live == count);
+  drain(objects, count, walk.slots - used);
 }

@@ -10,37 +10,51 @@
 #include "door.h"
 #include "interleave.h"
 
-/* With pages of 1 KiB a span of these slots has this many, in one bitmap word. */
+/* With pages of 1 KiB a span of these has 4 slots. */
 #define SLOT       8192u
 #define SPAN_SLOTS 4u
+/* Another class whose descriptors have the same size: 8 slots. */
+#define OTHER_SLOT 4096u
+#define LARGE      (40u * 1024)
 
-#define FIBERS     8u
-#define ACTORS_MAX 4u
-#define FREE_MAX   16u
+/* All executions, and the runs that tell what threads share. */
+#define ALLOC_MODEL(id, ...) INTERLEAVE_MODEL(id, .preemptions = UINT32_MAX, .learn = 1000, __VA_ARGS__)
+
+#define ACTORS_MAX  4u
+#define FIBERS      8u
+#define OBJECTS_MAX 24u
 
 /* ---- For setup ---- */
 
 /* Brings the library up, never to collect by itself, with an error hook that counts. */
 void heap_start(void);
-/* An object that no thread's registers or stack keep: the models hold their objects in static variables. */
+/* An object without pointers. */
 void *take(void);
-/* The same, `count` of them. */
+void *take_other(void);
+/* `count` of those that take() gives. */
 void fill(void **objects, unsigned count);
+/* The calling thread's spans become nobody's. */
+void disown(void);
 
 /* ---- Threads ---- */
 
-/* Runs act[0] on the calling thread and the others each on a thread of its own, registered and with a cache; only the
- * acts are explored. prepare (or NULL) runs on thread 1 before them. When it returns the other threads have ended. */
-void actors_run(unsigned count, void (*const act[])(void), void (*prepare)(void));
+struct actor {
+  void (*before)(void); /* or NULL; what the threads prepare, one after the other, thread 0 last: not explored */
+  void (*act)(void);    /* explored */
+};
+
+/* Actor 0 is the calling thread, the others are threads that have ended when it returns. All have a cache. */
+void actors_run(const struct actor *actors, unsigned count);
 
 /* ---- Oracles, for the end of a run ---- */
 
-/* Errors reported in the run, and the last one. */
+/* Errors reported in the run, by one thread, and the last one. */
 unsigned errors(void);
+unsigned errors_by(unsigned thread);
 enum vgc_error last_error(void);
-/* Exactly these objects live, by a walk over the spans; statistics say the same; spans and page map agree. */
+/* Exactly these objects live, none twice, by a walk over the spans; the page map shows each span on each of its pages;
+ * statistics are equal to the count; no free slot of take()'s class is lost: the calling thread can have each of them,
+ * once, before a new span is needed. No other thread owns spans any more. */
 void expect_live(void *const *objects, unsigned count);
-/* `count` free slots can be had without a new span, each once and none of them live; the next one needs a new span. */
-void expect_free(unsigned count);
 
 #endif

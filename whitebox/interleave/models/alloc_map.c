@@ -1,0 +1,94 @@
+/* Looking an address up, by a thread that nothing orders after the one which makes or ends what is there. */
+#include <unistd.h>
+
+#include "alloc.h"
+
+static void *ghost, *fresh, *seen;
+
+static void look_up(void) { seen = vgc_base_of(ghost); }
+
+/* ---- A span comes where none was ---- */
+
+/* Where the next large object will be. */
+static void foresee(void) {
+  heap_start();
+  ghost = (void *)(arenas[0].base + (arenas[0].used_pages << arenas[0].page_shift));
+}
+
+static void make_large(void) { interleave_assert(fresh = vgc_malloc_noscan(LARGE)); }
+
+static void carve(void) {
+  actors_run((struct actor[]){{.act = make_large}, {.act = look_up}}, 2);
+  interleave_assert(fresh == ghost && (seen == ghost || !seen));
+
+  expect_live(&fresh, 1);
+}
+ALLOC_MODEL(carve, .setup = foresee, .run = carve,
+            .title = "an address is looked up while a span is carved there: none, or all of it");
+
+static void make_small(void) { fresh = take(); }
+
+static void carve_small(void) {
+  actors_run((struct actor[]){{.act = make_small}, {.act = look_up}}, 2);
+  interleave_assert(fresh == ghost && (seen == ghost || !seen));
+
+  expect_live(&fresh, 1);
+}
+INTERLEAVE_MODEL(
+    carve_small, .setup = foresee, .run = carve_small, .preemptions = 2, .learn = 1000,
+    .title = "an address is looked up while a span of small objects is carved there, and its first one issued");
+
+/* ---- An arena ---- */
+
+#define MORE (400u * 1024)
+
+static _Atomic(void *) told;
+
+static void grow(void) {
+  interleave_assert(fresh = vgc_malloc_noscan(MORE));
+  store_relaxed(&told, fresh); /* orders nothing: the reader may know the address and not the arena */
+}
+
+static void look_up_told(void) {
+  void *address = load_relaxed(&told);
+  seen = vgc_base_of(address ? address : &told);
+  interleave_assert(!seen || seen == address);
+}
+
+static void arena(void) {
+  actors_run((struct actor[]){{.act = grow}, {.act = look_up_told}}, 2);
+  interleave_assert(load_relaxed(&arenas_count) == 2);
+  interleave_assert(vgc_base_of(fresh) == fresh);
+  expect_live(&fresh, 1);
+}
+ALLOC_MODEL(arena, .setup = heap_start, .run = arena,
+            .title = "an address is looked up while an arena is added: the reader sees none or a whole one");
+
+/* ---- The first arena ---- */
+
+static void small_environment(void) {
+  static char page[] = "VGC_PAGE_BYTES=1024", arena_bytes[] = "VGC_ARENA_BYTES=262144", stack[] = "VGC_MARK_STACK=256";
+  static char *small[] = {page, arena_bytes, stack, NULL};
+  environ = small;
+}
+
+static void *look_up_early(void *unused) {
+  (void)unused;
+  interleave_meet(2, true);
+  interleave_assert(!vgc_base_of(&ghost));
+  interleave_meet(2, false);
+  return NULL;
+}
+
+static void first_arena(void) {
+  pthread_t thread;
+  interleave_meet(1, false);
+  interleave_assert(pthread_create(&thread, NULL, look_up_early, NULL) == 0);
+  interleave_meet(2, true);
+  fresh = vgc_malloc(24);
+  interleave_meet(2, false);
+  interleave_assert(pthread_join(thread, NULL) == 0);
+  interleave_assert(vgc_base_of(fresh) == fresh);
+}
+INTERLEAVE_MODEL(first_arena, .setup = small_environment, .run = first_arena, .preemptions = 3, .learn = 1000,
+                 .title = "an address is looked up while the library comes up: before it or after it");
