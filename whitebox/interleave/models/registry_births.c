@@ -20,7 +20,7 @@ static void walks(void) {
   thread_registry_lock();
   for (const struct thread *thread = thread_first(); thread; thread = thread->next) {
     interleave_assert(thread->birth);
-    seen ^= (uintptr_t)thread->result ^ thread->stack_low;
+    seen ^= (uintptr_t)thread->result ^ thread->stack_low ^ thread->watched;
   }
   thread_registry_unlock();
 }
@@ -78,6 +78,41 @@ static void walk_and_return(void) {
 }
 INTERLEAVE_MODEL(walk_and_return, .setup = stopping_start, .run = walk_and_return, ONCE_EACH,
                  .title = "the records are read while a thread leaves and registers again");
+
+static void looks_for_dead(void) { interleave_assert(thread_count() >= 1); }
+
+static void returns_alive(void) {
+  leaves_and_returns();
+  interleave_point();
+  interleave_assert(load_relaxed(&thread_self()->state) == THREAD_RUNNING);
+}
+
+static void watched(void) {
+  static void (*const parts[])(void) = {looks_for_dead, returns_alive};
+  together_bare(2, parts);
+  expect_records(1);
+}
+INTERLEAVE_MODEL(watched, .setup = stopping_start, .run = watched, ONCE_EACH,
+                 .title = "a thread whose death is watched for is not taken for dead while it lives");
+
+/* ---- Caches ---- */
+
+static void gets_and_gives_back(void) {
+  interleave_assert(cache_ensure());
+  interleave_assert(vgc_thread_detach() == 0);
+}
+
+static void gets(void) {
+  const struct cache *cache = cache_ensure();
+  interleave_assert(cache && cache->thread == thread_self());
+}
+
+static void caches(void) {
+  static void (*const parts[])(void) = {gets, gets_and_gives_back};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(caches, .setup = stopping_start, .run = caches, ONCE_EACH,
+                 .title = "one thread gets a cache while another gives its own back");
 
 /* ---- A record's next user ---- */
 
