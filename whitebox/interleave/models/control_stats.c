@@ -164,3 +164,45 @@ static void issued_bytes(void) {
 }
 INTERLEAVE_MODEL(issued_bytes, .setup = central_start, .run = issued_bytes, AT_ONCE,
                  .title = "what two threads take from central is counted towards the next cycle");
+
+/* As of an object that its owner and another thread free at once: neither sees the other. */
+static void free_twice(void) {
+  void *objects[SLOTS];
+  for (unsigned i = 0; i < SLOTS; i++) objects[i] = allocate(SLOT);
+  uintptr_t address = (uintptr_t)objects[0];
+  struct span *span = span_of(address);
+  vgc_free(objects[0]);
+  fetch_or_release(&span_remote(span)[0], UINT64_C(1) << span_slot(span, address));
+}
+
+static _Atomic unsigned told;
+
+static void tell(void *arg, enum vgc_error error, const void *ptr, const char *message) {
+  (void)arg, (void)ptr, (void)message;
+  interleave_assert(error == VGC_ERROR_DOUBLE_FREE);
+  told++;
+}
+
+static void lenient_start(void) {
+  stopping_start();
+  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .error = tell}, NULL);
+}
+
+static void *finds_out(void *arg) {
+  free_twice();
+  interleave_meet(2, true);
+  allocate(SLOT);
+  interleave_meet(2, false);
+  return arg;
+}
+
+static void ends_counted_twice(void) {
+  pthread_t thread;
+  interleave_meet(1, false);
+  interleave_assert(pthread_create(&thread, NULL, finds_out, NULL) == 0);
+  finds_out(NULL);
+  interleave_assert(pthread_join(thread, NULL) == 0);
+  interleave_assert(told == 2 && span_ended_twice(sizeclass_of(SLOT)) == 2);
+}
+INTERLEAVE_MODEL(ends_counted_twice, .setup = lenient_start, .run = ends_counted_twice, AT_ONCE,
+                 .title = "two threads find an object of one class freed twice: each end too many is told of");
