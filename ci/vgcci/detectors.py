@@ -97,7 +97,8 @@ def _models_outcome(result):
 
 def _exploration(run_number):
     seed = seeds.derive(seeds.commit(), "interleave", run_number)
-    return ["--strategy", "portfolio", "--seconds", str(INTERLEAVE_SECONDS), "--shrink-seconds", "0", "--seed", str(seed)]
+    limits = ["--seconds", str(INTERLEAVE_SECONDS), "--shrink-seconds", "0"]
+    return ["--strategy", "portfolio", *limits, "--seed", str(seed)]
 
 
 _explorations = itertools.count()
