@@ -1,7 +1,8 @@
 """The ablation file: a small edit of gc/ that puts a bug back.
 
     title: one line
-    detector: whitebox                 whitebox | tsan [PROGRAM ARGS] | asan [PROGRAM ARGS] | stress PROGRAM ARGS | interleave
+    detector: whitebox                 whitebox | tsan [PROGRAM ARGS] | asan [PROGRAM ARGS] | stress PROGRAM ARGS
+                                       | interleave
     kill: deadlock                     optional: the watchdog's verdict counts
     file: gc/cache.c
     <<<<<<<

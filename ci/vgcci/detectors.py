@@ -1,5 +1,5 @@
-"""What can see a bug: the white-box test, the sanitizers' builds of it, a stress program, the schedule explorer. Each runs
-one command in a copy of the tree and judges how it ended."""
+"""What can see a bug: the white-box test, the sanitizers' builds of it, a stress program, the schedule explorer. Each
+runs one command in a copy of the tree and judges how it ended."""
 
 import functools
 import itertools
