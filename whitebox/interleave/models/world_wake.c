@@ -6,18 +6,33 @@
 #define PROMPT_NS UINT64_C(1000000)
 
 static void stops_promptly(unsigned others) {
+  thread_registry_lock();
   uint64_t before = platform_now_ns();
-  world_stops(others);
+  interleave_assert(world_stop() == others);
   interleave_assert(platform_now_ns() - before < PROMPT_NS);
+}
+
+/* What follows the stop is certain. */
+static void ends(void) {
+  interleave_meet(1, false);
+  world_look();
   world_goes_on();
 }
 
-static void stop_one(void) { stops_promptly(1); }
+static void stop_one(void) {
+  stops_promptly(1);
+  ends();
+}
 static void stop_one_twice(void) {
   stops_promptly(1);
+  world_goes_on();
   stops_promptly(1);
+  ends();
 }
-static void stop_two(void) { stops_promptly(2); }
+static void stop_two(void) {
+  stops_promptly(2);
+  ends();
+}
 static void nothing(void) {}
 
 static void wake(void) {
