@@ -20,7 +20,7 @@ static void walks(void) {
   thread_registry_lock();
   for (const struct thread *thread = thread_first(); thread; thread = thread->next) {
     interleave_assert(thread->birth);
-    seen ^= (uintptr_t)thread->result ^ thread->stack_low ^ thread->watched;
+    seen ^= (uintptr_t)thread->result ^ thread->stack_low ^ thread->watched ^ (uintptr_t)thread->inherited;
   }
   thread_registry_unlock();
 }
@@ -78,6 +78,22 @@ static void walk_and_return(void) {
 }
 INTERLEAVE_MODEL(walk_and_return, .setup = stopping_start, .run = walk_and_return, ONCE_EACH,
                  .title = "the records are read while a thread leaves and registers again");
+
+/* As a child that a sanitizer's runtime has started: with a copy of its creator's stack until it allocates. */
+static void gives_copy_up(void) {
+  struct thread *self = thread_self();
+  thread_registry_lock();
+  self->inherited = platform_reserve(THREAD_INHERITED_BYTES, 4096);
+  thread_registry_unlock();
+  interleave_assert(cache_ensure() && !self->inherited);
+}
+
+static void walk_and_copy(void) {
+  static void (*const parts[])(void) = {walks, gives_copy_up};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(walk_and_copy, .setup = stopping_start, .run = walk_and_copy, ONCE_EACH,
+                 .title = "the records are read while a thread gives the copy of its creator's stack up");
 
 static void looks_for_dead(void) { interleave_assert(thread_count() >= 1); }
 
