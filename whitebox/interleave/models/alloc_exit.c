@@ -55,8 +55,7 @@ static void return_take_and_exit(void) {
   interleave_assert(errors() == 0);
   expect_live((void *[]){object[2], object[3], fresh}, 3);
 }
-INTERLEAVE_MODEL(return_take_and_exit, .setup = heap_start, .run = return_take_and_exit, .preemptions = 2,
-                 .learn = 1000,
+INTERLEAVE_MODEL(return_take_and_exit, .setup = heap_start, .run = return_take_and_exit,
                  .title = "a slot is returned while its span goes from one owner by central to the next");
 
 /* ---- The end of a span ---- */
@@ -78,7 +77,7 @@ static void last_return_meets_exit(void) {
   expect_live((void *[]){other}, 1);
 }
 INTERLEAVE_MODEL(
-    last_return_meets_exit, .setup = heap_start, .run = last_return_meets_exit, .preemptions = 2, .learn = 6000,
+    last_return_meets_exit, .setup = heap_start, .run = last_return_meets_exit,
     .title = "the last slot of a span is returned while its owner leaves: the span ends once, or stays whole");
 
 static void last_return_and_reuse(void) {
@@ -86,5 +85,5 @@ static void last_return_and_reuse(void) {
   interleave_assert(errors() == 0);
   expect_live((void *[]){other}, 1);
 }
-INTERLEAVE_MODEL(last_return_and_reuse, .setup = heap_start, .run = last_return_and_reuse, .preemptions = 2,
-                 .learn = 1000, .title = "the same while a third thread makes another span of the descriptor");
+INTERLEAVE_MODEL(last_return_and_reuse, .setup = heap_start, .run = last_return_and_reuse,
+                 .title = "the same while a third thread makes another span of the descriptor");
