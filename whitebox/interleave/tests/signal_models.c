@@ -66,32 +66,6 @@ static void handler_races(void) {
 INTERLEAVE_MODEL(handler_races, .setup = install_write, .run = handler_races, .expect = INTERLEAVE_RACE,
                  .title = "a handler and the code that it interrupts write one variable");
 
-static void keep_errno(int number) {
-  int kept = errno;
-  errno = EBADF;
-  count(number);
-  errno = kept;
-}
-
-static void install_keep_errno(void) { install(SIGUSR1, keep_errno); }
-
-static void *use_errno(void *unused) {
-  (void)unused;
-  errno = ENOENT;
-  plain = 1;
-  interleave_assert(errno == ENOENT);
-  return NULL;
-}
-
-static void handler_keeps_errno(void) {
-  pthread_t thread = start(use_errno, NULL);
-  int rc = pthread_kill(thread, SIGUSR1);
-  interleave_assert(rc == 0 || rc == ESRCH);
-  join(thread);
-}
-INTERLEAVE_MODEL(handler_keeps_errno, .preemptions = 3, .setup = install_keep_errno, .run = handler_keeps_errno,
-                 .title = "a handler keeps errno, which is no race with its own thread");
-
 static void raise_own(void) {
   plain = 1;
   raise(SIGUSR1);

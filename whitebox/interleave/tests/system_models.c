@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -329,6 +330,35 @@ INTERLEAVE_MODEL(sleep_interrupted, .setup = install, .run = sleep_and_signal, .
 static char text[32], copied[32];
 static int numbers[5];
 static int compare(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+static atomic_int between;
+
+static void keep_errno(int number) {
+  (void)number;
+  int kept = errno;
+  errno = EBADF;
+  atomic_fetch_add_explicit(&between, 1, memory_order_relaxed);
+  errno = kept;
+}
+
+static void install_keep_errno(void) { sigaction(SIGUSR1, &(struct sigaction){.sa_handler = keep_errno}, NULL); }
+
+static void *use_errno(void *unused) {
+  (void)unused;
+  errno = ENOENT;
+  numbers[0] = 1;
+  interleave_assert(errno == ENOENT);
+  return NULL;
+}
+
+static void handler_keeps_errno(void) {
+  pthread_t thread = start(use_errno, NULL);
+  int rc = pthread_kill(thread, SIGUSR1);
+  interleave_assert(rc == 0 || rc == ESRCH);
+  join(thread);
+}
+INTERLEAVE_MODEL(handler_keeps_errno, .preemptions = 3, .setup = install_keep_errno, .run = handler_keeps_errno,
+                 .title = "a handler keeps errno, which is no race with its own thread");
 
 static void library(void) {
   static const int jumbled[5] = {3, 1, 4, 1, 5}, sorted[5] = {1, 1, 3, 4, 5};
