@@ -93,6 +93,37 @@ static void hooks(void) {
 INTERLEAVE_MODEL(hooks, .setup = hooks_start, .run = hooks, AT_ONCE,
                  .title = "a hook is set while another thread runs into an error: the old one is told or the new one");
 
+/* ---- Roots ---- */
+
+/* Two roots in the system's memory; an object hangs from the one that stays. */
+static uintptr_t *removed, *kept;
+
+static __attribute__((noinline)) void hang(void) { *kept = (uintptr_t)vgc_malloc(32); }
+
+static void two_roots_start(void) {
+  stopping_start();
+  interleave_assert(roots_list_modules());
+  removed = platform_reserve(4096, 4096);
+  kept = removed + 256;
+  interleave_assert(vgc_root_add(removed, 64) == 0 && vgc_root_add(kept, 64) == 0);
+  hang();
+}
+
+static void removes(void) { interleave_assert(vgc_root_remove(removed, 64) == 0); }
+
+static void collects_and_sweeps(void) {
+  interleave_assert(vgc_collect() == 0);
+  central_finish_sweep();
+}
+
+static void root_stays(void) {
+  static void (*const parts[])(void) = {collects_and_sweeps, removes};
+  together(2, parts);
+  interleave_assert(vgc_base_of((void *)*kept) == (void *)*kept);
+}
+INTERLEAVE_MODEL(root_stays, .setup = two_roots_start, .run = root_stays, .preemptions = 1, .learn = 200,
+                 .title = "a root that stays is scanned while another is removed");
+
 /* ---- Loaded objects ---- */
 
 static void lists_modules(void) { interleave_assert(roots_list_modules()); }
