@@ -19,7 +19,9 @@ def preprocess(entry):
     if "ccache" in Path(words[0]).name:
         words = words[1:]
     output = words.index("-o")
-    words = [word for i, word in enumerate(words) if word != "-c" and i not in (output, output + 1)]
+    # __FILE__ may differ: the explorer's builds hold no path of this machine.
+    words = [word for i, word in enumerate(words)
+             if word != "-c" and i not in (output, output + 1) and not word.startswith("-ffile-prefix-map")]
     done = subprocess.run([*words, "-E", "-P"], cwd=entry["directory"], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"explored: {shlex.join(words)}: {done.stderr}")

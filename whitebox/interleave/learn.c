@@ -66,10 +66,9 @@ void learn(void) {
   if (runs == 0) return;
   if (!state) state = state_allocate(sizeof *state);
   memset(state, 0, sizeof *state);
-  struct strategy *strategies[] = {strategy_random(1), strategy_pos(1)};
+  struct strategy *strategies[] = {strategy_random(1), strategy_pos(1), strategy_pct(1, 3)};
   bool nothing_left;
-  for (unsigned run = 0; run < runs; run++) run_by(strategies[run % 2], run, &nothing_left);
-  strategy_free(strategies[0]);
-  strategy_free(strategies[1]);
+  for (unsigned run = 0; run < runs; run++) run_by(strategies[run % 3], run, &nothing_left);
+  for (unsigned i = 0; i < 3; i++) strategy_free(strategies[i]);
   state->learnt = true;
 }
