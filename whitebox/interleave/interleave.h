@@ -14,7 +14,10 @@
  * Memory model: C17 (release sequences included) with RC11's sequential consistency. Not modelled: load buffering; a
  * modification order, or an order of seq_cst, that differs from the order of execution (so 2+2W is never seen, nor what
  * RC11 allows and C17's own total order forbids where seq_cst is mixed with weaker orders); consume is acquire. A weak
- * compare-exchange fails without a reason once for each store. Registers, the red zone and vector state of a signal's
+ * compare-exchange fails without a reason once for each store. A thread that reads the same place again, finds the same
+ * store and has changed nothing since counts as waiting in a loop: it goes on after a store there, or when nobody else
+ * can. Schedules in which it would have gone on before are lost, also where the loop is none that waits: read such a
+ * bound once, before the loop. Registers, the red zone and vector state of a signal's
  * frame are not modelled. */
 #ifndef INTERLEAVE_H
 #define INTERLEAVE_H
