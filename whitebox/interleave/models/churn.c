@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "marked.h"
 #include "stopping.h"
 
 #define HELD      3u
@@ -196,25 +197,6 @@ static void live(unsigned operations) {
   }
   touch(&me);
   does(ENDING);
-}
-
-/* ---- A recount at the end ---- */
-
-static void count_issued(struct span *span, void *count) {
-  for (uint32_t word = 0; word < span->words; word++) *(uint64_t *)count += bitmap_count(span_issued(span, word));
-}
-
-static void expect_statistics(void) {
-  struct vgc_stats stats = {.struct_size = sizeof stats};
-  interleave_assert(vgc_get_stats(&stats) == 0);
-  uint64_t issued = 0;
-  lock_acquire(&heap_lock);
-  span_each(count_issued, &issued);
-  lock_release(&heap_lock);
-  if (stats.live_objects != issued)
-    interleave_fail("%llu objects live, by the statistics %lld", (unsigned long long)issued,
-                    (long long)stats.live_objects);
-  interleave_assert(stats.live_objects == stats.objects_allocated - stats.objects_freed - stats.objects_swept);
 }
 
 /* ---- Models ---- */

@@ -2,27 +2,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "marked.h"
 #include "stopping.h"
-
-#define MARK UINT64_C(0xfeedfacecafebeef)
-
-static __attribute__((noinline)) uint64_t *marked(void) {
-  uint64_t *object = vgc_malloc(32);
-  interleave_assert(object);
-  object[0] = object[3] = MARK;
-  return object;
-}
-
-static void expect_marked(const uint64_t *object) {
-  interleave_assert(vgc_base_of(object) == object);
-  interleave_assert(object[0] == MARK && object[3] == MARK);
-}
-
-/* Everything dead is free afterwards. */
-static void collect(void) {
-  interleave_assert(vgc_collect() == 0);
-  central_finish_sweep();
-}
 
 static void *uses_argument(void *argument) {
   expect_marked(argument);
@@ -51,7 +32,7 @@ static void creates(void) {
 }
 
 static void argument(void) {
-  static void (*const parts[])(void) = {collect, creates};
+  static void (*const parts[])(void) = {collect_and_sweep, creates};
   together(2, parts);
 }
 INTERLEAVE_MODEL(argument, .setup = stopping_start, .run = argument, .prompt_signals = true,
@@ -102,7 +83,7 @@ static void creates_an_allocator(void) {
 }
 
 static void birth_allocates(void) {
-  static void (*const parts[])(void) = {collect, creates_an_allocator};
+  static void (*const parts[])(void) = {collect_and_sweep, creates_an_allocator};
   together(2, parts);
   interleave_assert(thread_records() == 1);
   interleave_assert(thread_count() == 1);

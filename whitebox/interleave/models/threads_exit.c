@@ -1,26 +1,8 @@
 /* Threads that go: their records, results and caches. */
 #include <pthread.h>
 
+#include "marked.h"
 #include "stopping.h"
-
-#define MARK UINT64_C(0x0123456789abcdef)
-
-static __attribute__((noinline)) uint64_t *marked(void) {
-  uint64_t *object = vgc_malloc(32);
-  interleave_assert(object);
-  object[0] = object[3] = MARK;
-  return object;
-}
-
-static void expect_marked(const uint64_t *object) {
-  interleave_assert(vgc_base_of(object) == object);
-  interleave_assert(object[0] == MARK && object[3] == MARK);
-}
-
-static void collect(void) {
-  interleave_assert(vgc_collect() == 0);
-  central_finish_sweep();
-}
 
 static void stops(void) {
   thread_registry_lock();
@@ -94,7 +76,7 @@ static __attribute__((noinline)) void joins(void) {
 static void result(void) {
   interleave_meet(1, false);
   creates();
-  static void (*const parts[])(void) = {joins, collect};
+  static void (*const parts[])(void) = {joins, collect_and_sweep};
   together(2, parts);
 }
 INTERLEAVE_MODEL(result, .setup = stopping_start, .run = result, .prompt_signals = true,

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "marked.h"
 #include "stopping.h"
 
 #define MARK UINT64_C(0xa5a5f00dba11ad00)
@@ -10,21 +11,6 @@ static void collect(void) { interleave_assert(vgc_collect() == 0); }
 
 /* So often does a thread do what it is to be stopped in: most of a run is the cycle's. */
 #define OFTEN 24u
-
-static void count_issued(struct span *span, void *count) {
-  for (uint32_t word = 0; word < span->words; word++) *(uint64_t *)count += bitmap_count(span_issued(span, word));
-}
-
-static void expect_statistics(void) {
-  struct vgc_stats stats = {.struct_size = sizeof stats};
-  interleave_assert(vgc_get_stats(&stats) == 0);
-  uint64_t issued = 0;
-  lock_acquire(&heap_lock);
-  span_each(count_issued, &issued);
-  lock_release(&heap_lock);
-  interleave_assert(stats.live_objects == issued);
-  interleave_assert(stats.live_objects == stats.objects_allocated - stats.objects_freed - stats.objects_swept);
-}
 
 /* ---- Allocation ---- */
 
