@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import sys
+from pathlib import Path
 
 from . import seeds
 from .gate import FAILED, NOT_RUN, PASSED, Item, NotRun
@@ -9,6 +11,8 @@ from .paths import ROOT, relative
 from .process import run
 
 PROGRAMS = "whitebox/interleave/*/models"
+REPLAY = "whitebox/interleave/tests/replay_test.py"
+TOKENS = 10_000
 
 
 def interleave(gate, stage):
@@ -26,7 +30,22 @@ def interleave(gate, stage):
             table = explore(gate, preset, program)
             runs += sum(row["runs"] for row in table)
             models += len(table)
+        if gate.mode == "full":
+            replays(gate, preset, programs)
     stage.detail = f"{models} models, {runs} schedules"
+
+
+def replays(gate, preset, programs):
+    """Tokens of random runs of the collector's models, in processes that did not make them."""
+    seed = seeds.derive(gate.seed, "replay", preset, shard=gate.shard_parts) % 2**32
+    command = [ROOT / REPLAY, *programs, "--tokens", TOKENS, "--together", 100, "--seed", seed]
+    result = run([sys.executable, *command], cwd=ROOT, on_line=lambda line: gate.progress.step(line.strip()))
+    gate.add(Item(f"{preset}: {TOKENS} tokens", PASSED if result.ok else FAILED, result.seconds,
+                  " ".join(["python3", *map(relative_or_word, command)]), output=result.output))
+
+
+def relative_or_word(word):
+    return relative(word) if isinstance(word, Path) else str(word)
 
 
 def explore(gate, preset, program):

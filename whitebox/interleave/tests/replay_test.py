@@ -5,6 +5,7 @@ on. Also: tokens that are damaged, of another build, program or model are refuse
 import argparse
 import concurrent.futures
 import os
+import random
 import re
 import subprocess
 import sys
@@ -69,9 +70,16 @@ def replay_all(program, tokens, most):
     return problems
 
 
-def random_tokens(program, count, seed):
-    print(f"{program}: {count} tokens of seed {seed}", flush=True)
-    listing = run(program, "--tokens", str(count), "--seed", str(seed))
+def sample(program, count, seed):
+    """Names of some of the program's models; none stands for all."""
+    names = [line.split()[0] for line in run(program, "--list").stdout.splitlines() if line.strip()]
+    return random.Random(seed).sample(names, count) if count and count < len(names) else []
+
+
+def random_tokens(program, count, seed, models=()):
+    print(f"{program}: {count} tokens of seed {seed}, " + (f"models {' '.join(models)}" if models else "all models"),
+          flush=True)
+    listing = run(program, "--tokens", str(count), "--seed", str(seed), *models)
     tokens = listing.stdout.split()
     if listing.returncode or len(tokens) != count:
         sys.exit(f"{program} --tokens {count} printed {len(tokens)}: status {listing.returncode}: {listing.stderr}")
@@ -113,6 +121,8 @@ def main():
     parser.add_argument("program", nargs="+", help="a program of models")
     parser.add_argument("--tokens", type=int, default=10_000, metavar="N",
                         help="over all models of all programs (default: 10,000)")
+    parser.add_argument("--models", type=int, default=0, metavar="N",
+                        help="of N models of each program, drawn by the seed (default: of all)")
     parser.add_argument("--together", type=int, default=1, metavar="N",
                         help="of one model in one process, for models that take long to set up (default: 1)")
     parser.add_argument("--seed", type=int, default=int(time.time()), metavar="N", help="default: the time")
@@ -123,7 +133,7 @@ def main():
     problems, total = [], 0
     for number, program in enumerate(arguments.program):
         count = (arguments.tokens - total) // (len(arguments.program) - number)
-        tokens = random_tokens(program, count, arguments.seed)
+        tokens = random_tokens(program, count, arguments.seed, sample(program, arguments.models, arguments.seed))
         total += count
         problems += replay_all(program, tokens, arguments.together)
     print(f"{total - len(problems)} of {total} tokens replayed to the same event hash")
