@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 
-from . import elf, ledger, reach
+from . import elf, kills, ledger, reach
 from .ablate import smoke
 from .errors import first_error
 from .judges import EXPLORER, Verdict, ask, exhausted, models_of
@@ -75,6 +75,7 @@ class Runner:
         self.pool = Pool()
         self.started = time.monotonic()
         self.failure = None
+        self.kills = kills.load()
         self.clean = {}  # judge -> fingerprint of its program in the clean tree
         self.active = {}
 
@@ -132,7 +133,10 @@ class Runner:
     def asked(self, judge, tree, print, mutant=None):
         budget = self.options.budget
         if mutant and judge is EXPLORER:
-            budget = replace(budget, models=tuple(reach.models_for(mutant, self.sources, self.reached)))
+            likely = kills.models_of(mutant.id, self.kills)
+            models = reach.models_for(mutant, self.sources, self.reached)
+            budget = replace(budget, likely=tuple(m for m in likely if m in self.reached),
+                             models=tuple(m for m in models if m not in likely))
         key = self.memory.key(judge, budget, print)
         verdict = self.memory.get(key)
         if not verdict:
@@ -250,6 +254,12 @@ def closing_line(rows):
     wrong = f", {len(errors(rows))} errors" if errors(rows) else ""
     return (f"mutants: {count(rows, 'killed')} killed, {count(rows, 'equivalent')} equivalent, "
             f"{count(rows, 'survived')} survived{wrong} of {len(rows)}")
+
+
+def kills_of(rows):
+    """[(model, id)] of what the schedule explorer killed."""
+    return [(row.detail.partition(":")[0], row.id) for row in rows
+            if row.status == "killed" and row.judge == EXPLORER.name]
 
 
 def save(path, rows, failures):
