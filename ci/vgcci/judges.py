@@ -41,12 +41,9 @@ class Judge:
 
     def filled(self, budget):
         """The arguments of each run."""
-        if self.target != "models":
-            return [list(words) for words in self.arguments]
-        # What killed it before is asked first, with as much time as everything else together.
-        rounds = [budget.likely, budget.models] if budget.likely else [budget.models]
-        return [[word.format(seed=budget.seed, first=budget.seconds / 3, rest=budget.seconds * 2 / 3) for word in words]
-                + list(models) for models in rounds for words in self.arguments]
+        first, rest = budget.seconds / 3, budget.seconds * 2 / 3
+        return [[word.format(seed=budget.seed, first=first, rest=rest) for word in words]
+                + list(budget.models if self.target == "models" else ()) for words in self.arguments]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,6 @@ class Budget:
     seed: int = 1
     seconds: float = 60.0
     models: tuple = ()  # all, if empty
-    likely: tuple = ()  # that killed the mutant before
 
 
 EXPLORE = ("--seed", "{seed}", "--quiet", "--shrink-seconds", "0")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import queue
+import shutil
 import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -17,6 +18,7 @@ from .paths import OUT
 from .worktree import Pool
 
 KEPT = OUT / "mutate" / "verdicts.json"
+CLEAN = OUT / "mutate" / "clean" / EXPLORER.target  # the explorer's program of the clean tree
 PROOF_SECONDS = 300  # that exhausting the model of an equivalent may take
 
 
@@ -76,6 +78,8 @@ class Runner:
         self.started = time.monotonic()
         self.failure = None
         self.kills = kills.load()
+        self.models = []  # of the clean tree
+        self.reach, self.reaching = None, threading.Lock()
         self.clean = {}  # judge -> fingerprint of its program in the clean tree
         self.active = {}
 
@@ -119,24 +123,39 @@ class Runner:
             if verdict.outcome not in ("clean", "not applicable"):
                 failures.append((f"{judge.name}: {verdict.outcome} {verdict.detail}", verdict.output))
         if EXPLORER in self.judges:
-            failures += self.learn_models(tree)
+            self.models = models_of(tree) or []
+            CLEAN.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(tree.program(EXPLORER.preset, EXPLORER.target), CLEAN)
+            failures += [("ci/equivalents.txt", problem)
+                         for problem in ledger.check_models(self.equivalents, self.models, "ci/equivalents.txt")]
         return failures
 
-    def learn_models(self, tree):
-        there = models_of(tree) or []
-        names = [model for model in there if model in self.options.budget.models or not self.options.budget.models]
-        self.note("clean tree", "looking which models reach what")
-        self.reached = reach.measure(tree.program(EXPLORER.preset, EXPLORER.target), names, tree.root, self.jobs)
-        return [("ci/equivalents.txt", problem)
-                for problem in ledger.check_models(self.equivalents, there, "ci/equivalents.txt")]
+    def reached(self, tree):
+        """{model: lines of gc/}, of the clean tree; looked at only for a mutant that no known killer kills."""
+        with self.reaching:
+            if self.reach is None:
+                self.reach = reach.measure(CLEAN, self.wanted(self.models), tree.root, self.jobs)
+            return self.reach
+
+    def wanted(self, models):
+        chosen = self.options.budget.models
+        return tuple(model for model in models if model in chosen or not chosen)
 
     def asked(self, judge, tree, print, mutant=None):
+        """What the judge says of the clean tree, or of a mutant: the explorer's known killers of it come first."""
         budget = self.options.budget
-        if mutant and judge is EXPLORER:
-            likely = kills.models_of(mutant.id, self.kills)
-            models = reach.models_for(mutant, self.sources, self.reached)
-            budget = replace(budget, likely=tuple(m for m in likely if m in self.reached),
-                             models=tuple(m for m in models if m not in likely))
+        if not mutant or judge is not EXPLORER:
+            return self.remembered(judge, tree, print, budget)
+        verdict, likely = None, kills.models_of(mutant.id, self.kills)
+        likely = self.wanted(model for model in likely if model in self.models)
+        if likely:
+            verdict = self.remembered(judge, tree, print, replace(budget, models=likely))
+            if verdict.kills:
+                return verdict
+        rest = tuple(m for m in reach.models_for(mutant, self.sources, self.reached(tree)) if m not in likely)
+        return self.remembered(judge, tree, print, replace(budget, models=rest)) if rest else verdict
+
+    def remembered(self, judge, tree, print, budget):
         key = self.memory.key(judge, budget, print)
         verdict = self.memory.get(key)
         if not verdict:
