@@ -72,7 +72,7 @@ def orders(gate, stage):
     """Mutants of what orders gc/'s threads: all of them in the full gate, else a sample that the commit chooses."""
     path = gate.out / "mutants.json"
     path.unlink(missing_ok=True)
-    command = [ROOT / "ci/mutate", "--json", path, "--jobs", gate.jobs]
+    command = [ROOT / "ci/mutate", "--json", path, "--jobs", gate.jobs, "--explore", gate.settings.mutant]
     if gate.settings.mutants:
         command += ["--sample", gate.settings.mutants, "--seed", gate.seed]
     result = run([*gate.prefix, *command], cwd=ROOT, on_line=lambda text: gate.progress.step(text.strip()))

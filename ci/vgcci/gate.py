@@ -63,14 +63,15 @@ class Mode:
     matrix: bool
     explore: int          # seconds of the schedule explorer, for all models of the collector
     mutants: int          # size of the sample; 0: all
+    mutant: int           # seconds of the schedule explorer for each
 
 
 QUICK = Mode("quick", stress=2, sanitized=2, rounds=1, requests=4_000, fuzz=0, ablations=8, reruns=1, matrix=False,
-             explore=10, mutants=2)
+             explore=10, mutants=2, mutant=10)
 DEFAULT = Mode("default", stress=3, sanitized=4, rounds=1, requests=40_000, fuzz=60, ablations=0, reruns=1,
-               matrix=False, explore=60, mutants=12)
+               matrix=False, explore=60, mutants=12, mutant=20)
 FULL = Mode("full", stress=60, sanitized=60, rounds=5, requests=1_000_000, fuzz=600, ablations=0, reruns=20,
-            matrix=True, explore=900, mutants=0)
+            matrix=True, explore=900, mutants=0, mutant=60)
 
 
 class Gate:

@@ -208,5 +208,5 @@ def coverage(gate, stage):
 
 STAGES = [("set-up", set_up), ("build", build), ("canaries", canaries), ("whitebox", whitebox),
           ("stress", plain_stress), ("tsan", tsan), ("asan", asan), ("interleave", interleave),
-          ("ablations", ablations), ("fuzz", fuzz)]
-FULL_ONLY = [("orders", orders), ("coverage", coverage)]
+          ("ablations", ablations), ("orders", orders), ("fuzz", fuzz)]
+FULL_ONLY = [("coverage", coverage)]
