@@ -97,52 +97,45 @@ void *vgc_malloc_typed(vgc_layout_id id, size_t count) {
 
 /* ---- Looking up ---- */
 
-static struct span *object_at(const void *ptr, uintptr_t *base) {
-  uintptr_t address = (uintptr_t)ptr;
-  struct span *span = span_of(address);
-  if (!span) return NULL;
-  uint32_t slot = span_slot(span, address);
-  if (slot >= span->slots || !(span_issued(span, slot / 64) >> slot % 64 & 1)) return NULL;
-  *base = span->base + (uintptr_t)slot * span->size;
-  return span;
+/* Whether an object begins there. */
+static bool object_begins_at(const void *ptr, struct span_object *object) {
+  return span_object_at((uintptr_t)ptr, object) && object->base == (uintptr_t)ptr;
 }
 
-static size_t usable(const struct span *span) {
-  size_t size = span->size ? span->size : (size_t)span->pages * config.page_bytes;
-  return span->kind == KIND_TYPED ? size - sizeof(uintptr_t) : size;
+static size_t usable(const struct span_object *object) {
+  return object->kind == KIND_TYPED ? object->bytes - sizeof(uintptr_t) : object->bytes;
 }
 
 size_t vgc_usable_size(const void *ptr) {
-  uintptr_t base = 0;
-  const struct span *span = object_at(ptr, &base);
-  if (!span || base != (uintptr_t)ptr) return 0;
+  struct span_object object;
+  if (!object_begins_at(ptr, &object)) return 0;
   /* Who asks may use it. */
-  platform_unpoison(ptr, usable(span));
-  return usable(span);
+  platform_unpoison(ptr, usable(&object));
+  return usable(&object);
 }
 
 void *vgc_base_of(const void *ptr) {
-  uintptr_t base = 0;
-  return object_at(ptr, &base) ? (void *)base : NULL;
+  struct span_object object;
+  return span_object_at((uintptr_t)ptr, &object) ? (void *)object.base : NULL;
 }
 
 /* ---- Realloc ---- */
 
 /* The trailing word of a typed slot, which AddressSanitizer holds poisoned against the program. */
-NO_SANITIZE static vgc_layout_id layout_id_of(const struct span *span, const void *ptr) {
-  return (vgc_layout_id) * (const uintptr_t *)(const void *)((const char *)ptr + usable(span));
+NO_SANITIZE static vgc_layout_id layout_id_of(const struct span_object *object) {
+  return (vgc_layout_id) * (const uintptr_t *)(object->base + usable(object));
 }
 
-static void *allocate_like(const struct span *span, const void *ptr, size_t size) {
-  if (span->kind != KIND_TYPED) return allocate((enum kind)span->kind, size);
-  return allocate_typed(layout_id_of(span, ptr), size);
+static void *allocate_like(const struct span_object *object, size_t size) {
+  if (object->kind != KIND_TYPED) return allocate(object->kind, size);
+  return allocate_typed(layout_id_of(object), size);
 }
 
-static void *resize_in_place(const struct span *span, char *ptr, size_t size) {
-  platform_unpoison(ptr, usable(span));
+static void *resize_in_place(const struct span_object *object, char *ptr, size_t size) {
+  platform_unpoison(ptr, usable(object));
   /* What the program gave up must retain nothing, and must be zero if it asks for it again. */
-  if (span->kind != KIND_NOSCAN) memset(ptr + size, 0, usable(span) - size);
-  platform_poison(ptr + size, usable(span) - size);
+  if (object->kind != KIND_NOSCAN) memset(ptr + size, 0, usable(object) - size);
+  platform_poison(ptr + size, usable(object) - size);
   return ptr;
 }
 
@@ -152,15 +145,14 @@ void *vgc_realloc(void *ptr, size_t size) {
     cache_free(ptr);
     return NULL;
   }
-  uintptr_t base = 0;
-  struct span *span = object_at(ptr, &base);
-  if (UNLIKELY(!span || base != (uintptr_t)ptr)) {
+  struct span_object object;
+  if (UNLIKELY(!object_begins_at(ptr, &object))) {
     cache_free_error(ptr, span_of((uintptr_t)ptr));
     return NULL;
   }
-  size_t before = usable(span);
-  if (size <= before && size >= before / 2) return resize_in_place(span, ptr, size);
-  void *fresh = allocate_like(span, ptr, size);
+  size_t before = usable(&object);
+  if (size <= before && size >= before / 2) return resize_in_place(&object, ptr, size);
+  void *fresh = allocate_like(&object, size);
   if (!fresh) return NULL;
   platform_unpoison(ptr, before);
   memcpy(fresh, ptr, before < size ? before : size);

@@ -146,16 +146,16 @@ static void pass_on(struct cache *cache) {
   /* Acquire-release, as in cache_take_returned. */
   for (struct span *span = exchange_acq_rel(&cache->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
-    exchange_acq_rel(&span->notified, 0); /* acquire-release: see cache_notify */
+    fetch_and_acq_rel(&span->life, ~SPAN_NOTIFIED); /* acquire-release: see cache_notify */
     cache_notify(span);
   }
 }
 
 void cache_notify(struct span *span) {
   /* Acquire-release: if somebody else has set it, that one's clearing of it (also acquire-release, before it looks for
-   * returned slots) reads from this exchange and so sees what the caller returned. If not, this exchange has read from
-   * the last clearing, and push may write the remote_next that was read before it. */
-  if (exchange_acq_rel(&span->notified, 1)) return;
+   * returned slots) reads from this and so sees what the caller returned. If not, this has read from the last clearing,
+   * and push may write the remote_next that was read before it. */
+  if (fetch_or_acq_rel(&span->life, SPAN_NOTIFIED) & SPAN_NOTIFIED) return;
   struct cache *owner = load_relaxed(&span->owner);
   if (!owner) {
     push(&central[span_class(span) % SIZECLASS_COUNT].returned, span);
@@ -179,7 +179,7 @@ void cache_take_returned(struct cache *cache) {
   /* Acquire-release. Acquire: push's release, for remote_next. Release: see the end of cache_notify. */
   for (struct span *span = exchange_acq_rel(&cache->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
-    exchange_acq_rel(&span->notified, 0); /* acquire-release: see cache_notify */
+    fetch_and_acq_rel(&span->life, ~SPAN_NOTIFIED); /* acquire-release: see cache_notify */
     POINT(cache_returned_cleared);
     if (load_relaxed(&span->owner) == cache) {
       if (span_state(span) == SPAN_FULL && span_fold_all(span)) make_usable(cache, span);

@@ -29,26 +29,28 @@ void central_initialize(void) {
 
 static void file(struct central *class, struct span *span, enum span_state state) {
   struct span_list *list = state == SPAN_PARTIAL ? class->partial : class->exhausted;
-  store_release(&span->state, (uint32_t)state); /* release: class and owner too; acquire in take_returned */
+  store_relaxed(&span->state, (uint32_t)state);
   span_list_push(&list[span->kind], span);
 }
 
 /* Spans that were exhausted and have a returned slot since become partial; those that changed hands are passed on. A
- * span that is no more is dropped: had a slot of its next life been returned before `notified` was cleared, the
- * exchange would have read that from cache_notify, and shown the new life's state. */
+ * span that is no more is dropped: had a slot of the descriptor's next life been returned before SPAN_NOTIFIED was
+ * cleared, the clearing would have read that from cache_notify, and this would be the next life. One that lives on and
+ * is of this class stays what it is while its lock is held. */
 static void take_returned(struct central *class) {
   if (LIKELY(!load_relaxed(&class->returned))) return;
   /* Acquire: cache.c's push releases the list with each span's remote_next. */
   for (struct span *span = exchange_acquire(&class->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
-    exchange_acq_rel(&span->notified, 0); /* acquire-release: see cache_notify */
-    /* Acquire: pairs with file()'s release, so that class and owner are of the same life. */
-    uint32_t state = load_acquire(&span->state);
+    /* Acquire-release: see cache_notify; acquire also of span_create's release: state, owner and class are no older. */
+    uint32_t life = fetch_and_acq_rel(&span->life, ~SPAN_NOTIFIED);
+    bool exhausted = span_state(span) == SPAN_EXHAUSTED;
+    POINT(central_returned_looking);
     bool ours = !load_relaxed(&span->owner) && span_class(span) == class - central;
-    if (state == SPAN_NONE || span_class(span) == SPAN_CLASS_LARGE) continue;
+    if (!span_lives_on(span, life) || span_class(span) == SPAN_CLASS_LARGE) continue;
     if (!ours) {
       cache_notify(span);
-    } else if (state == SPAN_EXHAUSTED && span_fold_all(span)) {
+    } else if (exhausted && span_fold_all(span)) {
       span_list_remove(&class->exhausted[span->kind], span);
       file(class, span, SPAN_PARTIAL);
     }

@@ -42,7 +42,7 @@ static void release(void) {
 static void adopt(struct span *span, void *arg) {
   const struct cache *mine = arg;
   const struct cache *owner = load_relaxed(&span->owner);
-  store_relaxed(&span->notified, 0);
+  store_relaxed(&span->life, load_relaxed(&span->life) & ~SPAN_NOTIFIED);
   if (owner && owner != mine) {
     span_park(span);
     store_relaxed(&span->owner, NULL);

@@ -48,17 +48,8 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   uint32_t words = large ? 1 : entry->words;
   struct span *span = descriptor_take(run.arena, span_descriptor_lines(words));
   if (!span) return NULL;
-  /* `notified` keeps its value: the descriptor may still be in a list of returned spans from its last life, and whoever
-   * pops it there routes it anew. */
   POINT(span_half_made);
-  span->base = load_relaxed(&run.arena->base) + (run.page << run.arena->page_shift);
-  span->pages = (uint32_t)run.pages;
-  span->reciprocal = large ? 0 : entry->reciprocal;
-  span->size = large ? 0 : entry->size;
-  span->slots = (uint16_t)(large ? 1 : entry->slots);
-  span->words = (uint8_t)words;
   store_relaxed(&span->class_index, (uint8_t)class_index);
-  span->kind = (uint8_t)kind;
   span->cache_index = (uint16_t)(large ? 0 : span_cache_index(kind, class_index));
   span->zeroed = run.zero;
   span->pinned = 0;
@@ -67,11 +58,24 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   span->avail_base = 0;
   store_relaxed(&span->avail, 0);
   store_relaxed(&span->active, SPAN_NO_WORD);
+  const uint32_t slots = large ? 1 : entry->slots;
   for (uint32_t w = 0; w < words; w++) {
-    store_relaxed(&span->bits[w].free, bitmap_valid(span->slots, w));
+    store_relaxed(&span->bits[w].free, bitmap_valid(slots, w));
     span->bits[w].mark = 0;
-    store_relaxed(&span_remote(span)[w], 0);
+    store_relaxed(&span_remote_of(span, words)[w], 0);
   }
+  /* Loose: who still looks at the last life may read them (span_object_at). */
+  store_loose(&span->base, load_relaxed(&run.arena->base) + (run.page << run.arena->page_shift));
+  store_loose(&span->pages, (uint32_t)run.pages);
+  store_loose(&span->reciprocal, large ? 0 : entry->reciprocal);
+  store_loose(&span->slots, (uint16_t)slots);
+  store_loose(&span->words, (uint8_t)words);
+  store_loose(&span->kind, (uint8_t)kind);
+  store_loose(&span->size, large ? 0 : entry->size);
+  /* Release: who sees the life sees all that it begins with; acquire in span_object_at and take_returned. The
+   * descriptor may still be in a list of returned spans from its last life, and whoever pops it there routes it anew.
+   */
+  fetch_add_release(&span->life, SPAN_LIVES);
   store_relaxed(&span->owner, owner);
   store_relaxed(&span->state, (uint32_t)state);
   platform_poison((void *)span->base, run.pages << run.arena->page_shift);
@@ -85,6 +89,8 @@ void span_destroy(struct span *span) {
   size_t page = (span->base - load_relaxed(&arena->base)) >> arena->page_shift;
   /* Release pairs with the acquire in arena_span_at: who finds the page empty does not also see later contents. */
   for (size_t i = 0; i < span->pages; i++) store_release(&arena->map[page + i], 0);
+  /* Acquire: span_lives_on's release: what that thread has read is not of the next life. */
+  fetch_add_acquire(&span->life, SPAN_LIVES);
   store_relaxed(&span->owner, NULL);
   store_relaxed(&span->state, SPAN_NONE);
   uint32_t lines = span_descriptor_lines(span->words);
@@ -129,7 +135,7 @@ uint64_t span_fold(struct span *span, uint32_t word) {
     signal_order();
     POINT(span_fold_between);
     platform_edge_acquire(remote);
-    /* Release: who finds the slot not returned any more finds it free; acquire in span_issued. */
+    /* Release: who finds the slot not returned any more finds it free; acquire in issued_in. */
     fetch_and_release(remote, ~returned);
     folded |= returned;
   }
@@ -160,13 +166,13 @@ static void activate(struct span *span, uint32_t word, uint64_t bits) {
   POINT(span_refill_inactive);
   span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
   POINT(span_refill_based);
-  /* Release: who sees this word does not see what was available in the last one; acquire in span_issued. */
+  /* Release: who sees this word does not see what was available in the last one; acquire in issued_in. */
   store_release(&span->active, refill | word);
   POINT(span_refill_before_avail);
-  /* Release: a remote free that sees these bits also sees the refill that they belong to (acquire in span_issued). */
+  /* Release: a remote free that sees these bits also sees the refill that they belong to (acquire in issued_in). */
   store_release(&span->avail, bits);
   POINT(span_refill_between);
-  /* Release: a remote free that finds the slot not free any more (acquire in span_issued) finds it available. */
+  /* Release: a remote free that finds the slot not free any more (acquire in issued_in) finds it available. */
   store_release(&span->bits[word].free, load_relaxed(&span->bits[word].free) & ~bits);
 }
 
@@ -192,24 +198,25 @@ void span_park(struct span *span) {
     uint32_t word = active & SPAN_NO_WORD;
     store_relaxed(&span->bits[word].free, load_relaxed(&span->bits[word].free) | available);
     signal_order();
-    /* Release: who finds the slots not available any more finds them free; acquire in span_issued. */
+    /* Release: who finds the slots not available any more finds them free; acquire in issued_in. */
     store_release(&span->avail, 0);
   }
   store_relaxed(&span->active, active | SPAN_NO_WORD);
 }
 
-/* A slot that is not issued goes from returned to free (span_fold), to available (activate) and back to free
+/* Bits of the word's slots that are met nowhere among those that are not issued.
+ *
+ * A slot that is not issued goes from returned to free (span_fold), to available (activate) and back to free
  * (span_park). Looked for in that order it is met somewhere: each move is complete at its destination before the slot
  * leaves, and who sees that it has left (acquire) sees that (release) (X61). A refill meanwhile begins anew. */
-uint64_t span_issued(struct span *span, uint32_t word) {
+static ALWAYS_INLINE uint64_t issued_in(struct span *span, uint32_t word, const _Atomic uint64_t *remote) {
   uint64_t issued;
   uint32_t active;
   do {
     /* Acquire: activate's release, so that `avail` is not read as it was for an earlier word. */
     active = load_acquire(&span->active);
-    issued = bitmap_valid(span->slots, word);
     /* Acquire: span_fold's release of what it takes out. */
-    issued &= ~load_acquire(&span_remote(span)[word]);
+    issued = ~load_acquire(remote);
     POINT(span_issued_looking);
     /* Acquire: activate's release of what it takes out. */
     issued &= ~load_acquire(&span->bits[word].free);
@@ -218,6 +225,36 @@ uint64_t span_issued(struct span *span, uint32_t word) {
     issued &= ~load_relaxed(&span->bits[word].free);
   } while (UNLIKELY(load_relaxed(&span->active) != active));
   return issued;
+}
+
+uint64_t span_issued(struct span *span, uint32_t word) {
+  return bitmap_valid(span->slots, word) & issued_in(span, word, &span_remote(span)[word]);
+}
+
+bool span_lives_on(struct span *span, uint32_t life) {
+  /* Release: if it comes before the end of the life (acquire in span_destroy), so does all that was read before it. A
+   * mere load might still see the life when earlier ones have seen the next. */
+  uint32_t now = fetch_add_release(&span->life, 0);
+  return (life & SPAN_LIVES) && !((life ^ now) & ~SPAN_NOTIFIED);
+}
+
+/* Another thread may free the object, end its span, and make another of the descriptor, before, between and after these
+ * loads. What they give, which may be of several lives, is used only if one life lasted from the first to the last, and
+ * that one's pages hold the address. If it did not, no object was here all the time, and none is the answer (X63). */
+bool span_object_at(uintptr_t address, struct span_object *object) {
+  struct span *span = span_of(address);
+  if (!span) return false;
+  POINT(span_object_found);
+  /* Acquire: span_create's release: nothing that is read from here on is older than this life. */
+  uint32_t life = load_acquire(&span->life);
+  uintptr_t base = load_loose(&span->base);
+  size_t size = load_loose(&span->size), bytes = load_loose(&span->pages) * (size_t)config.page_bytes;
+  uint32_t slot = (uint32_t)(((address - base) * load_loose(&span->reciprocal)) >> 32);
+  if (address - base >= bytes || slot >= load_loose(&span->slots)) return false;
+  const _Atomic uint64_t *remote = &span_remote_of(span, load_loose(&span->words))[slot / 64];
+  if (!(issued_in(span, slot / 64, remote) >> slot % 64 & 1)) return false;
+  *object = (struct span_object){base + slot * size, size ? size : bytes, (enum kind)load_loose(&span->kind)};
+  return span_lives_on(span, life);
 }
 
 uint32_t span_free_count(struct span *span) {

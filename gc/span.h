@@ -64,6 +64,10 @@ static ALWAYS_INLINE unsigned span_cache_index(enum kind kind, unsigned class_in
 #define SPAN_NO_WORD     0xffffu
 #define SPAN_CLASS_LARGE 0xffu
 
+/* The descriptor's word `life`: the number of its lives and ends, in steps of SPAN_LIVES, and a flag. */
+#define SPAN_NOTIFIED 1u /* in a list of returned spans, or about to be; kept over the end of a life */
+#define SPAN_LIVES    2u /* serves a span */
+
 struct span_bits {
   _Atomic uint64_t free; /* owner, relaxed; read by remote frees and by the marker */
   uint64_t mark;         /* marker in a stopped world; cleared by whoever sweeps */
@@ -76,15 +80,15 @@ struct span {
   _Atomic uint32_t active;      /* owner: count of refills << 16 | word index, or SPAN_NO_WORD */
   _Atomic uint32_t state;       /* enum span_state; written by the owner or under the lock that stands for it */
   struct span *next, *previous; /* in a list of the owner's or of central; same rule */
-  struct span *remote_next;     /* whoever set `notified` */
-  _Atomic uint32_t notified;    /* 1: in a list of returned spans, or about to be */
+  struct span *remote_next;     /* whoever set SPAN_NOTIFIED */
   uint32_t pages;               /* immutable */
+  _Atomic uint32_t life;        /* pages lock; SPAN_NOTIFIED: any thread. By read-modify-writes alone */
   bool zeroed;                  /* owner: no slot was ever used */
   uint8_t pinned;               /* collector: its owner's stack points into it (cache_surrender) */
   uint8_t overflowed;           /* collector: holds a marked object whose scan was put off */
 
   /* Read by every free and by the marker; the bits of the first words share the line. */
-  uintptr_t base __attribute__((aligned(PLATFORM_CACHE_LINE))); /* immutable */
+  uintptr_t base __attribute__((aligned(PLATFORM_CACHE_LINE))); /* immutable (in a life: see span_object_at) */
   uint32_t reciprocal;           /* immutable; 0 for a large object: every offset is in slot 0 */
   uint32_t size;                 /* immutable: bytes of a slot; 0 for a large object */
   _Atomic(struct cache *) owner; /* set by the new owner under the class lock; cleared by the owner (exit) under the
@@ -100,11 +104,15 @@ struct span {
 /* Descriptor lines for a bitmap of that many words. */
 uint32_t span_descriptor_lines(uint32_t words);
 
-static ALWAYS_INLINE _Atomic uint64_t *span_remote(struct span *span) {
-  uintptr_t end = (uintptr_t)&span->bits[span->words];
+/* The remote words of a span of that many. A descriptor has them in the same place in each of its lives: the lines of
+ * the bits and those of the remote words both grow with `words`, and their sum is the same. */
+static ALWAYS_INLINE _Atomic uint64_t *span_remote_of(struct span *span, uint32_t words) {
+  uintptr_t end = (uintptr_t)span + sizeof *span + words * sizeof(struct span_bits);
   end = (end + PLATFORM_CACHE_LINE - 1) & ~(uintptr_t)(PLATFORM_CACHE_LINE - 1);
   return (_Atomic uint64_t *)end;
 }
+
+static ALWAYS_INLINE _Atomic uint64_t *span_remote(struct span *span) { return span_remote_of(span, span->words); }
 
 static ALWAYS_INLINE uint32_t span_slot(const struct span *span, uintptr_t address) {
   return (uint32_t)(((address - span->base) * span->reciprocal) >> 32);
@@ -120,6 +128,9 @@ static ALWAYS_INLINE unsigned span_class(const struct span *span) { return load_
 static ALWAYS_INLINE enum span_state span_state(const struct span *span) {
   return (enum span_state)load_relaxed(&span->state);
 }
+
+/* Whether `life`, as it was read before, is one, and lasts: then all that was read since is of that life. */
+bool span_lives_on(struct span *, uint32_t life);
 
 /* Makes a span over a run that has been taken, with every slot free, owner and state as given, and publishes it in the
  * page map. NULL if no descriptor can be had (then the run is still the caller's). Pages lock. */
@@ -147,6 +158,16 @@ uint32_t span_free_count(struct span *);
 /* Bits of word `word` that are neither free, nor available, nor returned. Exact in a stopped world or for the holder;
  * for others right for every slot whose state does not change meanwhile. */
 uint64_t span_issued(struct span *, uint32_t word);
+
+/* An object, in copies: its span may end. */
+struct span_object {
+  uintptr_t base;
+  size_t bytes; /* of its slot */
+  enum kind kind;
+};
+/* The object that holds the address, which may be any whatever, as it was at some instant of the call. False if there
+ * is none, or its span ended meanwhile. Any thread; lock-free. */
+bool span_object_at(uintptr_t address, struct span_object *);
 
 /* Calls visit for each span of the heap in order of address. Pages lock. */
 void span_each(void (*visit)(struct span *, void *), void *arg);

@@ -1,6 +1,6 @@
 /* X14: a slot is returned while its span's returned slots are being looked at, and nobody hears of it.
  *
- * `notified` is cleared before the look, so that the free in between announces the span again. */
+ * SPAN_NOTIFIED is cleared before the look, so that the free in between announces the span again. */
 #include "bug.h"
 #include "probe.h"
 

@@ -98,10 +98,10 @@ static void a_slot_freed_by_another_thread_is_found(void **state) {
   probe_in_thread(free_one, full + 3 * SIZE);
   const struct span *span = unit_span(full);
   assert_int_equal(span_state(span), SPAN_FULL); /* only its owner moves it */
-  assert_int_equal(load_relaxed(&span->notified), 1);
+  assert_true(load_relaxed(&span->life) & SPAN_NOTIFIED);
   assert_false(unit_alive(full + 3 * SIZE));
   assert_ptr_equal(vgc_malloc_noscan(SIZE), full + 3 * SIZE);
-  assert_int_equal(load_relaxed(&span->notified), 0);
+  assert_false(load_relaxed(&span->life) & SPAN_NOTIFIED);
   assert_int_equal(span_state(unit_span(current)), SPAN_FULL);
 }
 
@@ -111,7 +111,7 @@ static void slots_freed_elsewhere_into_the_current_span_are_found(void **state) 
   probe_in_thread(free_one, current + 4 * SIZE);
   assert_ptr_equal(vgc_malloc_noscan(SIZE), current + 4 * SIZE);
   cache_take_returned(cache_current);
-  assert_int_equal(load_relaxed(&unit_span(current)->notified), 0);
+  assert_false(load_relaxed(&unit_span(current)->life) & SPAN_NOTIFIED);
 }
 
 static void all_slots_freed_elsewhere_come_back(void **state) {
