@@ -29,8 +29,8 @@ static struct lock init_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_INIT, 0);
 static _Atomic bool initialized COLLECTOR_DATA;
 
 static int fail(int error) {
+  world_uninstall();
   mark_shutdown();
-  arena_release_all();
   errno = error;
   return -1;
 }
@@ -42,10 +42,11 @@ static int bring_up(const struct vgc_config *given) {
   sizeclass_initialize(config.page_bytes, span_descriptor_lines);
   central_initialize();
   pace_initialize();
-  if (!arena_add(config.arena_bytes, config.page_bytes * 64)) return fail(ENOMEM);
   if (mark_initialize()) return fail(ENOMEM);
   spawn_start();
   if (world_install(config.suspend_signal)) return fail(errno);
+  /* Last of what can fail: an address may be looked up in it as soon as it is there, and then it must stay (X64). */
+  if (!arena_add(config.arena_bytes, config.page_bytes * 64)) return fail(ENOMEM);
   fork_install();
   return 0;
 }

@@ -1,4 +1,5 @@
 /* Looking an address up, by a thread that nothing orders after the one which makes or ends what is there. */
+#include <errno.h>
 #include <unistd.h>
 
 #include "alloc.h"
@@ -75,7 +76,7 @@ static void small_environment(void) {
 static void *look_up_early(void *unused) {
   (void)unused;
   interleave_meet(2, true);
-  interleave_assert(!vgc_base_of(&ghost));
+  look_up_told();
   interleave_meet(2, false);
   return NULL;
 }
@@ -85,10 +86,37 @@ static void first_arena(void) {
   interleave_meet(1, false);
   interleave_assert(pthread_create(&thread, NULL, look_up_early, NULL) == 0);
   interleave_meet(2, true);
-  fresh = vgc_malloc(24);
+  interleave_assert(fresh = vgc_malloc(24));
+  store_relaxed(&told, fresh);
   interleave_meet(2, false);
   interleave_assert(pthread_join(thread, NULL) == 0);
   interleave_assert(vgc_base_of(fresh) == fresh);
 }
-INTERLEAVE_MODEL(first_arena, .setup = small_environment, .run = first_arena, .preemptions = 3, .learn = 1000,
-                 .title = "an address is looked up while the library comes up: before it or after it");
+INTERLEAVE_MODEL(
+    first_arena, .setup = small_environment, .run = first_arena, .preemptions = 3, .learn = 1000,
+    .title = "an address is looked up while the library comes up: the reader sees no arena or a whole one");
+
+/* Nothing is there yet, and the address space may be refused and given back. */
+static void *look_up_reserved(void *unused) {
+  (void)unused;
+  interleave_meet(2, true);
+  uintptr_t base = load_relaxed(&arenas[0].base);
+  interleave_assert(!vgc_base_of((void *)(base + SLOT)));
+  interleave_meet(2, false);
+  return NULL;
+}
+
+static void refused_arena(void) {
+  pthread_t thread;
+  interleave_meet(1, false);
+  interleave_assert(pthread_create(&thread, NULL, look_up_reserved, NULL) == 0);
+  interleave_meet(2, true);
+  int result = vgc_init(NULL);
+  interleave_meet(2, false);
+  interleave_assert(result == 0 || errno == ENOMEM);
+  interleave_assert(pthread_join(thread, NULL) == 0);
+  interleave_assert(fresh = vgc_malloc(24));
+  interleave_assert(vgc_base_of(fresh) == fresh);
+}
+INTERLEAVE_MODEL(refused_arena, .setup = small_environment, .run = refused_arena, .failing_maps = true, .learn = 1000,
+                 .title = "an address is looked up while the library comes up or fails to: there is nothing");
