@@ -95,6 +95,38 @@ static void walk_and_copy(void) {
 INTERLEAVE_MODEL(walk_and_copy, .setup = stopping_start, .run = walk_and_copy, ONCE_EACH,
                  .title = "the records are read while a thread gives the copy of its creator's stack up");
 
+/* As one whose destructors go on after the library's last turn: it ends without leaving. */
+static pthread_key_t late;
+
+static void sets_again(void *value) { interleave_assert(pthread_setspecific(late, value) == 0); }
+
+/* Its destructor comes after that of the library, which has the last of the first 32 keys. */
+static void late_key_start(void) {
+  stopping_start();
+  do interleave_assert(pthread_key_create(&late, sets_again) == 0);
+  while (late < 32);
+}
+
+static void *ends_late(void *arg) {
+  sets_again(&late);
+  return arg;
+}
+
+static void creates_one_that_ends_late(void) {
+  pthread_t thread;
+  interleave_assert(pthread_create(&thread, NULL, ends_late, NULL) == 0);
+  interleave_assert(pthread_join(thread, NULL) == 0);
+}
+
+static void walk_and_late_end(void) {
+  static void (*const parts[])(void) = {walks, creates_one_that_ends_late};
+  together_bare(2, parts);
+  interleave_assert(thread_count() == 1);
+  expect_records(1);
+}
+INTERLEAVE_MODEL(walk_and_late_end, .setup = late_key_start, .run = walk_and_late_end, ONCE_EACH,
+                 .title = "the records are read while a thread ends without leaving");
+
 static void looks_for_dead(void) { interleave_assert(thread_count() >= 1); }
 
 static void returns_alive(void) {
