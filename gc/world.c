@@ -89,6 +89,7 @@ static void suspend_handler(int signal) {
   /* Relaxed: until it has read the next phase (acquire, park) the handler reads nothing but its own record. */
   uint32_t phase = load_relaxed(&world.phase);
   if (!self || !(phase & 1)) return; /* a thread that is not ours, or a late signal of a stop that is over */
+  if (load_relaxed(&self->stop_epoch) == phase) return; /* the stopper, which nobody would wake */
   int saved = errno;
   POINT(world_handler_entered);
   struct suspension suspension = {self, phase};
@@ -260,6 +261,8 @@ static bool await(uint32_t phase, uint64_t since, uint64_t patience) {
 static bool try_stop(uint64_t since, uint64_t patience) {
   struct thread *self = thread_self();
   uint32_t phase = load_relaxed(&world.phase) + 1;
+  /* Before the phase: our own handler takes this for an answer, should the signal come from elsewhere meanwhile. */
+  store_relaxed(&self->stop_epoch, phase);
   /* Seq_cst: D1, before ask() looks at each state. */
   store_seq_cst(&world.phase, phase);
   unsigned wanted = 0;
