@@ -113,8 +113,8 @@ struct platform_position {
   uintptr_t alternate_low, alternate_high; /* the alternate signal stack, if sp lies on it, or 0 */
   void *fake_stack;                        /* AddressSanitizer's handle, or NULL (X05) */
 };
-/* Fills in the calling thread's position; low and high bound its own stack. Async-signal-safe. */
-void platform_position_take(struct platform_position *, uintptr_t sp, uintptr_t low, uintptr_t high);
+/* Fills in the calling thread's position. Async-signal-safe. */
+void platform_position_take(struct platform_position *, uintptr_t sp);
 /* Bounds of the calling thread's own stack, the high one exclusive; for the main thread to the end of its mapping.
  * Calls libc and takes its locks: never with the world stopped. False if the system does not tell. */
 bool platform_stack_bounds(uintptr_t *low, uintptr_t *high);

@@ -152,11 +152,11 @@ bool platform_stack_mapped(uintptr_t *low, uintptr_t *high) {
   return true;
 }
 
-void platform_position_take(struct platform_position *position, uintptr_t sp, uintptr_t low, uintptr_t high) {
+void platform_position_take(struct platform_position *position, uintptr_t sp) {
   position->sp = sp;
   position->alternate_low = position->alternate_high = 0;
   position->fake_stack = platform_fake_stack();
-  if (sp >= low && sp < high) return;
+  /* Asked wherever sp lies: an alternate stack may be an array on the thread's own. */
   int saved = errno;
   stack_t alternate;
   if (syscall(SYS_sigaltstack, NULL, &alternate) == 0 && !(alternate.ss_flags & SS_DISABLE) &&

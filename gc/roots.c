@@ -205,11 +205,12 @@ static void give_whole_stack(const struct scan *scan) {
 static void scan_stack(const struct scan *scan) {
   const struct thread *thread = scan->thread;
   const struct platform_position *position = thread->position;
-  if (position->sp >= thread->stack_low && position->sp < thread->stack_high) {
+  bool alternate = position->alternate_high != 0;
+  if (!alternate && position->sp >= thread->stack_low && position->sp < thread->stack_high) {
     give_stack(scan, position->sp, thread->stack_high);
     return;
   }
-  give_stack(scan, position->sp, position->alternate_high ? position->alternate_high : stack_end(position->sp));
+  give_stack(scan, position->sp, alternate ? position->alternate_high : stack_end(position->sp));
   give_whole_stack(scan);
 }
 

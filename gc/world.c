@@ -65,7 +65,7 @@ static void park(void *arg, uintptr_t *registers) {
   const struct suspension *suspension = arg;
   struct thread *self = suspension->self;
   uint32_t phase = suspension->phase;
-  platform_position_take(&self->stopped, (uintptr_t)registers, self->stack_low, self->stack_high);
+  platform_position_take(&self->stopped, (uintptr_t)registers);
   POINT(world_handler_before_ack);
   platform_edge_release(&world.phase);
   /* Release: the position and all that the thread wrote; the stopper's acquire in answered() is the other half. */
@@ -99,7 +99,7 @@ static void suspend_handler(int signal) {
 
 bool world_blocking_enter(struct thread *self, const uintptr_t *registers) {
   if (load_relaxed(&self->state) != THREAD_RUNNING) return false;
-  platform_position_take(&self->blocked, PLATFORM_CALLER_SP(registers), self->stack_low, self->stack_high);
+  platform_position_take(&self->blocked, PLATFORM_CALLER_SP(registers));
   for (unsigned i = 0; i < PLATFORM_SAVED_REGISTERS; i++) self->blocked_registers[i] = registers[i];
   platform_edge_release(&world.phase);
   /* Release: position, registers and all that the thread wrote; acquire in ask() and answered(). No more: whoever still
@@ -309,7 +309,7 @@ struct own {
 static void scan_own(void *arg, uintptr_t *registers) {
   const struct own *own = arg;
   struct thread *self = own->self;
-  platform_position_take(&self->stopped, (uintptr_t)registers, self->stack_low, self->stack_high);
+  platform_position_take(&self->stopped, (uintptr_t)registers);
   self->position = &self->stopped;
   own->body(own->arg);
   self->position = NULL;
