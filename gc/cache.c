@@ -192,13 +192,34 @@ void cache_take_returned(struct cache *cache) {
 
 /* ---- Allocation ---- */
 
+/* Counts where the slots become available, for a hook may have done as much by the time that the caller goes on. */
+static bool refill(struct cache *cache, struct span *span) {
+  if (!span_refill(span)) return false;
+  cache_count(&cache->issued[span->cache_index], bitmap_count(load_relaxed(&span->avail)));
+  return true;
+}
+
+/* The span becomes current, unless a hook of the cycle that was run for it has allocated meanwhile and so made another
+ * current. */
+static void adopt_fresh(struct cache *cache, struct span *span) {
+  unsigned slot = span->cache_index;
+  if (load_relaxed(&cache->current[slot]) == &span_none) {
+    store_relaxed(&cache->current[slot], span);
+    return;
+  }
+  busy_set(cache, 1);
+  store_relaxed(&span->state, SPAN_USABLE);
+  span_list_push(&cache->usable[slot], span);
+  busy_set(cache, 0);
+}
+
 /* The next span to allocate from becomes current. False if there is no memory. */
 static bool next_span(struct cache *cache, enum kind kind, unsigned class_index) {
   unsigned slot = span_cache_index(kind, class_index);
   busy_set(cache, 1);
   struct span *span = load_relaxed(&cache->current[slot]);
   if (span != &span_none) {
-    if (span_refill(span)) {
+    if (refill(cache, span)) {
       busy_set(cache, 0);
       return true;
     }
@@ -219,7 +240,7 @@ static bool next_span(struct cache *cache, enum kind kind, unsigned class_index)
   if (span) return true;
   span = heap_make_span(class_index, kind, cache);
   if (!span) return false;
-  store_relaxed(&cache->current[slot], span);
+  adopt_fresh(cache, span);
   return true;
 }
 
@@ -238,11 +259,10 @@ static struct cache *cache_fill(enum kind kind, unsigned class_index) {
     bool filled = false;
     if (span != &span_none) {
       if (UNLIKELY(config.check_level >= 2)) check_span(span);
-      filled = span_refill(span);
+      filled = refill(cache, span);
     }
     if (!filled && !next_span(cache, kind, class_index)) return NULL;
   }
-  cache_count(&cache->issued[slot], bitmap_count(load_relaxed(&load_relaxed(&cache->current[slot])->avail)));
   return cache;
 }
 
