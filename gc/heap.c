@@ -10,6 +10,7 @@
 #include "large.h"
 #include "pace.h"
 #include "pages.h"
+#include "point.h"
 
 struct lock heap_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_PAGES, 0);
 
@@ -22,12 +23,17 @@ struct request {
   void *arg;
 };
 
-/* One attempt under the lock: from free runs, then, if grow, from fresh address space. */
-static struct span *attempt(const struct request *request, bool grow) {
+/* One attempt under the lock: from free runs, then from fresh address space. The hard limit is for all threads
+ * together, so it is asked here. */
+static struct span *attempt(const struct request *request) {
   struct span *span = NULL;
+  struct run run = {0};
+  POINT(heap_before_attempt);
   lock_acquire(&heap_lock);
-  struct run run = pages_take(request->pages, request->align);
-  if (!run.arena && grow) run = pages_carve(request->pages, request->align);
+  if (pace_within_hard_limit(request->pages * config.page_bytes)) {
+    run = pages_take(request->pages, request->align);
+    if (!run.arena) run = pages_carve(request->pages, request->align);
+  }
   if (run.arena) {
     enum span_state state = request->class_index == SPAN_CLASS_LARGE ? SPAN_LARGE : SPAN_CURRENT;
     span = span_create(run, request->class_index, request->kind, request->owner, state);
@@ -45,13 +51,13 @@ static bool may_grow(const struct request *request) { return pace_may_take(reque
 static struct span *make(const struct request *request) {
   size_t bytes = request->pages * config.page_bytes;
   struct span *span = NULL;
-  if (may_grow(request) && (span = attempt(request, true))) return span;
+  if (may_grow(request) && (span = attempt(request))) return span;
   large_finish_sweep();
   central_sweep_some(request->pages);
-  if (may_grow(request) && (span = attempt(request, true))) return span;
+  if (may_grow(request) && (span = attempt(request))) return span;
   if (pace_should_collect(bytes)) collect_now(COLLECT_PACE);
   for (unsigned round = 0; round < 2; round++) {
-    if (pace_within_hard_limit(bytes) && (span = attempt(request, true))) return span;
+    if ((span = attempt(request))) return span;
     if (round) break;
     collect_now(COLLECT_MEMORY);
     large_finish_sweep();

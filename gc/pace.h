@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 void pace_initialize(void);
-/* Whether `bytes` more of pages stay within the goal; within the hard limit. Any thread. */
+/* Whether `bytes` more of pages stay within the goal; within the hard limit. Any thread; the answer lasts as long as
+ * the pages lock is held. */
 bool pace_may_take(size_t bytes);
 bool pace_within_hard_limit(size_t bytes);
 /* Whether a cycle is due, asked when the goal is reached. Any thread. */
