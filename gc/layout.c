@@ -55,6 +55,8 @@ static struct layout *copy_of(const struct vgc_layout *given) {
   if (!layout) return NULL;
   layout->words = words;
   memcpy(layout->bits, given->pointer_words, bitmap_words * sizeof(uint64_t));
+  /* All ones for "every word" says more than there is: what follows the element is another's. */
+  if (words % 64) layout->bits[bitmap_words - 1] &= (UINT64_C(1) << words % 64) - 1;
   layout->name = name_bytes ? memcpy(&layout->bits[bitmap_words], given->name, name_bytes) : "";
   return layout;
 }
