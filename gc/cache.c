@@ -244,15 +244,18 @@ static bool next_span(struct cache *cache, enum kind kind, unsigned class_index)
   return true;
 }
 
+void cache_count_down(struct cache *cache) {
+  if (LIKELY(!config.collect_every) || --cache->countdown != 0) return;
+  cache->countdown = config.collect_every;
+  collect_now(COLLECT_STRESS);
+}
+
 /* Fills the current span's available word, whatever it takes. */
 static struct cache *cache_fill(enum kind kind, unsigned class_index) {
   struct cache *cache = cache_ensure();
   if (!cache) return NULL;
   platform_poll(); /* a program under ThreadSanitizer stops here, if this library is not instrumented */
-  if (UNLIKELY(config.collect_every) && --cache->countdown == 0) {
-    cache->countdown = config.collect_every;
-    collect_now(COLLECT_STRESS);
-  }
+  cache_count_down(cache);
   unsigned slot = span_cache_index(kind, class_index);
   while (!load_relaxed(&load_relaxed(&cache->current[slot])->avail)) {
     struct span *span = load_relaxed(&cache->current[slot]);

@@ -65,6 +65,8 @@ void cache_free_error(void *ptr, struct span *);
 
 /* The caller's cache, made if need be; registers the thread. NULL if there is no memory. */
 struct cache *cache_ensure(void);
+/* Counts an allocation that is about to be made; collects at every Nth, if so configured. No locks held. */
+void cache_count_down(struct cache *);
 /* Gives up all spans of the exiting thread's cache and the cache itself. No locks held. */
 void cache_thread_exit(struct thread *);
 /* All caches ever made. */

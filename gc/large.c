@@ -19,6 +19,7 @@ static void issue(struct span *span, void *held) {
 void *large_allocate(enum kind kind, size_t size, size_t alignment) {
   struct cache *cache = cache_ensure();
   if (!cache) return NULL;
+  cache_count_down(cache);
   size_t pages = size / config.page_bytes + (size % config.page_bytes != 0);
   if (pages > UINT32_MAX) return NULL;
   size_t align = alignment > config.page_bytes ? alignment / config.page_bytes : 1;
