@@ -75,16 +75,13 @@ bool init_ensure(void) { return LIKELY(load_acquire(&initialized)) || !initializ
 
 int vgc_init(const struct vgc_config *given) { return initialize(given, true); }
 
-/* Whether the caller is the only thread that the collector knows. */
-static bool alone(void) { return thread_count() == (thread_self() ? 1 : 0); }
-
 int vgc_shutdown(void) {
   if (collect_in_hook()) { /* which may hold a lock that ranks above ours */
     errno = EBUSY;
     return -1;
   }
   lock_acquire(&init_lock);
-  int error = !load_relaxed(&initialized) ? EPERM : !alone() ? EBUSY : 0;
+  int error = !load_relaxed(&initialized) ? EPERM : !thread_alone() ? EBUSY : 0;
   if (!error) {
     world_uninstall();
     store_relaxed(&initialized, false);

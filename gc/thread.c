@@ -197,6 +197,16 @@ static struct thread *find_lost(void) {
   return NULL;
 }
 
+bool thread_alone(void) {
+  thread_reap();
+  bool alone = true;
+  thread_registry_lock();
+  for (const struct thread *thread = registry.used; thread; thread = thread->next)
+    if (thread != current && load_relaxed(&thread->state) != THREAD_EXITED) alone = false;
+  thread_registry_unlock();
+  return alone;
+}
+
 /* Registry lock. */
 static void drop_inherited(struct thread *thread) {
   if (thread->inherited) platform_release(thread->inherited, THREAD_INHERITED_BYTES);

@@ -78,6 +78,8 @@ struct thread *thread_ensure(void);
 void thread_leave(struct thread *self);
 /* RUNNING, or BLOCKING; after thread_reap. No locks held that rank with or above the registry's. */
 size_t thread_count(void);
+/* Whether no other thread is registered, or created and about to be; after thread_reap. As above. */
+bool thread_alone(void);
 /* Records of any state but FREE. */
 size_t thread_records(void);
 /* Frees what threads left behind that ended without leaving (N44): those that vgc saw first in the last round of

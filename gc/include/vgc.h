@@ -54,7 +54,7 @@ VGC_API void vgc_config_default(struct vgc_config *config);
 VGC_API int vgc_init(const struct vgc_config *config);
 
 /* Returns all memory to the system; every object dies. The library can be initialised again. 0, or -1 with errno: EBUSY
- * (another thread is registered, or the caller is in a collection), EPERM (not initialised). */
+ * (another thread is registered or being started, or the caller is in a collection), EPERM (not initialised). */
 VGC_API int vgc_shutdown(void);
 
 /* ---- Allocation ---- */
