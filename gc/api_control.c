@@ -16,7 +16,8 @@ int vgc_collect(void) {
 }
 
 void vgc_disable(void) {
-  if (cache_ensure()) collect_disable();
+  cache_ensure(); /* registers the caller; disabling needs no memory and does not fail */
+  collect_disable();
 }
 
 void vgc_enable(void) {
