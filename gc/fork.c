@@ -61,7 +61,9 @@ static void in_child(void) {
   release();
 }
 
-void fork_install(void) {
+/* Before main already: handlers before a fork run last first, so the program's own, which may use the heap, find it
+ * unlocked. */
+__attribute__((constructor(101))) void fork_install(void) {
   static bool installed COLLECTOR_DATA;
   if (installed) return;
   installed = !pthread_atfork(prepare, release, in_child);
