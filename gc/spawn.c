@@ -221,21 +221,34 @@ static void *arrive(struct thread *self) {
   return argument;
 }
 
-static void *child(void *arg) {
-  struct thread *self = arg;
+static NOINLINE void *run(struct thread *self) {
   void *argument = arrive(self);
   void *result = self->start(argument);
   thread_set_result(result);
   return result;
 }
 
-static void *child_c11(void *arg) {
-  struct thread *self = arg;
+static NOINLINE void *run_c11(struct thread *self) {
   void *argument = arrive(self);
   thrd_start_t start;
   memcpy(&start, &self->start, sizeof start);
   return (void *)(intptr_t)start(argument);
 }
+
+static void leave_region(void *self) { world_blocking_leave(self); }
+
+/* Under a cleanup handler of ours, the last of the thread's: destructors of C++ thread-local objects, which follow at
+ * once, may use the heap. It is set up before this stack holds the argument, of which it would keep a copy. */
+static void *run_to_the_end(struct thread *self, void *(*body)(struct thread *)) {
+  void *result;
+  pthread_cleanup_push(leave_region, self);
+  result = body(self);
+  pthread_cleanup_pop(0);
+  return result;
+}
+
+static void *child(void *arg) { return run_to_the_end(arg, run); }
+static void *child_c11(void *arg) { return run_to_the_end(arg, run_c11); }
 
 /* Copies the top of the creator's stack, from its registers up, into the record. False if there is no memory. */
 static NO_SANITIZE bool inherit(struct thread *born, const uintptr_t *registers) {
