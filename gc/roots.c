@@ -194,12 +194,13 @@ static uintptr_t stack_end(uintptr_t sp) {
   return platform_mapping(sp, &low, &high) ? high : sp;
 }
 
-/* The thread is away from its own stack, at a place there that nobody knows: all that is mapped of it. */
+/* The thread is away from its own stack, at a place there that nobody knows: all that is mapped of it, be it in several
+ * mappings. */
 static void give_whole_stack(const struct scan *scan) {
   const struct thread *thread = scan->thread;
-  uintptr_t low, high;
-  if (!platform_mapping(thread->stack_high - 1, &low, &high)) return;
-  give_stack(scan, low > thread->stack_low ? low : thread->stack_low, thread->stack_high);
+  uintptr_t mapped = thread->stack_high, low, high;
+  while (mapped > thread->stack_low && platform_mapping(mapped - 1, &low, &high)) mapped = low;
+  give_stack(scan, mapped > thread->stack_low ? mapped : thread->stack_low, thread->stack_high);
 }
 
 static void scan_stack(const struct scan *scan) {
