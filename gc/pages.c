@@ -83,6 +83,27 @@ struct run pages_take(size_t pages, size_t align) {
   return (struct run){0};
 }
 
+/* Joins the run with free neighbours. */
+static void free_run(struct run run) {
+  struct arena *arena = run.arena;
+  if (run.page && arena->tags[run.page - 1].state == RUN_FREE) {
+    size_t length = arena->tags[run.page - 1].length;
+    size_t first = run.page - length;
+    bool zero = arena->tags[first].zero;
+    bin_remove(arena, first);
+    run = (struct run){arena, first, run.pages + length, run.zero && zero};
+  }
+  size_t after = run.page + run.pages;
+  if (after < arena->used_pages && arena->tags[after].state == RUN_FREE) {
+    size_t length = arena->tags[after].length;
+    bool zero = arena->tags[after].zero;
+    bin_remove(arena, after);
+    run.pages += length;
+    run.zero = run.zero && zero;
+  }
+  bin_insert(arena, run.page, run.pages, run.zero);
+}
+
 static struct run carve_from(struct arena *arena, size_t pages, size_t align) {
   size_t skip = skip_for(arena, arena->used_pages, align);
   size_t limit = load_relaxed(&arena->bytes) >> arena->page_shift;
@@ -90,10 +111,7 @@ static struct run carve_from(struct arena *arena, size_t pages, size_t align) {
   size_t page = arena->used_pages + skip;
   arena_use(arena, page + pages);
   count_taken(pages);
-  if (skip) {
-    count_taken(skip);
-    pages_give((struct run){arena, page - skip, skip, true});
-  }
+  if (skip) free_run((struct run){arena, page - skip, skip, true});
   return (struct run){arena, page, pages, true};
 }
 
@@ -111,24 +129,8 @@ struct run pages_carve(size_t pages, size_t align) {
 }
 
 void pages_give(struct run run) {
-  struct arena *arena = run.arena;
   store_relaxed(&state.taken, load_relaxed(&state.taken) - run.pages);
-  if (run.page && arena->tags[run.page - 1].state == RUN_FREE) {
-    size_t length = arena->tags[run.page - 1].length;
-    size_t first = run.page - length;
-    bool zero = arena->tags[first].zero;
-    bin_remove(arena, first);
-    run = (struct run){arena, first, run.pages + length, run.zero && zero};
-  }
-  size_t after = run.page + run.pages;
-  if (after < arena->used_pages && arena->tags[after].state == RUN_FREE) {
-    size_t length = arena->tags[after].length;
-    bool zero = arena->tags[after].zero;
-    bin_remove(arena, after);
-    run.pages += length;
-    run.zero = run.zero && zero;
-  }
-  bin_insert(arena, run.page, run.pages, run.zero);
+  free_run(run);
 }
 
 size_t pages_trim(bool all, size_t keep) {
