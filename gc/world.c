@@ -130,6 +130,8 @@ bool world_blocking_leave(struct thread *self) {
 
 int world_install(unsigned signal) {
   int rc = platform_handler_install(signal, suspend_handler);
+  if (rc == EINVAL)
+    platform_print("vgc: VGC_SUSPEND_SIGNAL: signal %u cannot be caught; choose another, or unset it\n", signal);
   if (rc != 0) {
     errno = rc;
     return -1;
