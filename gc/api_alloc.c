@@ -77,7 +77,8 @@ static void *allocate_typed(vgc_layout_id id, size_t bytes) {
   if (!cache_ensure()) return hooks_out_of_memory(size);
   if (size <= SIZECLASS_SMALL_MAX) size = sizeclass_table[sizeclass_of(size)].size;
   if (size > SIZECLASS_SMALL_MAX) size = (size + config.page_bytes - 1) & ~(config.page_bytes - 1);
-  char *ptr = size < bytes ? hooks_out_of_memory(bytes) : allocate(KIND_TYPED, size);
+  if (size < bytes) return hooks_out_of_memory(bytes);
+  char *ptr = allocate(KIND_TYPED, size);
   if (!ptr) return NULL;
   *(uintptr_t *)(void *)(ptr + size - sizeof(uintptr_t)) = id;
   platform_poison(ptr + bytes, size - bytes);
