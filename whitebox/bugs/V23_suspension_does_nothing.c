@@ -19,7 +19,8 @@ static unsigned standing;
 static void count_standing(void *arg) {
   (void)arg;
   for (const struct thread *thread = thread_first(); thread; thread = thread->next)
-    standing += thread->position == &thread->stopped && load_acquire(&thread->stop_epoch) == world_epoch();
+    standing += thread != thread_self() && thread->position == &thread->stopped &&
+                load_acquire(&thread->stop_epoch) == world_epoch();
 }
 
 static void every_thread_is_suspended(void **state) {
