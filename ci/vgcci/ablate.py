@@ -209,8 +209,12 @@ class Runner:
             threads = [threading.Thread(target=self.work, args=(tree, todo, rows)) for tree in trees]
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                thread.join()
+            try:
+                for thread in threads:
+                    thread.join()
+            finally:  # interrupted: the copies are theirs until they have ended
+                for thread in threads:
+                    thread.join()
             if self.failure:
                 raise self.failure
             return rows, []

@@ -1,8 +1,13 @@
 """The index of bug tests: ID<TAB>title<TAB>detector<TAB>note."""
 
+import re
 from dataclasses import dataclass
 
 from .paths import BUGS
+
+ID = re.compile(r"[A-Z][0-9]{2,}")
+ID_EXPECTED = "expected a capital letter and at least two digits, such as L07"
+UNWRITTEN = "file: gc/FILE.c"  # in the ablation of ci/new-bug, until somebody writes it
 
 
 @dataclass
