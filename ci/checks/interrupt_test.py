@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A command that is interrupted ends what its threads run, children of children too, says so, and starts nothing more."""
+"""An interrupted command ends what its threads run, children of children too, says so, and starts nothing more."""
 
 import os
 import signal
