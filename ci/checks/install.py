@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,17 +71,33 @@ def check_pkg_config(prefix, work, cc):
     expect(run("pkg-config", "--modversion", "vgc", env=env).strip(), "vgc.pc has no version")
 
 
+def readme_example():
+    """The README's project and what it says that the explorer prints of it, up to the token."""
+    text = textwrap.dedent((ROOT / "README.md").read_text().partition("## Every schedule")[2])
+    blocks = re.findall(r"(?:^(?: {4}.*)?\n)+", text, re.MULTILINE)
+    project, report = [textwrap.dedent(block).strip("\n") for block in blocks if block.strip()][:2]
+    lists, comment, source = project.partition("\n/* A stack")
+    return {"CMakeLists.txt": lists.strip(), "stack.c": (comment + source).strip()}, report.partition("replay: ")[0]
+
+
 def check_interleave(prefix, work, cc):
-    """The README's example, as a project of its own: the explorer finds its bug and replays it."""
+    """The README's example, as a project of its own without a build type: the explorer finds its bug and replays it."""
     if not (prefix / "lib/libinterleave.a").exists():
         return  # not x86-64, or a sanitizer's build
     build = work / "stack"
+    files, report = readme_example()
+    for name, text in files.items():
+        expect(text == (EXAMPLE / name).read_text().strip(), f"README.md shows another {name} than {EXAMPLE}")
     run("cmake", "-G", "Ninja", "-S", EXAMPLE, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}",
-        f"-DCMAKE_C_COMPILER={cc}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
+        f"-DCMAKE_C_COMPILER={cc}")
     run("cmake", "--build", build)
     found = subprocess.run([build / "stack"], capture_output=True, text=True, timeout=60)
     expect(found.returncode == 1 and "assertion failed" in found.stdout,
            f"the example's bug was not found:\n{found.stdout}")
+    said = "\n".join(line.rstrip() for line in found.stdout.splitlines())
+    if "gcc" in Path(cc).name:
+        expect(report.strip() in said, f"README.md shows another report:\n{report}\nthan this:\n{said}")
+    expect("  stack.c:23" in said, f"the report names no line of the source:\n{said}")
     token = re.search(r"--token (\S+)", found.stdout)
     expect(token, "the report of the example's bug has no token")
     again = subprocess.run([build / "stack", "--token", token[1]], capture_output=True, text=True, timeout=60)

@@ -2,8 +2,9 @@
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(INTERLEAVE_DIR ${CMAKE_CURRENT_LIST_DIR} CACHE INTERNAL "objects.py and its lists")
 
+# With -g, whatever the build type: a report without lines says little.
 # Copies of constant size must not be expanded in line: that would call nobody.
-set(INTERLEAVE_FLAGS -fsanitize=thread -ftls-model=initial-exec -fno-stack-protector -fno-builtin-memcpy
+set(INTERLEAVE_FLAGS -g -fsanitize=thread -ftls-model=initial-exec -fno-stack-protector -fno-builtin-memcpy
     -fno-builtin-memmove -fno-builtin-memset -fno-omit-frame-pointer CACHE INTERNAL "")
 # A token names the build: no path of this machine may be in it.
 set(INTERLEAVE_PATHS -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=.
