@@ -18,7 +18,7 @@ struct vgc_config config COLLECTOR_DATA;
 
 /* The one table: field, environment variable, least, most, default, help. */
 struct knob {
-  const char *variable;
+  const char *variable, *field;
   size_t offset;
   size_t width;
   uint64_t least, most, standard;
@@ -27,8 +27,8 @@ struct knob {
 };
 #define KNOB(field, variable, least, most, standard, flags, help)                                                      \
   {                                                                                                                    \
-    variable, offsetof(struct vgc_config, field), sizeof(((struct vgc_config *)0)->field), least, most, standard,      \
-        flags, help                                                                                                    \
+    variable, "vgc_config." #field, offsetof(struct vgc_config, field), sizeof(((struct vgc_config *)0)->field),       \
+        least, most, standard, flags, help                                                                             \
   }
 static const struct knob knobs[] = {
     KNOB(page_bytes, "VGC_PAGE_BYTES", KIB, 64 * KIB, 8 * KIB, POWER_OF_TWO, "bytes of a page"),
@@ -74,10 +74,10 @@ static void print_knobs(void) {
   }
 }
 
-static int refuse(const char *name, const char *text, const struct knob *knob) {
-  platform_print("vgc: %s: '%s' is not acceptable: expected a number from %llu to %llu%s; correct or unset it\n", name,
-                 text, (unsigned long long)knob->least, (unsigned long long)knob->most,
-                 knob->flags & POWER_OF_TWO ? ", a power of two" : "");
+static int refuse(const char *name, const char *text, const struct knob *knob, const char *advice) {
+  platform_print("vgc: %s: '%s' is not acceptable: expected a number from %llu to %llu%s; %s\n", name, text,
+                 (unsigned long long)knob->least, (unsigned long long)knob->most,
+                 knob->flags & POWER_OF_TWO ? ", a power of two" : "", advice);
   errno = EINVAL;
   return -1;
 }
@@ -114,11 +114,12 @@ static int load_one(const struct knob *knob, const struct vgc_config *given) {
       char *digit = text + sizeof text - 1;
       *digit = 0;
       for (uint64_t rest = value; rest; rest /= 10) *--digit = (char)('0' + rest % 10);
-      return refuse(knob->variable, digit, knob);
+      return refuse(knob->field, digit, knob, "correct it, or give 0 for the default");
     }
   }
   const char *text = getenv(knob->variable);
-  if (text && (!parse(text, &value) || !acceptable(knob, value))) return refuse(knob->variable, text, knob);
+  if (text && (!parse(text, &value) || !acceptable(knob, value)))
+    return refuse(knob->variable, text, knob, "correct or unset it");
   knob_set(knob, value);
   return 0;
 }

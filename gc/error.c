@@ -7,7 +7,7 @@
 #include "event.h"
 #include "platform.h"
 
-static const struct vgc_hooks no_hooks;
+static const struct vgc_hooks no_hooks = {.struct_size = sizeof no_hooks};
 static struct vgc_hooks hooks_store[2] COLLECTOR_DATA;
 /* Release by vgc_set_hooks after it filled the copy, acquire by hooks_get before it reads it. */
 static _Atomic(const struct vgc_hooks *) hooks COLLECTOR_DATA;
@@ -30,6 +30,9 @@ void *hooks_out_of_memory(size_t size) {
 void vgc_set_hooks(const struct vgc_hooks *given, struct vgc_hooks *old) {
   const struct vgc_hooks *current = hooks_get();
   struct vgc_hooks *copy = NULL;
+  if (given && given->struct_size < sizeof given->struct_size)
+    platform_print("vgc: vgc_hooks.struct_size is %zu: expected %zu; set it, for without it no hook is called\n",
+                   given->struct_size, sizeof *given);
   if (given) {
     copy = current == &hooks_store[0] ? &hooks_store[1] : &hooks_store[0];
     *copy = no_hooks;
@@ -47,7 +50,10 @@ void error_report(enum vgc_error error, const void *ptr, const char *message) {
     current->error(current->arg, error, ptr, message);
     if (error != VGC_ERROR_CORRUPT) return;
   }
-  platform_print("vgc: %p: %s\n", ptr, message);
+  if (ptr)
+    platform_print("vgc: %p: %s\n", ptr, message);
+  else
+    platform_print("vgc: %s\n", message);
   event_dump();
   platform_abort();
 }

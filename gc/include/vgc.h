@@ -5,8 +5,10 @@
  * Unless a function says otherwise: it may be called by any thread at any time outside a signal handler; a thread that
  * the program started is registered from its first instruction; the first call initialises the library; memory is
  * aligned to 16 bytes (8 for requests of up to 8 bytes); sizes are bytes; a failed allocation returns NULL and sets
- * errno to ENOMEM. Invalid use (an enum vgc_error) is given to the error hook; without a hook it prints one line and
- * aborts. When a hook returns, the call has had no effect and fails with errno EINVAL where it can say so.
+ * errno to ENOMEM. Where the first call cannot initialise (VGC_LOG=x), it says why on stderr and fails; an allocation
+ * as above, others with vgc_init's errno. The next call tries again. Invalid use (an enum vgc_error) is given to the
+ * error hook; without a hook it prints one line and aborts. When a hook returns, the call has had no effect and fails
+ * with errno EINVAL where it can say so.
  */
 #ifndef VGC_H
 #define VGC_H
@@ -28,15 +30,15 @@ extern "C" {
 
 /* Zero in any field means the default. Environment variables (VGC_HELP=1 prints them) override what is given here. */
 struct vgc_config {
-  size_t struct_size;    /* sizeof(struct vgc_config), set by vgc_config_default() */
-  size_t page_bytes;     /* power of two, 1 KiB to 64 KiB; default 8 KiB */
-  size_t arena_bytes;    /* address space reserved at a time, multiple of the page; default 64 GiB, halved if refused */
-  size_t thread_table;   /* threads in the first table; it grows; default 64 */
-  size_t mark_stack;     /* entries of the first mark stack; default 32768 */
-  size_t mark_stack_max; /* entries that it may grow to, beyond which marking rescans the heap; default unlimited */
-  size_t minimum_heap;   /* bytes allocated before the first collection; default 4 MiB */
-  size_t soft_limit;     /* bytes that the heap tries not to exceed by collecting earlier; default none */
-  size_t hard_limit;     /* bytes of heap beyond which allocation fails; default none */
+  size_t struct_size;      /* sizeof(struct vgc_config), set by vgc_config_default() */
+  size_t page_bytes;       /* power of two, 1 KiB to 64 KiB; default 8 KiB */
+  size_t arena_bytes;      /* address space reserved at a time, power of two; default 64 GiB, halved if refused */
+  size_t thread_table;     /* threads in the first table; it grows; default 64 */
+  size_t mark_stack;       /* entries of the first mark stack; default 32768 */
+  size_t mark_stack_max;   /* entries that it may grow to, beyond which marking rescans the heap; default unlimited */
+  size_t minimum_heap;     /* bytes allocated before the first collection; default 4 MiB */
+  size_t soft_limit;       /* bytes that the heap tries not to exceed by collecting earlier; default none */
+  size_t hard_limit;       /* bytes of heap beyond which allocation fails; default none */
   unsigned growth_percent; /* heap growth over the live bytes between collections; default 100 */
   unsigned check_level;    /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
   unsigned mark_workers;   /* threads that mark; default 1 */
@@ -49,8 +51,8 @@ struct vgc_config {
 VGC_API void vgc_config_default(struct vgc_config *config);
 
 /* Initialises the library; NULL means defaults. 0, or -1 with errno: EALREADY (initialised, perhaps by an earlier
- * allocation), EINVAL (a field out of range, named on stderr), EBUSY (the suspend signal has a handler of the
- * program's), ENOMEM. */
+ * allocation), EINVAL (a field or variable out of range, a signal that the system keeps), EBUSY (the suspend signal
+ * has a handler of the program's), ENOMEM. stderr names what is refused. */
 VGC_API int vgc_init(const struct vgc_config *config);
 
 /* Returns all memory to the system; every object dies. The library can be initialised again. 0, or -1 with errno: EBUSY
@@ -114,12 +116,13 @@ VGC_API size_t vgc_trim(void);
 
 /* ---- Roots ---- */
 
-/* Adds a range that is scanned as a root; bounds are rounded inwards to words. 0, or -1: EINVAL, EEXIST, ENOMEM. */
+/* Adds a range that is scanned as a root, all of it readable until it is removed; bounds are rounded inwards to words.
+ * 0, or -1: EINVAL (start is NULL, or the range wraps around), EEXIST (added already), ENOMEM. */
 VGC_API int vgc_root_add(const void *start, size_t size);
 /* Removes a range added with the same start and size. 0, or -1 with errno ENOENT. */
 VGC_API int vgc_root_remove(const void *start, size_t size);
 /* Called with the world stopped for each collection, possibly several times: gives ranges to push. It must not
- * allocate, lock, or call into libc. */
+ * allocate, lock, or call into libc. What it pushes is readable. Adding and removing: as for ranges; EINVAL: NULL. */
 typedef void vgc_root_push(void *sink, const void *start, size_t size);
 typedef void vgc_root_callback(void *arg, vgc_root_push *push, void *sink);
 VGC_API int vgc_root_add_callback(vgc_root_callback *callback, void *arg);
@@ -196,7 +199,8 @@ struct vgc_hooks {
    * malloc's). */
   void (*error)(void *arg, enum vgc_error, const void *ptr, const char *message);
 };
-/* Replaces all hooks (NULL: none) and copies them; the old ones go to *old if it is not NULL. */
+/* Replaces all hooks (NULL: none) and copies them, as far as struct_size says (sizeof(struct vgc_hooks)); the old ones
+ * go to *old if it is not NULL. */
 VGC_API void vgc_set_hooks(const struct vgc_hooks *hooks, struct vgc_hooks *old);
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
 /* Every knob, through the structure and through the environment. */
+#include <ctype.h>
 #include <signal.h>
 
 #include "unit.h"
@@ -69,7 +70,10 @@ static void expect_refused(const struct vgc_config *given, const struct knob *kn
   errno = 0;
   if (!config_load(given)) fail_msg("%s: '%s' was accepted", knob->variable, text);
   assert_int_equal(errno, EINVAL);
-  if (!strstr(fault_printed(), knob->variable)) fail_msg("%s is not named in: %s", knob->variable, fault_printed());
+  char name[64]; /* what the user wrote: the variable, or the field of the same name */
+  snprintf(name, sizeof name, given ? "vgc_config.%s:" : "VGC_%s:", knob->variable + 4);
+  for (char *c = name + strlen("vgc_config."); given && *c; c++) *c = (char)tolower(*c);
+  if (!strstr(fault_printed(), name)) fail_msg("%s is not named in: %s", name, fault_printed());
   if (!strstr(fault_printed(), text)) fail_msg("'%s' is not shown in: %s", text, fault_printed());
 }
 
@@ -251,7 +255,7 @@ static void initialisation_refuses_what_is_out_of_range(void **state) {
   errno = 0;
   assert_int_equal(vgc_init(&given), -1);
   assert_int_equal(errno, EINVAL);
-  assert_non_null(strstr(fault_printed(), "VGC_PAGE_BYTES"));
+  assert_non_null(strstr(fault_printed(), "vgc_config.page_bytes"));
   setenv("VGC_LOG", "2", 1);
   assert_int_equal(vgc_init(NULL), -1);
   errno = 0;

@@ -54,6 +54,11 @@ static void hooks_of_an_older_program_end_where_they_say(void **state) {
   given.struct_size = sizeof given + 64; /* a newer one */
   vgc_set_hooks(&given, NULL);
   assert_same(hooks_get(), &full);
+  given.struct_size = 0; /* forgotten */
+  fault_capture_print(true);
+  vgc_set_hooks(&given, NULL);
+  assert_non_null(strstr(fault_printed(), "vgc_hooks.struct_size is 0: expected"));
+  fault_reset(NULL);
 }
 
 /* ---- Cycles ---- */
@@ -191,6 +196,18 @@ static void without_a_hook_a_report_aborts(void **state) {
     }
 }
 
+static void report_nothing(void *arg) {
+  (void)arg;
+  vgc_enable();
+}
+
+static void what_concerns_no_pointer_shows_none(void **state) {
+  (void)state;
+  struct child_result result;
+  child_run(report_nothing, NULL, 10, &result);
+  unit_assert_aborted(&result, "vgc: vgc_enable without vgc_disable; call them in pairs\n");
+}
+
 static void fail_check(void *arg) {
   (void)arg;
   CHECK(1 + 1 == 2);
@@ -215,6 +232,7 @@ UNIT(error) {
       TEST(the_hooks_memory_is_returned),
       TEST(a_hook_that_returns_makes_the_call_fail),
       TEST(without_a_hook_a_report_aborts),
+      TEST(what_concerns_no_pointer_shows_none),
       TEST(a_failed_check_names_its_condition),
   };
   return cmocka_run_group_tests_name("error", tests, NULL, NULL);

@@ -139,8 +139,16 @@ static void the_programs_handler_is_respected(void **state) {
   unsigned mappings = unit_mappings();
   signal(SIGUSR1, handler);
   errno = 0;
+  fault_capture_print(true);
   assert_int_equal(vgc_init(&given), -1);
   assert_int_equal(errno, EBUSY);
+  assert_non_null(strstr(fault_printed(), "signal 10 cannot suspend threads: the program has a handler"));
+  given.suspend_signal = SIGKILL;
+  assert_int_equal(vgc_init(&given), -1);
+  assert_int_equal(errno, EINVAL);
+  assert_non_null(strstr(fault_printed(), "signal 9 cannot suspend threads: the system"));
+  given.suspend_signal = SIGUSR1;
+  fault_reset(NULL);
   struct sigaction action;
   assert_int_equal(sigaction(SIGUSR1, NULL, &action), 0);
   assert_true(action.sa_handler == handler);
