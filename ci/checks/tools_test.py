@@ -3,6 +3,7 @@
 
 import sys
 import unittest
+import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -146,6 +147,21 @@ class VerdictTest(unittest.TestCase):
         self.assertEqual(self.verdict(gate.FAILED, gate.NOT_RUN), ("failed", 1))
         self.assertEqual(self.verdict(gate.NOT_ASKED), ("incomplete", 2))
         self.assertEqual(self.verdict(), ("incomplete", 2))
+
+    def test_interrupted_is_not_passed(self):
+        def passes(_, stage):
+            stage.items.append(gate.Item("a", gate.PASSED))
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        run = gate.Gate.__new__(gate.Gate)
+        run.stages, run.findings, run.progress = [], [], unittest.mock.Mock()
+        with self.assertRaises(KeyboardInterrupt):
+            run.run([("one", passes), ("two", interrupted)], set())
+        self.assertEqual([(s.status, s.detail) for s in run.stages],
+                         [(gate.PASSED, ""), (gate.NOT_RUN, "interrupted")])
+        self.assertEqual(run.verdict, "incomplete")
 
     def test_a_stage_without_items_did_not_run(self):
         self.assertEqual(gate.Gate._judge(gate.Stage("s")), gate.NOT_RUN)

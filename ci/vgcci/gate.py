@@ -168,10 +168,11 @@ class Gate:
             if only and name not in only:
                 continue
             self.current = stage
+            stage.status, stage.detail = NOT_RUN, "interrupted"  # which is what it is until it has ended
             began = time.monotonic()
             try:
                 body(self, stage)
-                stage.status = self._judge(stage)
+                stage.status, stage.detail = self._judge(stage), "" if stage.detail == "interrupted" else stage.detail
             except NotRun as why:
                 stage.status, stage.detail = FAILED if stage.failed else NOT_RUN, str(why)
             stage.seconds = time.monotonic() - began

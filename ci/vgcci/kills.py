@@ -1,5 +1,5 @@
-"""What each model of the collector was seen to kill: whitebox/interleave/models/index.txt, MODEL<TAB>ids of ablations and
-mutants. It tells where to look first; what a model kills it kills anew each time."""
+"""What each model of the collector was seen to kill: whitebox/interleave/models/index.txt, MODEL<TAB>ids of ablations
+and mutants. It tells where to look first; what a model kills it kills anew each time."""
 
 from .paths import ROOT
 
