@@ -132,10 +132,9 @@ int world_install(unsigned signal) {
   int rc = platform_handler_install(signal, suspend_handler);
   if (rc == EINVAL)
     platform_print("vgc: VGC_SUSPEND_SIGNAL: signal %u cannot be caught; choose another, or unset it\n", signal);
+  if (rc == EBUSY)
+    platform_print("vgc: VGC_SUSPEND_SIGNAL: signal %u has a handler of the program's; choose another\n", signal);
   if (rc != 0) {
-    platform_print("vgc: signal %u cannot suspend threads: %s; choose another: vgc_config.suspend_signal or "
-                   "VGC_SUSPEND_SIGNAL\n",
-                   signal, rc == EBUSY ? "the program has a handler for it" : "the system allows no handler for it");
     errno = rc;
     return -1;
   }

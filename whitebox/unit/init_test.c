@@ -142,12 +142,7 @@ static void the_programs_handler_is_respected(void **state) {
   fault_capture_print(true);
   assert_int_equal(vgc_init(&given), -1);
   assert_int_equal(errno, EBUSY);
-  assert_non_null(strstr(fault_printed(), "signal 10 cannot suspend threads: the program has a handler"));
-  given.suspend_signal = SIGKILL;
-  assert_int_equal(vgc_init(&given), -1);
-  assert_int_equal(errno, EINVAL);
-  assert_non_null(strstr(fault_printed(), "signal 9 cannot suspend threads: the system"));
-  given.suspend_signal = SIGUSR1;
+  assert_non_null(strstr(fault_printed(), "VGC_SUSPEND_SIGNAL: signal 10 has a handler of the program's"));
   fault_reset(NULL);
   struct sigaction action;
   assert_int_equal(sigaction(SIGUSR1, NULL, &action), 0);
