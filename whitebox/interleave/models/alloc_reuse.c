@@ -123,13 +123,16 @@ static void one_span(void) {
   run_of_span = (struct run){&arenas[0], ((uintptr_t)old - arenas[0].base) >> arenas[0].page_shift, span->pages, false};
 }
 
-/* The pages stay apart. */
+/* The run stays taken; of the two slots none is ever issued. */
 static void end_and_begin(void) {
   lock_acquire(&heap_lock);
   span_destroy(span);
   interleave_assert(span_create(run_of_span, sizeclass_of(HALF), KIND_SCAN, NULL, SPAN_PARTIAL) == span);
   lock_release(&heap_lock);
 }
+
+/* An end and a beginning, and what else is said of the descriptor meanwhile is kept. */
+static void expect_next_life(uint32_t flag) { interleave_assert(load_relaxed(&span->life) == (3 * SPAN_LIVES | flag)); }
 
 static void read_in_one_life(void) {
   uint32_t life = load_acquire(&span->life);
@@ -138,9 +141,29 @@ static void read_in_one_life(void) {
   if (span_lives_on(span, life)) interleave_assert(large || small);
 }
 
-static void one_life(void) { actors_run((struct actor[]){{.act = end_and_begin}, {.act = read_in_one_life}}, 2); }
+static void one_life(void) {
+  actors_run((struct actor[]){{.act = read_in_one_life}, {.act = end_and_begin}}, 2);
+  expect_next_life(0);
+}
 ALLOC_MODEL(one_life, .setup = one_span, .run = one_life,
             .title = "a descriptor is read while its span ends and another begins: what lives on is of one life");
+
+static void one_look_up(void) {
+  actors_run((struct actor[]){{.act = end_and_begin}, {.act = look_up_second_half}}, 2);
+  interleave_assert(!seen || seen == old);
+  expect_next_life(0);
+}
+INTERLEAVE_MODEL(one_look_up, .setup = one_span, .run = one_look_up, .learn = 1000,
+                 .title = "an address is looked up while its span ends and another begins");
+
+static void announce(void) { cache_notify(span); }
+
+static void one_notice(void) {
+  actors_run((struct actor[]){{.act = end_and_begin}, {.act = announce}}, 2);
+  expect_next_life(SPAN_NOTIFIED);
+}
+ALLOC_MODEL(one_notice, .setup = one_span, .run = one_notice,
+            .title = "a span is announced while it ends and another begins: the descriptor is in a list, and says so");
 
 /* ---- A stale free ---- */
 
