@@ -39,22 +39,60 @@ static int list(void) {
 
 /* ---- Searches ---- */
 
+static void tell(const struct options *options, const struct result *result) {
+  if (options->quiet && result->as_expected) return;
+  results_print(result);
+  if (!options->check || !result->as_expected) results_print_outcomes(result);
+}
+
+static void search_all(const struct options *options, const struct interleave_model **models, struct result *results,
+                       unsigned count) {
+  double begin = spent_seconds(options);
+  for (unsigned i = 0; i < count; i++) {
+    /* What one model does not need, the others have. */
+    double left = options->seconds - (spent_seconds(options) - begin);
+    results[i] = explore(models[i], options, options->seconds > 0 ? left / (count - i) : SECONDS_DEFAULT);
+    tell(options, &results[i]);
+  }
+}
+
+/* Nobody knows beforehand which model finds a failure, and how soon: each turn is twice as long as the one before. */
+#define TURNS 4u
+
+static void take_turns(const struct options *options, struct exploration **models, unsigned count, double seconds) {
+  double end = spent_seconds(options) + seconds;
+  for (unsigned turn = 0; turn < TURNS; turn++) {
+    double each = (end - spent_seconds(options)) / ((1u << (TURNS - turn)) - 1) / count;
+    bool all = true;
+    for (unsigned i = 0; i < count; i++) {
+      if (!explore_on(models[i], each)) all = false;
+      if (explore_unexpected(models[i])) return;
+    }
+    if (all) return;
+  }
+}
+
+static void search_first(const struct options *options, const struct interleave_model **models, struct result *results,
+                         unsigned count) {
+  struct exploration **explorations = calloc(count, sizeof(struct exploration *));
+  if (!explorations) abort();
+  for (unsigned i = 0; i < count; i++) explorations[i] = explore_begin(models[i], options);
+  take_turns(options, explorations, count, options->seconds > 0 ? options->seconds : count * SECONDS_DEFAULT);
+  for (unsigned i = 0; i < count; i++) {
+    results[i] = explore_end(explorations[i]);
+    tell(options, &results[i]);
+  }
+  free(explorations);
+}
+
 static int search(const struct options *options, const struct interleave_model **models, unsigned count) {
   struct result *results = calloc(count, sizeof *results);
   if (!results) abort();
-  double left = options->seconds;
   int status = 0;
   if (!options->quiet) results_print_header();
-  for (unsigned i = 0; i < count; i++) {
-    /* What one model does not need, the others have. */
-    double begin = now_seconds();
-    results[i] = explore(models[i], options, options->seconds > 0 ? left / (count - i) : SECONDS_DEFAULT);
-    left -= now_seconds() - begin;
+  (options->first ? search_first : search_all)(options, models, results, count);
+  for (unsigned i = 0; i < count; i++)
     if (!results[i].as_expected) status = STATUS_FOUND;
-    if (options->quiet && results[i].as_expected) continue;
-    results_print(&results[i]);
-    if (!options->check || !results[i].as_expected) results_print_outcomes(&results[i]);
-  }
   if (!options->quiet && cover_count()) cover_print(stdout);
   if (options->json && !results_write_json(options->json, results, count)) status = STATUS_USAGE;
   for (unsigned i = 0; i < count; i++) result_free(&results[i]);

@@ -13,13 +13,19 @@
 
 struct exploration {
   const struct options *options;
-  struct result *result;
+  struct result result;
   struct strategy *strategy;
   struct hash_set *distinct;
-  double begin, before; /* seconds of earlier sessions */
+  struct learning *learning; /* NULL: the model does not learn */
+  bool over, failed;
+  double begin, before; /* seconds; before: of earlier turns and sessions */
+  double processor;     /* when this turn's runs began, those behind it that only learn */
   double shown;
   char *unexpected; /* token of the first run with an outcome that is not the model's */
 };
+
+/* The one whose model is set up. */
+static struct exploration *at_work;
 
 /* ---- Strategy ---- */
 
@@ -46,7 +52,7 @@ static bool is_listed(const char *outcomes, const char *text) {
 }
 
 static void count_outcome(struct exploration *x) {
-  struct result *result = x->result;
+  struct result *result = &x->result;
   if (!RT->told) return;
   for (unsigned i = 0; i < result->outcome_count; i++) {
     struct outcome *outcome = &result->outcomes[i];
@@ -84,7 +90,7 @@ static bool is_missing(const struct result *result, char *text, size_t room) {
 /* ---- The loop ---- */
 
 static void show_progress(struct exploration *x, double now) {
-  const struct result *result = x->result;
+  const struct result *result = &x->result;
   if (!isatty(STDERR_FILENO) || now - x->shown < 0.25) return;
   x->shown = now;
   double seconds = now - x->begin;
@@ -108,12 +114,12 @@ static void check_reset(const struct options *options, uint64_t runs) {
 
 /* True: the search is over. */
 static bool one_run(struct exploration *x) {
-  struct result *result = x->result;
+  struct result *result = &x->result;
   bool nothing_left;
   enum verdict verdict = run_by(x->strategy, result->runs, &nothing_left);
   if (nothing_left) return true;
   result->runs++;
-  if (verdict == RUN_FAILED) return true;
+  if (verdict == RUN_FAILED) return x->failed = true;
   result->discarded += verdict == RUN_DISCARDED;
   if (verdict == RUN_CLEAN) {
     count_outcome(x);
@@ -123,25 +129,38 @@ static bool one_run(struct exploration *x) {
   return false;
 }
 
-static void loop(struct exploration *x, double seconds) {
-  struct result *result = x->result;
+double spent_seconds(const struct options *options) {
+  return options->processor_time ? processor_seconds() : now_seconds();
+}
+
+/* Learning is part of the search: it takes from the same time. */
+static bool one_run_of_any(struct exploration *x) {
+  if (!x->learning || !learn_run(x->learning)) return one_run(x);
+  x->processor = processor_seconds();
+  return false;
+}
+
+static bool loop(struct exploration *x, double seconds) {
+  const struct result *result = &x->result;
   uint64_t limit = x->options->runs ? x->options->runs : UINT64_MAX;
+  double begin = spent_seconds(x->options);
   /* A look at the clock costs as much as a short run. */
   for (uint64_t look = 1, each = 1; result->runs < limit;) {
-    if (one_run(x)) return;
+    if (one_run_of_any(x)) return true;
     if (--look) continue;
-    double now = now_seconds(), spent = now - x->begin;
-    if (spent >= seconds) return;
-    show_progress(x, now);
+    double spent = spent_seconds(x->options) - begin;
+    if (spent >= seconds && (result->runs || x->options->first)) return false;
+    show_progress(x, now_seconds());
     if (each < 256 && spent < 0.001 * (double)each) each *= 2;
     look = each;
   }
+  return true;
 }
 
 /* ---- What came out ---- */
 
 static void describe(struct exploration *x) {
-  struct result *result = x->result;
+  struct result *result = &x->result;
   size_t size;
   snprintf(result->strategy, sizeof result->strategy, "%s", x->strategy->name);
   FILE *text = open_memstream(&result->description, &size);
@@ -159,7 +178,7 @@ static void describe(struct exploration *x) {
 }
 
 static void report(struct exploration *x, const struct decisions *simple, bool expected) {
-  struct result *result = x->result;
+  struct result *result = &x->result;
   enum verdict verdict = run_list(simple->list, simple->count, !expected);
   uint64_t hash = RT->hash;
   result->token = token_of_list(result->model->name, simple->list, simple->count, hash);
@@ -175,7 +194,7 @@ static void report(struct exploration *x, const struct decisions *simple, bool e
 }
 
 static void handle_failure(struct exploration *x) {
-  struct result *result = x->result;
+  struct result *result = &x->result;
   result->failure = RT->failure;
   result->failure_run = result->runs;
   struct decisions decisions = decisions_keep();
@@ -192,8 +211,8 @@ static void handle_failure(struct exploration *x) {
   decisions_free(&simple);
 }
 
-static void judge_clean(const struct exploration *x) {
-  struct result *result = x->result;
+static void judge_clean(struct exploration *x) {
+  struct result *result = &x->result;
   const struct interleave_model *model = result->model;
   char missing[64], how[96] = "";
   if (result->extent.exhausted)
@@ -221,8 +240,8 @@ static bool same_defect(enum interleave_failure expected, enum interleave_failur
   return expected == found || (expected == INTERLEAVE_MEMORY && found == INTERLEAVE_RACE);
 }
 
-static void judge(const struct exploration *x) {
-  struct result *result = x->result;
+static void judge(struct exploration *x) {
+  struct result *result = &x->result;
   enum interleave_failure kind = result->failure.kind, expect = result->model->expect;
   if (kind == INTERLEAVE_CLEAN) {
     judge_clean(x);
@@ -236,33 +255,70 @@ static void judge(const struct exploration *x) {
              result->failure_run, failure_names[expect]);
 }
 
-struct result explore(const struct interleave_model *model, const struct options *options, double seconds) {
-  struct result result = {.model = model};
-  struct exploration x = {.options = options, .result = &result};
-  x.strategy = strategy_for(model, options);
-  if (!options->measure) x.distinct = hash_set_new();
-  choices->wants_trace = x.distinct != NULL;
-  run_set_up(model);
-  learn();
-  if (options->resume && !saved_read(options->resume, &result, x.strategy, x.distinct)) exit(STATUS_USAGE);
-  x.before = result.seconds;
-  x.begin = now_seconds();
-  result.session_runs = result.runs;
-  result.processor_seconds = processor_seconds();
-  loop(&x, seconds);
-  result.session_runs = result.runs - result.session_runs;
-  result.processor_seconds = processor_seconds() - result.processor_seconds;
-  result.seconds = x.before + now_seconds() - x.begin;
-  bool failed = RT->failure.kind != INTERLEAVE_CLEAN;
-  if (failed) handle_failure(&x);
+/* ---- One model, at once or in turns ---- */
+
+struct exploration *explore_begin(const struct interleave_model *model, const struct options *options) {
+  struct exploration *x = calloc(1, sizeof *x);
+  if (!x) abort();
+  x->options = options;
+  x->result.model = model;
+  x->strategy = strategy_for(model, options);
+  if (!options->measure && !options->first) x->distinct = hash_set_new();
+  if (options->resume && !saved_read(options->resume, &x->result, x->strategy, x->distinct)) exit(STATUS_USAGE);
+  x->before = x->result.seconds;
+  return x;
+}
+
+static void set_up(struct exploration *x) {
+  if (at_work == x) return;
+  at_work = x;
+  choices->wants_trace = x->distinct != NULL;
+  run_set_up(x->result.model);
+  if (!x->learning && x->result.model->learn) x->learning = learn_begin();
+  learn_use(x->learning);
+}
+
+bool explore_on(struct exploration *x, double seconds) {
+  if (x->over) return true;
+  struct result *result = &x->result;
+  uint64_t runs = result->runs;
+  double begin = spent_seconds(x->options);
+  x->begin = now_seconds();
+  set_up(x);
+  x->processor = processor_seconds();
+  x->over = loop(x, seconds - (spent_seconds(x->options) - begin));
+  result->session_runs += result->runs - runs;
+  result->processor_seconds += processor_seconds() - x->processor;
+  result->seconds = x->before += now_seconds() - x->begin;
+  if (x->failed) handle_failure(x);
   end_progress();
-  describe(&x);
-  if (options->save && !saved_write(options->save, &result, x.strategy, x.distinct)) exit(STATUS_USAGE);
-  judge(&x);
-  hash_set_free(x.distinct);
-  strategy_free(x.strategy);
-  free(x.unexpected);
+  return x->over;
+}
+
+bool explore_unexpected(const struct exploration *x) {
+  if (!x->failed) return x->unexpected;
+  return !x->options->check || !same_defect(x->result.model->expect, x->result.failure.kind);
+}
+
+struct result explore_end(struct exploration *x) {
+  const struct options *options = x->options;
+  describe(x);
+  if (options->save && !saved_write(options->save, &x->result, x->strategy, x->distinct)) exit(STATUS_USAGE);
+  judge(x);
+  struct result result = x->result;
+  if (at_work == x) at_work = NULL;
+  learn_end(x->learning);
+  hash_set_free(x->distinct);
+  strategy_free(x->strategy);
+  free(x->unexpected);
+  free(x);
   return result;
+}
+
+struct result explore(const struct interleave_model *model, const struct options *options, double seconds) {
+  struct exploration *x = explore_begin(model, options);
+  explore_on(x, seconds);
+  return explore_end(x);
 }
 
 void result_free(struct result *result) {

@@ -59,8 +59,17 @@ void confirm(const struct decisions *, uint64_t hash, const struct failure *);
 
 /* ---- Searches (explore.c) ---- */
 
+/* Of the clock that --seconds means. */
+double spent_seconds(const struct options *);
 /* Until `seconds` are over, or a failure. */
 struct result explore(const struct interleave_model *, const struct options *, double seconds);
+/* The same in turns with other models; explore_on is true when there is nothing left to do. */
+struct exploration;
+struct exploration *explore_begin(const struct interleave_model *, const struct options *);
+bool explore_on(struct exploration *, double seconds);
+/* It has found something that is not as expected. */
+bool explore_unexpected(const struct exploration *);
+struct result explore_end(struct exploration *);
 void result_free(struct result *);
 
 /* ---- Output (results.c) ---- */

@@ -92,6 +92,9 @@ void interleave_point(void);
  * and loads read the newest store. A run begins explored. For what the threads of a run prepare, and for what is
  * certain after. */
 void interleave_meet(unsigned threads, bool explored);
+/* Nothing that follows in the run is explored: a run from which is learnt (interleave_model.learn) ends here, without
+ * the checks that are still to come. */
+void interleave_explored_all(void);
 /* For setup: the range is also written by code that is not instrumented (no_sanitize functions), which the reset cannot
  * follow; it is put back by copy after each run. */
 void interleave_uninstrumented(void *start, size_t size);

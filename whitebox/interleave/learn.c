@@ -1,6 +1,6 @@
 #include "learn.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "explore.h"
 
@@ -14,12 +14,16 @@ struct word {
   bool shared;     /* in some run two used it, and one wrote */
 };
 
-struct learn_state {
+#define STRATEGIES 3u
+
+struct learning {
+  struct strategy *strategy[STRATEGIES];
+  unsigned runs; /* so far */
   bool learnt;
   unsigned words;
   struct word word[WORDS];
 };
-static struct learn_state *state;
+static struct learning *state;
 
 static struct word *word_of(uintptr_t address) {
   uint32_t at = (uint32_t)((address * UINT64_C(0x9e3779b97f4a7c15)) >> 50);
@@ -61,14 +65,40 @@ bool learn_passes(enum op_kind kind, uintptr_t address, bool write) {
   return state->learnt && !word->shared;
 }
 
+struct learning *learn_begin(void) {
+  struct learning *learning = calloc(1, sizeof *learning);
+  if (!learning) abort();
+  learning->strategy[0] = strategy_random(1);
+  learning->strategy[1] = strategy_pos(1);
+  learning->strategy[2] = strategy_pct(1, 3);
+  return learning;
+}
+
+void learn_use(struct learning *learning) { state = learning; }
+
+bool learn_run(struct learning *learning) {
+  if (learning->learnt) return false;
+  bool nothing_left, wants_trace = choices->wants_trace;
+  choices->wants_trace = false;
+  run_by(learning->strategy[learning->runs % STRATEGIES], learning->runs, &nothing_left);
+  choices->wants_trace = wants_trace;
+  learning->learnt = ++learning->runs == RT->model->learn;
+  return true;
+}
+
+void learn_end(struct learning *learning) {
+  if (!learning) return;
+  if (state == learning) state = NULL;
+  for (unsigned i = 0; i < STRATEGIES; i++) strategy_free(learning->strategy[i]);
+  free(learning);
+}
+
+bool learning(void) { return RT->model->learn && state && !state->learnt; }
+
 void learn(void) {
-  unsigned runs = RT->model->learn;
-  if (runs == 0) return;
-  if (!state) state = state_allocate(sizeof *state);
-  memset(state, 0, sizeof *state);
-  struct strategy *strategies[] = {strategy_random(1), strategy_pos(1), strategy_pct(1, 3)};
-  bool nothing_left;
-  for (unsigned run = 0; run < runs; run++) run_by(strategies[run % 3], run, &nothing_left);
-  for (unsigned i = 0; i < 3; i++) strategy_free(strategies[i]);
-  state->learnt = true;
+  learn_end(state);
+  if (RT->model->learn == 0) return;
+  learn_use(learn_begin());
+  while (learn_run(state))
+    ;
 }

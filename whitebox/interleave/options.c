@@ -25,6 +25,9 @@ static const char help[] =
     "                      independent operations); default: the model's own\n"
     "  --runs N            at most N runs of each model\n"
     "  --seconds S         at most S seconds, shared by the models (default: 10 for each)\n"
+    "  --processor-time    those are seconds of processor time, whatever else the machine does\n"
+    "  --first             until the first model is not as expected: they take turns, distinct executions are not "
+    "counted\n"
     "  --seed N            of what is random (default: 1); run I of a seed is always the same\n"
     "  --save FILE         keeps the state of the exhaustive search of the one MODEL\n"
     "  --resume FILE       goes on from there\n"
@@ -54,6 +57,8 @@ enum {
   PREEMPTIONS,
   RUNS,
   SECONDS,
+  PROCESSOR_TIME,
+  FIRST,
   SEED,
   SAVE,
   RESUME,
@@ -79,6 +84,8 @@ static const struct option names[] = {
     {"preemptions", required_argument, NULL, PREEMPTIONS},
     {"runs", required_argument, NULL, RUNS},
     {"seconds", required_argument, NULL, SECONDS},
+    {"processor-time", no_argument, NULL, PROCESSOR_TIME},
+    {"first", no_argument, NULL, FIRST},
     {"seed", required_argument, NULL, SEED},
     {"save", required_argument, NULL, SAVE},
     {"resume", required_argument, NULL, RESUME},
@@ -139,6 +146,12 @@ static void take_flag(struct options *options, int option) {
     return;
   case CHECK:
     options->check = true;
+    return;
+  case PROCESSOR_TIME:
+    options->processor_time = true;
+    return;
+  case FIRST:
+    options->first = true;
     return;
   case GDB:
     options->gdb = true;
@@ -219,6 +232,8 @@ static void agree(const struct options *options) {
     wrong_use = "--gdb and --trace are for one run: give --token";
   else if ((options->save || options->resume) && options->model_count != 1)
     wrong_use = "--save and --resume are for one search: name one model";
+  else if (options->first && (options->save || options->resume))
+    wrong_use = "--first keeps no search: leave --save and --resume out";
   else if (options->token && options->model_count)
     wrong_use = "a token names its model: give no other";
   else if (options->preemptions < BOUND_OF_MODEL && options->strategy && strcmp(options->strategy, "exhaustive") != 0)

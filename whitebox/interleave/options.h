@@ -22,7 +22,7 @@ struct options {
   unsigned rows; /* of a trace */
   uint64_t tokens;
   const char *token, *replay, *json, *save, *resume;
-  bool list, check, gdb, stop_before_failure, verify_reset, measure, trace, quiet;
+  bool list, check, gdb, stop_before_failure, verify_reset, measure, trace, quiet, first, processor_time;
   char *const *models; /* names, `model_count` of them; none: all */
   int model_count;
 };

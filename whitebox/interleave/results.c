@@ -153,7 +153,8 @@ bool results_write_json(const char *path, const struct result *results, unsigned
   }
   fprintf(out, "{\n  \"program\": ");
   put_string(out, program_invocation_short_name);
-  fprintf(out, ",\n  \"build\": \"%08" PRIx32 "\",\n  \"models\": [\n", token_build());
+  fprintf(out, ",\n  \"build\": \"%08" PRIx32 "\",\n  \"processor_seconds\": %.3f,\n  \"models\": [\n", token_build(),
+          processor_seconds());
   for (unsigned i = 0; i < count; i++) {
     put_result(out, &results[i]);
     fprintf(out, "%s\n", i + 1 < count ? "," : "");

@@ -9,6 +9,7 @@ void stage_begin(void) { *stage = (struct stage){0}; }
 void interleave_meet(unsigned threads, bool explored) {
   if (threads == 0) fail(INTERLEAVE_UNSUPPORTED, "interleave_meet(0): a meeting of nobody");
   if (RT->setting_up) fail(INTERLEAVE_UNSUPPORTED, "interleave_meet in a setup, where nothing is explored");
+  if (stage->over && explored) fail(INTERLEAVE_UNSUPPORTED, "the run is explored again after interleave_explored_all");
   if (threads == 1) { /* others may be waiting for a meeting of theirs */
     stage->unexplored = !explored;
     if (explored) schedule_any();
@@ -30,4 +31,12 @@ void interleave_meet(unsigned threads, bool explored) {
   }
   memory_acquire(&stage->met);
   schedule_executed(OP_JOIN, (uintptr_t)stage, 0, meeting);
+}
+
+void interleave_explored_all(void) {
+  if (!stage->unexplored) fail(INTERLEAVE_UNSUPPORTED, "interleave_explored_all in a part that is explored");
+  stage->over = true;
+  if (!learning()) return;
+  RT->discarded = true;
+  run_leave();
 }

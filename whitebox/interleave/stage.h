@@ -7,6 +7,7 @@
 
 struct stage {
   bool unexplored;
+  bool over;             /* nothing is explored any more */
   unsigned arrived;      /* in interleave_meet */
   unsigned meetings;     /* so far */
   struct clock arriving; /* what those know who have come so far */

@@ -70,6 +70,7 @@ static void act(unsigned index) {
   interleave_meet(cast_size, true);
   cast[index].act();
   interleave_meet(cast_size, false);
+  interleave_explored_all();
 }
 
 static void prepare(unsigned index) {

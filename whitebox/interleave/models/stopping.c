@@ -41,6 +41,7 @@ static void *do_part(void *arg) {
   interleave_meet(parts, true);
   (*part)();
   interleave_meet(parts, false);
+  interleave_explored_all();
   return NULL;
 }
 

@@ -110,6 +110,21 @@ def shrinks(program, model):
     return f"{model}: 1 preemption, from 8 seeds"
 
 
+def in_turns(program, models, failing):
+    """Models that take turns all have theirs, and the first failure ends it, long before the time is over."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        done = subprocess.run([program, "--quiet", "--shrink-seconds", "0", "--json", out.name, "--strategy", "portfolio",
+                               "--processor-time", "--first", "--seconds", "60", *models, failing],
+                              capture_output=True, text=True, timeout=300)
+        table = json.load(open(out.name))
+    found = {row["model"]: row["found"] for row in table["models"]}
+    check(done.returncode == 1 and found == {**dict.fromkeys(models, "clean"), failing: "assertion"},
+          f"in turns: {found}, status {done.returncode}")
+    check(all(row["runs"] for row in table["models"]), "in turns: one had none")
+    check(table["processor_seconds"] < 30, f"in turns: a failure after {table['processor_seconds']} s")
+    return f"in turns: {len(models)} clean models and {failing}: {table['processor_seconds']:.1f} s"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", help="a program of models")
@@ -131,6 +146,8 @@ def main():
         print(compare_pieces(arguments.program, model, "--preemptions", "2"), flush=True)
     for model in failing:
         print(behind_failures(arguments.program, model, "search_told_update"), flush=True)
+    for model in failing:
+        print(in_turns(arguments.program, clean, model), flush=True)
     for model in shrinking:
         print(shrinks(arguments.program, model), flush=True)
     print(f"{len(failures)} failures, {len(models) + len(shrinking)} models")

@@ -116,3 +116,26 @@ static void learnt_race(void) {
 }
 INTERLEAVE_MODEL(learnt_race, .run = learnt_race, .expect = INTERLEAVE_RACE, .learn = 20,
                  .title = "a race beside a word of one thread");
+
+static void learnt_before_checks(void) {
+  static bool checked;
+  pthread_t a = start(store_buffering, NULL), b = start(store_buffering, &own);
+  join(a);
+  join(b);
+  interleave_meet(1, false);
+  interleave_explored_all();
+  /* A second run that comes here without memory put back would find it true. */
+  interleave_assert(!checked);
+  checked = true;
+  interleave_outcome("%d %d", seen[0], seen[1]);
+}
+INTERLEAVE_MODEL(learnt_before_checks, .run = learnt_before_checks, .outcomes = "0 0|0 1|1 0|1 1", .learn = 20,
+                 .preemptions = 3, .title = "runs to learn from end before the checks, the others after");
+
+static void explored_all(void) {
+  interleave_meet(1, false);
+  interleave_explored_all();
+  interleave_meet(1, true);
+}
+INTERLEAVE_MODEL(explored_all, .run = explored_all, .expect = INTERLEAVE_UNSUPPORTED,
+                 .title = "nothing is explored once that has been said");
