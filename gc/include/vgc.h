@@ -182,7 +182,7 @@ enum vgc_error {
   VGC_ERROR_FREE_STALE,    /* inside the heap, but no object is there (its pages were given back or never used) */
   VGC_ERROR_FREE_FOREIGN,  /* outside the heap: stack, global, unmapped, null page, another allocator */
   VGC_ERROR_UNBALANCED,    /* enable without disable, blocking leave without enter, nested enter */
-  VGC_ERROR_SIGNAL,        /* the suspend signal's handler was replaced */
+  VGC_ERROR_SIGNAL,        /* the suspend signal's handler was replaced: always fatal after the hook */
   VGC_ERROR_CORRUPT,       /* a check found the heap damaged: always fatal after the hook */
   VGC_ERROR_LIMIT,         /* a bound was reached; the call failed cleanly */
 };

@@ -101,7 +101,8 @@ static void be_refused(void *arg) {
   REFUSED(vgc_get_stats(&stats) == -1);
   must(vgc_trim() == 0);
   vgc_blocking_enter(); /* without effect: it is not scanned anyway */
-  vgc_disable();
+  vgc_disable();        /* which needs no record */
+  vgc_enable();
   must(thread_self() == NULL);
   /* What is freed is free, whoever counts it. */
   vgc_free(objects[0]);
