@@ -181,5 +181,5 @@ static void stale_large_free(void) {
   interleave_assert(errors() == 1);
   expect_live(NULL, 0);
 }
-ALLOC_MODEL(stale_large_free, .setup = one_large, .run = stale_large_free,
-            .title = "a large object is freed again while a small one comes and goes in its place: told once");
+INTERLEAVE_MODEL(stale_large_free, .setup = one_large, .run = stale_large_free, .learn = 1000,
+                 .title = "a large object is freed again while a small one comes and goes in its place: told once");
