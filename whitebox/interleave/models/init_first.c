@@ -134,3 +134,19 @@ static void shutdown_and_roots(void) {
 }
 INTERLEAVE_MODEL(shutdown_and_roots, .setup = rooted_start, .run = shutdown_and_roots, .preemptions = UINT32_MAX,
                  .learn = 200, .title = "a root is removed while the library shuts down");
+
+static void shuts_down_or_not(void) { interleave_assert(vgc_shutdown() == 0 || errno == EBUSY); }
+
+/* As when the system refuses a thread. */
+static void bears_and_gives_up(void) {
+  struct thread *born = thread_birth(returns, NULL, true);
+  interleave_assert(born);
+  thread_stillborn(born);
+}
+
+static void shutdown_and_birth(void) {
+  static void (*const shut_down_and_bear[])(void) = {shuts_down_or_not, bears_and_gives_up};
+  leavers(shut_down_and_bear);
+}
+INTERLEAVE_MODEL(shutdown_and_birth, .setup = stopping_start, .run = shutdown_and_birth, .preemptions = 1, .learn = 200,
+                 .title = "the records are looked through for others while one is made and given up");

@@ -4,7 +4,7 @@
 
 /* Few slots a span, so few steps. */
 #define SLOT  8192u
-#define LARGE (64u * 1024)
+#define LARGE ((size_t)64 * 1024)
 
 static void *kept;
 static unsigned looks;

@@ -64,7 +64,7 @@ INTERLEAVE_MODEL(two_stoppers, .setup = stopping_start, .run = two_stoppers, .pr
 
 /* ---- Signals from elsewhere ---- */
 
-/* The model's main thread, which stops, or another. */
+/* The model's main thread. */
 static pthread_t target;
 
 static void foreign(void) { interleave_assert(pthread_kill(target, (int)thread_signal()) == 0); }
@@ -78,6 +78,16 @@ static void stop_and_foreign(void) {
 INTERLEAVE_MODEL(stop_and_foreign, .setup = stopping_start, .run = stop_and_foreign, .preemptions = 2,
                  .prompt_signals = true,
                  .title = "a suspend signal that no stopper sent, before, during or after a stop, does no harm");
+
+static void foreign_to_stopper(void) {
+  target = pthread_self();
+  static void (*const parts[])(void) = {one_stop, foreign};
+  together_bare(2, parts);
+  work_expect_whole();
+}
+INTERLEAVE_MODEL(foreign_to_stopper, .setup = stopping_start, .run = foreign_to_stopper, .preemptions = 2,
+                 .prompt_signals = true,
+                 .title = "a suspend signal from elsewhere that comes to the stopper does not park it");
 
 static void stop_refused(void) {
   static void (*const parts[])(void) = {one_stop, one_work};
