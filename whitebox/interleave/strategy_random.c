@@ -11,9 +11,12 @@ struct swarm swarm_draw(struct random *random) {
                                     UINT64_C(1) << 28,
                                     UINT64_C(1) << 30,
                                     UINT64_C(1) << 31 /* 1/2 */};
+  /* A signal that is not taken now is taken at one of many places later. */
+  static const uint64_t later[] = {0, UINT64_C(1) << 30 /* 1/4 */, UINT64_C(1) << 31, UINT64_C(3) << 30};
   struct swarm swarm = {.calm = random_below(random, 4) == 0};
-  for (unsigned kind = 0; kind < CHOICE_KINDS; kind++)
-    swarm.other[kind] = swarm.calm ? 0 : shares[random_below(random, sizeof shares / sizeof *shares)];
+  for (unsigned kind = 0; kind < CHOICE_KINDS && !swarm.calm; kind++)
+    swarm.other[kind] = kind == CHOICE_SIGNAL ? later[random_below(random, sizeof later / sizeof *later)]
+                                              : shares[random_below(random, sizeof shares / sizeof *shares)];
   return swarm;
 }
 
