@@ -1,5 +1,6 @@
 /* A cycle against what threads are in the middle of: allocating, freeing, counting, inside the C library. */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 
 #include "marked.h"
@@ -9,41 +10,109 @@
 
 static void collect(void) { interleave_assert(vgc_collect() == 0); }
 
-/* So often does a thread do what it is to be stopped in: most of a run is the cycle's. */
-#define OFTEN 24u
+/* ---- What of a cycle is explored ---- */
+
+/* The way into the stop, or what comes after it. */
+static _Atomic bool way_in;
+static sem_t stopped;
+
+static void meet_other(void) { interleave_meet(2, way_in); }
+
+static void cycle_starts(void *arg) {
+  (void)arg;
+  meet_other();
+}
+
+static void world_is_stopped_now(void *arg, vgc_root_push *push, void *sink) {
+  (void)arg, (void)push, (void)sink;
+  interleave_meet(1, !way_in);
+  sem_post(&stopped);
+}
+
+static void watched_start(const struct vgc_config *given) {
+  strict_start(given);
+  interleave_assert(vgc_root_add_callback(world_is_stopped_now, NULL) == 0);
+  interleave_assert(roots_list_modules());
+}
+
+static void watched_collection(bool explore_way_in) {
+  interleave_meet(2, false);
+  way_in = explore_way_in;
+  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .cycle_start = cycle_starts}, NULL);
+  collect();
+}
+
+/* The other thread is suspended wherever it is. */
+static void collects(void) { watched_collection(true); }
+/* The other thread is let go on wherever the cycle is. */
+static void collects_and_lets_go(void) { watched_collection(false); }
+
+/* What of the other thread is explored comes after this. */
+static void prepare(void (*what)(void)) {
+  interleave_meet(2, false);
+  if (what) what();
+  meet_other();
+  if (!way_in) sem_wait(&stopped);
+}
 
 /* ---- Allocation ---- */
 
-static void allocates(void) {
-  uint64_t *object[OFTEN];
-  for (unsigned i = 0; i < OFTEN; i++) object[i] = vgc_malloc(32);
-  for (unsigned i = 0; i < OFTEN; i++) object[i][0] = object[i][3] = MARK + i;
-  for (unsigned i = 0; i < OFTEN; i++) {
-    interleave_assert(object[i][0] == MARK + i && object[i][3] == MARK + i);
-    interleave_assert(vgc_base_of(object[i]) == object[i]);
-  }
+/* Few: a signal comes within 64 accesses. */
+#define FEW 3u
+
+static uint64_t *allocate(unsigned index) {
+  uint64_t *object = vgc_malloc(32);
+  interleave_assert(object);
+  object[0] = object[3] = MARK + index;
+  return object;
 }
 
-static void warm_start(void) {
-  stopping_start();
-  interleave_assert(vgc_malloc(32));
+static void expect_object(const uint64_t *object, unsigned index) {
+  interleave_assert(vgc_base_of(object) == object);
+  interleave_assert(object[0] == MARK + index && object[3] == MARK + index);
+}
+
+static void warm_up(void) { expect_object(allocate(0), 0); }
+
+static void allocates(void) {
+  uint64_t *object[FEW];
+  prepare(warm_up);
+  for (unsigned i = 0; i < FEW; i++) object[i] = allocate(i);
+  for (unsigned i = 0; i < FEW; i++) expect_object(object[i], i);
+}
+
+static void cycle_start(void) {
+  struct vgc_config tiny = tiny_config();
+  watched_start(&tiny);
 }
 
 static void cycle_and_allocation(void) {
-  static void (*const parts[])(void) = {allocates, collect};
+  static void (*const parts[])(void) = {collects, allocates};
   together(2, parts);
   expect_statistics();
 }
-INTERLEAVE_MODEL(cycle_and_allocation, .setup = warm_start, .run = cycle_and_allocation,
+INTERLEAVE_MODEL(cycle_and_allocation, .setup = cycle_start, .run = cycle_and_allocation, .learn = 200,
                  .title = "a thread that is stopped inside an allocation has its object, or the slot is not issued");
+
+static void allocation_and_end_of_cycle(void) {
+  static void (*const parts[])(void) = {collects_and_lets_go, allocates};
+  together(2, parts);
+  expect_statistics();
+}
+INTERLEAVE_MODEL(allocation_and_end_of_cycle, .setup = cycle_start, .run = allocation_and_end_of_cycle, .learn = 200,
+                 .title = "what a thread allocates as soon as it is let go on is no part of the cycle");
 
 /* ---- Free ---- */
 
-static void *handed[OFTEN];
+static void *handed[FEW];
+
+static void fill_hands(void) {
+  for (unsigned i = 0; i < FEW; i++) handed[i] = allocate(i);
+}
 
 static void free_start(void) {
-  stopping_start();
-  for (unsigned i = 0; i < OFTEN; i++) handed[i] = vgc_malloc(32);
+  cycle_start();
+  fill_hands();
 }
 
 static __attribute__((noinline)) void free_handed(unsigned index) {
@@ -52,26 +121,36 @@ static __attribute__((noinline)) void free_handed(unsigned index) {
   vgc_free(object);
 }
 
-static void frees(void) {
-  for (unsigned i = 0; i < OFTEN; i++) free_handed(i);
+static void free_all(void) {
+  for (unsigned i = 0; i < FEW; i++) free_handed(i);
+}
+
+static void frees_own(void) {
+  prepare(fill_hands);
+  free_all();
 }
 
 /* By the owner: its counts and its words. */
 static void cycle_and_free(void) {
-  static void (*const parts[])(void) = {frees, collect};
+  static void (*const parts[])(void) = {collects, frees_own};
   together(2, parts);
   expect_statistics();
 }
-INTERLEAVE_MODEL(cycle_and_free, .setup = free_start, .run = cycle_and_free,
+INTERLEAVE_MODEL(cycle_and_free, .setup = cycle_start, .run = cycle_and_free, .learn = 200,
                  .title = "a thread that is stopped inside a free ends its object once, and it counts once");
+
+static void frees_others(void) {
+  prepare(NULL);
+  free_all();
+}
 
 /* By another: the object that it is about to return is its own to the last store. */
 static void cycle_and_remote_free(void) {
-  static void (*const parts[])(void) = {collect, frees};
+  static void (*const parts[])(void) = {collects, frees_others};
   together(2, parts);
   expect_statistics();
 }
-INTERLEAVE_MODEL(cycle_and_remote_free, .setup = free_start, .run = cycle_and_remote_free,
+INTERLEAVE_MODEL(cycle_and_remote_free, .setup = free_start, .run = cycle_and_remote_free, .learn = 200,
                  .title = "the same where another thread owns the span");
 
 /* ---- The pace ---- */
@@ -127,6 +206,9 @@ INTERLEAVE_MODEL(statistics, .setup = stopping_start, .run = statistics, .prompt
                  .title = "statistics are read while a thread makes its cache");
 
 /* ---- Inside the C library ---- */
+
+/* So often does a thread do what it is to be stopped in: most of a run is the cycle's. */
+#define OFTEN 24u
 
 static void prints(void) {
   for (unsigned i = 0; i < OFTEN; i++) fputs("a line, of which a run shows nothing\n", stderr);
