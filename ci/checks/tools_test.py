@@ -7,7 +7,7 @@ import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from vgcci import ablation, detectors, errors, findings, gate, seeds  # noqa: E402
+from vgcci import ablation, detectors, errors, findings, gate, kills, process, seeds  # noqa: E402
 
 FILE = """title: A title
 detector: whitebox
@@ -112,8 +112,8 @@ class FindingTest(unittest.TestCase):
 class DetectorTest(unittest.TestCase):
     def test_only_evidence_kills(self):
         edit = ablation.Ablation("X01")
-        for outcome, killed in (("assertion", True), ("sanitizer report", True), ("deadline", False), ("crash", False),
-                                ("clean", False), ("error", False), ("not applicable", False)):
+        for outcome, killed in (("assertion", True), ("sanitizer report", True), ("finding", True), ("deadline", False),
+                                ("crash", False), ("clean", False), ("error", False), ("not applicable", False)):
             self.assertEqual(detectors.Verdict(outcome, 1, "", "").kills(edit), killed, outcome)
         edit.kill = "deadlock"
         self.assertTrue(detectors.Verdict("deadline", 1, "", "").kills(edit))
@@ -121,6 +121,27 @@ class DetectorTest(unittest.TestCase):
     def test_parse(self):
         self.assertEqual(str(detectors.parse("stress churn --ops 5", "X01")), "stress stress_churn --ops 5")
         self.assertEqual(detectors.parse("tsan", "X01").arguments, ["X01"])
+
+
+    def explored(self, status, *found):
+        models = [{"model": f"m{n}", "found": kind, "verdict": f"{kind} in run 3", "runs": 3}
+                  for n, kind in enumerate(found)]
+        table = {"processor_seconds": 1.5, "models": models}
+        return detectors.explored(table if found else None, process.Result([], status, "", 9.0), "models m0")
+
+    def test_the_explorer(self):
+        for found, outcome in ((["clean", "race"], "finding"), (["deadlock"], "finding"), (["clean", "clean"], "clean"),
+                               (["clean", "unsupported"], "clean"), (["mixed-size"], "clean")):
+            self.assertEqual(self.explored(1, *found).outcome, outcome, found)
+        self.assertEqual(self.explored(3).outcome, "error")
+        verdict = self.explored(1, "clean", "race", "assertion")
+        self.assertEqual((verdict.seconds, verdict.detail), (1.5, "m1: race in run 3"))
+
+    def test_models_are_those_about_the_id(self):
+        index = kills.load()
+        self.assertEqual(detectors.parse("interleave", "X00").arguments, [])
+        model, ids = next(iter(index.items()))
+        self.assertIn(model, detectors.parse("interleave", ids[0]).arguments)
 
 
 class SeedTest(unittest.TestCase):

@@ -29,11 +29,13 @@ class Row:
     detail: str = ""
     command: str = ""
     matrix: dict = field(default_factory=dict)  # detector -> "outcome seconds"
+    each: list = field(default_factory=list)    # of each run: detector, outcome, seconds, detail, command
     output: str = ""
 
 
-def wanted_detectors(row_ablation, matrix):
-    declared = detectors.parse(row_ablation.detector, row_ablation.id)
+def wanted_detectors(row_ablation, matrix, only=None):
+    """The declared one first, or the only one."""
+    declared = detectors.parse(only or row_ablation.detector, row_ablation.id)
     if not matrix:
         return [declared]
     every = [declared]
@@ -63,11 +65,13 @@ def smoke(tree):
 
 
 class Runner:
-    def __init__(self, chosen, jobs, reruns=1, matrix=False, budget=None, progress=None, on_row=None):
+    def __init__(self, chosen, jobs, reruns=1, matrix=False, budget=None, progress=None, on_row=None,
+                 detector=None):
         self.chosen = chosen  # [(id, Ablation or AblationError)]
         self.jobs = max(1, min(jobs, len(chosen)))
         self.ninja_jobs = max(1, (os.cpu_count() or 1) // self.jobs)
         self.reruns, self.matrix, self.budget = reruns, matrix, budget
+        self.detector = detector  # in place of the declared one
         self.progress = progress
         self.on_row = on_row or (lambda row: None)
         self.pool = Pool()
@@ -75,11 +79,14 @@ class Runner:
         self.failure = None
         self.active = {}
 
+    def wanted(self, ablation):
+        return wanted_detectors(ablation, self.matrix, self.detector)
+
     # The clean tree first: a test that fails without any ablation proves nothing.
 
     def clean_failures(self, tree):
         """[(what, output)] of what fails in the unedited tree."""
-        every = [d for _, a in self.chosen if not isinstance(a, Exception) for d in wanted_detectors(a, self.matrix)]
+        every = [d for _, a in self.chosen if not isinstance(a, Exception) for d in self.wanted(a)]
         for preset in presets_for(every):
             self.note("clean tree", f"building {preset}")
             built = tree.build(preset, targets_for(preset, every), os.cpu_count() or 1, timeout=1800)
@@ -93,7 +100,10 @@ class Runner:
         for detector in every:
             if str(detector) in ran and detector.program != "bugs":
                 continue
-            if detector.program == "bugs":
+            if detector.name == "interleave":
+                ran.add(str(detector))
+                failures += self.clean_models(tree, [d for d in every if d.name == "interleave"])
+            elif detector.program == "bugs":
                 if detector.name in ran:
                     continue
                 ids = sorted({d.arguments[0] for d in every if d.program == "bugs" and d.name == detector.name})
@@ -111,12 +121,23 @@ class Runner:
                     failures.append((str(detector), verdict.output))
         return failures
 
+    def clean_models(self, tree, every):
+        """All models that are to be asked, a second each."""
+        asked = sorted({model for detector in every for model in detector.arguments})
+        if not all(detector.arguments for detector in every):
+            asked = []  # an id has no model of its own
+        detector = detectors.Detector("interleave", "models", asked)
+        self.note("clean tree", f"{len(asked)} models")
+        verdict = detectors.explore(detector, tree, tree.program(detector.preset, "models"), DEADLINE, 0,
+                                    max(len(asked), detectors.INTERLEAVE_SECONDS))
+        return [] if verdict.outcome == "clean" else [(verdict.command, verdict.output)]
+
     def judge(self, tree, id, ablation):
         row = Row(id)
         if isinstance(ablation, Exception):
             row.status, row.detail = "error", str(ablation)
             return row
-        every = wanted_detectors(ablation, self.matrix)
+        every = self.wanted(ablation)
         declared = every[0]
         row.title, row.detector = ablation.title, str(declared)
         try:
@@ -142,9 +163,12 @@ class Runner:
     def run_detectors(self, tree, ablation, every, row):
         for detector in every:
             outcomes, seconds, killed = [], 0.0, 0
-            for _ in range(self.reruns):
-                verdict = detectors.detect(detector, tree, DEADLINE, alone=True)
+            for number in range(self.reruns):
+                self.note(row.id, f"{detector.name} {number + 1} of {self.reruns}")
+                verdict = detectors.detect(detector, tree, DEADLINE, alone=True, run_number=number)
                 outcomes.append(verdict.outcome)
+                row.each.append({"detector": detector.name, "outcome": verdict.outcome, "detail": verdict.detail,
+                                 "seconds": round(verdict.seconds, 3), "command": verdict.command})
                 seconds = max(seconds, verdict.seconds)
                 killed += verdict.kills(ablation)
                 if detector is every[0] and (not row.output or not verdict.kills(ablation)):
@@ -154,7 +178,7 @@ class Runner:
             if detector is not every[0]:
                 continue
             row.runs, row.killed_runs, row.seconds = self.reruns, killed, seconds
-            missed = [o for o in outcomes if o not in ("assertion", "sanitizer report")]
+            missed = [o for o in outcomes if o not in detectors.KILLS]
             if killed == self.reruns:
                 row.status, row.detail = "killed", outcomes[0]
             elif killed:

@@ -2,35 +2,41 @@
 runs one command in a copy of the tree and judges how it ended."""
 
 import functools
-import itertools
+import json
 import re
 import shlex
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
-from . import host, seeds
+from . import host, kills, seeds
 from .process import run
 
 PRESETS = {"whitebox": "dev", "stress": "dev", "tsan": "tsan", "asan": "asan", "interleave": "dev"}
-# The same for every bug: all models share it, none is told what to look for.
+# Of processor time, which is what an idle core gives: the same for every bug, for starting, for learning and for
+# searching. The models that are about the bug share it; a bug that has none shares it among all.
 INTERLEAVE_SECONDS = 10
-# A row of the explorer's table: model, strategy, ..., what it found and in which run.
-INTERLEAVE_FOUND = re.compile(r"^(\w+) +portfolio .* (race|assertion|deadlock|livelock|memory|lock|crash) in run \d+",
-                              re.MULTILINE)
+# What the explorer cannot run is no finding.
+INTERLEAVE_KILLS = ("race", "assertion", "deadlock", "livelock", "memory", "lock", "crash")
 SANITIZER_REPORT = re.compile(r"WARNING: ThreadSanitizer|FATAL: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer"
                               r"|runtime error: ")
 # A stress program's oracle, its watchdog, and the library's own checks say so in these words.
 ASSERTION = re.compile(r"failed assertion|\[  FAILED  \]|^vgc: |oracle|check failed", re.MULTILINE)
 
 
+KILLS = ("assertion", "sanitizer report", "finding")
+
+
 @dataclass
 class Verdict:
-    outcome: str  # clean | assertion | sanitizer report | deadline | crash | not applicable | error
-    seconds: float
+    outcome: str  # clean | assertion | sanitizer report | finding | deadline | crash | not applicable | error
+    seconds: float  # of the explorer: of processor time
     output: str
     command: str
+    detail: str = ""
 
     def kills(self, ablation):
-        return self.outcome in ("assertion", "sanitizer report") or (
+        return self.outcome in KILLS or (
             self.outcome == "deadline" and ablation.kill == "deadlock")
 
 
@@ -57,7 +63,7 @@ def parse(text, id):
     """A detector from the 'detector:' line of an ablation."""
     words = shlex.split(text)
     if words[0] == "interleave":
-        return Detector("interleave", "models", [])
+        return Detector("interleave", "models", list(kills.models_of(id, kills.load())))
     if len(words) > 1:
         program = words[1] if words[1].startswith("stress_") else f"stress_{words[1]}"
         return Detector(words[0], program, words[2:])
@@ -88,20 +94,28 @@ def _program_outcome(result):
     return "crash" if result.status < 0 or result.status > 128 else "error"
 
 
-def _models_outcome(result):
-    """The explorer's own defects (status 3) are none of the bug's."""
-    if result.timed_out or result.status not in (0, 1):
-        return "error"
-    return "assertion" if INTERLEAVE_FOUND.search(result.output) else "clean"
-
-
-def _exploration(run_number):
+def explore(detector, tree, program, deadline, run_number, seconds=INTERLEAVE_SECONDS):
+    """Another seed of the commit's for each run number, the same for every bug."""
     seed = seeds.derive(seeds.commit(), "interleave", run_number)
-    limits = ["--seconds", str(INTERLEAVE_SECONDS), "--shrink-seconds", "0"]
-    return ["--strategy", "portfolio", *limits, "--seed", str(seed)]
+    command = [detector.program, "--strategy", "portfolio", "--first", "--processor-time", "--seconds", str(seconds),
+               "--shrink-seconds", "0", "--seed", str(seed), *detector.arguments]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.json"
+        # A busy machine gives a fraction of the time that passes.
+        result = run([program, "--json", path, *command[1:]], timeout=max(deadline, 12 * seconds), cwd=tree.root)
+        table = json.loads(path.read_text()) if path.exists() and result.status in (0, 1) else None
+    return explored(table, result, shlex.join(command))
 
 
-_explorations = itertools.count()
+def explored(table, result, command):
+    """The verdict of an explorer's run. Its own defects (status 3) are none of the bug's."""
+    if not table:
+        return Verdict("error", result.seconds, result.output, command, "no end" if result.timed_out else "no table")
+    found = [row for row in table["models"] if row["found"] in INTERLEAVE_KILLS]
+    outcome = "finding" if found else "clean"
+    runs = sum(row["runs"] for row in table["models"])
+    detail = f"{found[0]['model']}: {found[0]['verdict']}" if found else f"{runs} runs"
+    return Verdict(outcome, table["processor_seconds"], result.output, command, detail)
 
 
 @functools.cache
@@ -110,18 +124,16 @@ def prefix(name):
     return host.sanitizer_prefix()[0] if name in ("tsan", "asan") else ()
 
 
-def detect(detector, tree, deadline, alone=False):
+def detect(detector, tree, deadline, alone=False, run_number=0):
     name = detector.alone if alone else detector.program
     program = tree.program(detector.preset, name)
     if not program:
         return Verdict("error", 0.0, f"no program {name} in build/{detector.preset}", "")
-    arguments = detector.arguments
     if detector.name == "interleave":
-        deadline = max(deadline, 6 * INTERLEAVE_SECONDS)
-        arguments = [*_exploration(next(_explorations)), *arguments]
+        return explore(detector, tree, program, deadline, run_number)
+    arguments = detector.arguments
     if detector.program == "bugs":
         arguments = ["--deadline", str(deadline), *arguments]
     result = run([*prefix(detector.name), program, *arguments], timeout=deadline + 3, cwd=tree.root)
-    judge = {"bugs": _bugs_outcome, "models": _models_outcome}.get(detector.program, _program_outcome)
-    shown = arguments if detector.name == "interleave" else detector.arguments
-    return Verdict(judge(result), result.seconds, result.output, shlex.join([detector.program, *shown]))
+    judge = _bugs_outcome if detector.program == "bugs" else _program_outcome
+    return Verdict(judge(result), result.seconds, result.output, shlex.join([detector.program, *detector.arguments]))

@@ -113,9 +113,9 @@ def shrinks(program, model):
 def in_turns(program, models, failing):
     """Models that take turns all have theirs, and the first failure ends it, long before the time is over."""
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        done = subprocess.run([program, "--quiet", "--shrink-seconds", "0", "--json", out.name, "--strategy", "portfolio",
-                               "--processor-time", "--first", "--seconds", "60", *models, failing],
-                              capture_output=True, text=True, timeout=300)
+        how = ["--quiet", "--shrink-seconds", "0", "--json", out.name, "--strategy", "portfolio", "--processor-time",
+               "--first", "--seconds", "60"]
+        done = subprocess.run([program, *how, *models, failing], capture_output=True, text=True, timeout=300)
         table = json.load(open(out.name))
     found = {row["model"]: row["found"] for row in table["models"]}
     check(done.returncode == 1 and found == {**dict.fromkeys(models, "clean"), failing: "assertion"},
