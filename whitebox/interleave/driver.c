@@ -158,7 +158,14 @@ static int replay(const struct options *options) {
   if (options->gdb) start_debugger(options);
   run_set_up(model);
   learn();
-  replay_once(&token, !options->quiet);
+  struct options how = *options;
+  replay_once(&token, !how.quiet);
+  /* The other way, if it was found that way: what the explorer leaves below the frames of a thread depends on it, and a
+   * conservative collector scans it. */
+  if (RT->hash != token.hash) {
+    replay_once(&token, how.quiet);
+    if (RT->hash == token.hash) how.quiet = true;
+  }
   if (options->stop_before_failure) {
     /* A race is recorded before the access, a failed check behind what it looked at. */
     uint64_t events = record_total();
@@ -166,7 +173,7 @@ static int replay(const struct options *options) {
     replay_once(&token, true);
     record_stop_at(0);
   }
-  int status = tell_replay(options, &token);
+  int status = tell_replay(&how, &token);
   free(token.list);
   return status;
 }

@@ -18,7 +18,13 @@ struct record {
 };
 static struct record *record;
 
-void record_set_up(void) { record = state_allocate(sizeof *record); }
+#define STACK_BYTES (UINT64_C(256) << 10)
+static char *stack_top __asm__("interleave_record_stack") __attribute__((used));
+
+void record_set_up(void) {
+  record = state_allocate(sizeof *record);
+  stack_top = (char *)state_allocate(STACK_BYTES) + STACK_BYTES;
+}
 
 void record_clear(void) {
   record->events = 0;
@@ -83,9 +89,10 @@ static COLD const void *place_of_call(const struct fiber *fiber) {
   return search.found;
 }
 
-struct event *record_event(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
-                           const void *pc) {
-  if (!RT->recording || RT->setting_up) return NULL;
+static struct event *note(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
+                          const void *pc) __asm__("interleave_record_note") __attribute__((used, noinline));
+static struct event *note(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
+                          const void *pc) {
   const struct fiber *fiber = RT->current;
   uint32_t place = (uint32_t)(record->events % EVENTS);
   struct event *event = &record->event[place];
@@ -103,8 +110,42 @@ struct event *record_event(enum op_kind kind, uintptr_t address, unsigned size, 
                           .clock = fiber->clock.lane[fiber->lane]};
   record->step[place] = RT->step;
   record->last_of[fiber->id] = (uint32_t)++record->events;
+  return event;
+}
+
+/* On a stack of its own. A collector under test scans stacks, and what was below the frames of a thread once may be in
+ * a frame later: a recorded run must find there what the run did that it repeats. */
+struct event *record_apart(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
+                           const void *pc);
+__asm__(".text\n"
+        ".type record_apart, @function\n"
+        "record_apart:\n"
+        "  .cfi_startproc\n"
+        "  push %rbp\n"
+        "  .cfi_def_cfa_offset 16\n  .cfi_offset %rbp, -16\n"
+        "  mov %rsp, %rbp\n"
+        "  .cfi_def_cfa_register %rbp\n"
+        "  mov interleave_record_stack(%rip), %rsp\n"
+        "  call interleave_record_note\n"
+        "  mov %rbp, %rsp\n"
+        "  pop %rbp\n"
+        "  .cfi_def_cfa %rsp, 8\n"
+        "  ret\n"
+        "  .cfi_endproc\n"
+        ".size record_apart, . - record_apart\n");
+
+struct event *record_event(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
+                           const void *pc) {
+  if (LIKELY(!RT->recording) || RT->setting_up) return NULL;
+  struct event *event = record_apart(kind, address, size, write, atomic, pc);
   if (record->events == record->stop_at) interleave_before_failure();
   return event;
+}
+
+void record_executed(enum op_kind kind, uintptr_t address, uint32_t detail) {
+  if (kind == OP_LOAD || kind == OP_STORE || kind == OP_RMW || kind == OP_PLAIN) return;
+  struct event *event = record_event(kind, address, 0, false, true, NULL);
+  if (event) event->value = detail;
 }
 
 void record_waits(uintptr_t address) {

@@ -9,6 +9,10 @@ void record_clear(void);
 /* The next event, stamped with the current fiber, lane, clock and call stack; pc: innermost place. NULL if not
  * recording. */
 struct event *record_event(enum op_kind, uintptr_t address, unsigned size, bool write, bool atomic, const void *pc);
+/* An operation that is none on an atomic: those record themselves. */
+void record_executed(enum op_kind, uintptr_t address, uint32_t detail);
+/* An operation that is none on an atomic: those record themselves. */
+void record_executed(enum op_kind, uintptr_t address, uint32_t detail);
 /* The current fiber cannot do its pending operation now. */
 void record_waits(uintptr_t address);
 #define RECORD_WAITS 0xffu /* `order` of such an event */

@@ -22,7 +22,7 @@ enum verdict run_by(struct strategy *strategy, uint64_t run, bool *nothing_left)
   *nothing_left = !strategy->begin(strategy, run);
   if (*nothing_left) return RUN_DISCARDED;
   choose_begin(strategy);
-  RT->tracing = choices->wants_trace || RT->recording || strategy->executed;
+  RT->tracing = choices->wants_trace || strategy->executed;
   if (RT->tracing) trace_begin();
   enum verdict verdict = run_once();
   strategy->end(strategy, verdict);

@@ -303,6 +303,7 @@ void schedule_executed(enum op_kind kind, uintptr_t address, uint32_t location, 
   RT->hash =
       mix(RT->hash, (uint64_t)me->lane | (uint64_t)kind << 8 | (uint64_t)location << 16 | (uint64_t)detail << 40);
   if (UNLIKELY(RT->spinners)) schedule_stored(ANYTHING);
+  if (UNLIKELY(RT->recording)) record_executed(kind, address, detail);
   /* What is not explored follows from what is. */
   if (UNLIKELY(RT->tracing && !stage->unexplored))
     trace_executed(me, kind, address, location, detail, me->pending.write);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "random.h"
-#include "record.h"
 #include "strategy.h"
 
 #define OBJECTS (1u << 14)
@@ -109,10 +108,6 @@ void trace_executed(const struct fiber *fiber, enum op_kind kind, uintptr_t addr
   if (location < LOCATIONS) {
     trace->location[location].address = address;
     trace->location[location].run = trace->run;
-  }
-  if (UNLIKELY(RT->recording) && kind != OP_LOAD && kind != OP_STORE && kind != OP_RMW && kind != OP_PLAIN) {
-    struct event *event = record_event(kind, address, 0, false, true, NULL);
-    if (event) event->value = detail;
   }
   if (choices->wants_trace) {
     uint64_t identity = random_mix((uint64_t)(fiber->id + 1) << 32 | trace->index[fiber->id]++);
