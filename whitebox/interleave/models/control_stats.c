@@ -4,9 +4,9 @@
 #include "stopping.h"
 
 #define SMALL   32u
-#define SLOT    8192u /* four to a span */
-#define SLOTS   4u
-#define LARGE   (64u * 1024)
+#define SLOT    ((size_t)8192) /* four to a span */
+#define SLOTS   ((size_t)4)
+#define LARGE   ((size_t)64 * 1024)
 #define AT_ONCE .preemptions = UINT32_MAX, .learn = 1000
 
 static struct vgc_stats statistics(void) {
@@ -106,7 +106,7 @@ INTERLEAVE_MODEL(stats_sweep, .setup = collected_start, .run = stats_sweep, .pre
 static void system_pages_start(void) {
   struct vgc_config tiny = tiny_config();
   tiny.page_bytes = 4096;
-  tiny.arena_bytes = 1024 * 1024;
+  tiny.arena_bytes = (size_t)1024 * 1024;
   strict_start(&tiny);
   vgc_free(allocate(LARGE));
 }
