@@ -34,7 +34,7 @@ static void stats_pages(void) {
   static void (*const parts[])(void) = {asks_for_pages, takes_pages};
   together(2, parts);
 }
-INTERLEAVE_MODEL(stats_pages, .setup = stopping_start, .run = stats_pages, AT_ONCE,
+INTERLEAVE_MODEL(stats_pages, .setup = stopping_start, .run = stats_pages, .preemptions = UINT32_MAX, .learn = 200,
                  .title = "statistics are read while another thread takes pages");
 
 static void *allocates_first(void *arg) {
