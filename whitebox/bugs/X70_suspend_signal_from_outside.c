@@ -7,11 +7,10 @@
 #include "bug.h"
 #include "probe.h"
 
-static struct thread *stopper;
+static struct thread *stopper; /* set before there are others */
 
 static void send(void *unused) {
   (void)unused;
-  stopper = thread_self();
   must(raise((int)thread_signal()) == 0);
 }
 
@@ -23,6 +22,7 @@ static void others_only(void *unused) {
 static void stopper_goes_on(void **state) {
   (void)state;
   start_quiet();
+  stopper = thread_self();
   static struct worker other;
   worker_start(&other);
   park_arm_each("world_handler_sleeps", others_only, NULL);
