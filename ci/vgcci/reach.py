@@ -32,7 +32,7 @@ def measure(program, models, root, jobs):
         kept = json.loads(KEPT.read_text())
         if kept["print"] == print and set(models) <= kept["models"].keys():
             return {model: kept["models"][model] for model in models}
-    said = run([program, "--tokens", str(RUNS), *models], timeout=600).output
+    said = run([program, "--tokens", str(RUNS * len(models)), *models], timeout=600).output  # in all
     tokens = [(match.group(1), match.group(0)) for match in TOKEN.finditer(said)]
     reached = {model: set() for model in models}
     with ThreadPoolExecutor(jobs) as pool:
