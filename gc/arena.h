@@ -51,7 +51,7 @@ void arena_release_all(void);
 size_t arena_metadata_bytes(void);
 
 static ALWAYS_INLINE struct span *arena_span_at(const struct arena *arena, uintptr_t offset) {
-  /* Acquire: pairs with publish's release, so that the descriptor is complete, and with span_destroy's. */
+  /* Acquire: pairs with publish's release, so that the descriptor is complete. */
   uint32_t line = load_acquire(&arena->map[offset >> arena->page_shift]);
   return LIKELY(line) ? (struct span *)(void *)(arena->descriptors + (size_t)line * PLATFORM_CACHE_LINE) : NULL;
 }

@@ -87,8 +87,8 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
 void span_destroy(struct span *span) {
   struct arena *arena = arena_of(span->base);
   size_t page = (span->base - load_relaxed(&arena->base)) >> arena->page_shift;
-  /* Release pairs with the acquire in arena_span_at: who finds the page empty does not also see later contents. */
-  for (size_t i = 0; i < span->pages; i++) store_release(&arena->map[page + i], 0);
+  /* Relaxed: who finds no span looks no further. */
+  for (size_t i = 0; i < span->pages; i++) store_relaxed(&arena->map[page + i], 0);
   /* Acquire: span_lives_on's release: what that thread has read is not of the next life. */
   fetch_add_acquire(&span->life, SPAN_LIVES);
   store_relaxed(&span->owner, NULL);

@@ -39,6 +39,18 @@ INTERLEAVE_MODEL(
     carve_small, .setup = foresee, .run = carve_small, .preemptions = 2, .learn = 1000,
     .title = "an address is looked up while a span of small objects is carved there, and its first one issued");
 
+/* Beside the slot that is issued. */
+static void free_wildly(void) { vgc_free((char *)ghost + SLOT); }
+
+static void wild_free(void) {
+  actors_run((struct actor[]){{.act = make_small}, {.act = free_wildly}}, 2);
+  interleave_assert(errors() == 1);
+  interleave_assert(last_error() == VGC_ERROR_FREE_STALE || last_error() == VGC_ERROR_DOUBLE_FREE);
+  expect_live(&fresh, 1);
+}
+INTERLEAVE_MODEL(wild_free, .setup = foresee, .run = wild_free, .preemptions = 2, .learn = 1000,
+                 .title = "what was never issued is freed while a span is carved there: told once");
+
 /* ---- An arena ---- */
 
 #define MORE (400u * 1024)
