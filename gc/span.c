@@ -48,8 +48,8 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   uint32_t words = large ? 1 : entry->words;
   struct span *span = descriptor_take(run.arena, span_descriptor_lines(words));
   if (!span) return NULL;
-  POINT(span_half_made);
   store_relaxed(&span->class_index, (uint8_t)class_index);
+  POINT(span_half_made);
   span->cache_index = (uint16_t)(large ? 0 : span_cache_index(kind, class_index));
   span->zeroed = run.zero;
   span->pinned = 0;
