@@ -81,6 +81,20 @@ static void return_meets_central(void) {
 ALLOC_MODEL(return_meets_central, .setup = nobodys, .run = return_meets_central,
             .title = "a slot of nobody's span is returned while a thread asks central for one");
 
+/* Folded on the way: the announcement is what is left. */
+static void nobodys_announced(void) {
+  nobodys();
+  cache_notify(span_of((uintptr_t)object[0]));
+}
+
+static void return_meets_old_announcement(void) {
+  actors_run((struct actor[]){{.act = take_one}, {.act = free_0}}, 2);
+  interleave_assert(errors() == 0);
+  expect_live((void *[]){object[1], object[2], object[3], fresh}, 4);
+}
+ALLOC_MODEL(return_meets_old_announcement, .setup = nobodys_announced, .run = return_meets_old_announcement,
+            .title = "a slot of nobody's span is returned while central takes an older announcement: heard again");
+
 static void two_of_nobodys(void) {
   two_full_spans();
   disown();

@@ -42,8 +42,10 @@ INTERLEAVE_MODEL(
 /* Beside the slot that is issued. */
 static void free_wildly(void) { vgc_free((char *)ghost + SLOT); }
 
+static void nothing(void) {}
+
 static void wild_free(void) {
-  actors_run((struct actor[]){{.act = make_small}, {.act = free_wildly}}, 2);
+  actors_run((struct actor[]){{.act = nothing}, {.act = make_small}, {.act = free_wildly}}, 3);
   interleave_assert(errors() == 1);
   interleave_assert(last_error() == VGC_ERROR_FREE_STALE || last_error() == VGC_ERROR_DOUBLE_FREE);
   expect_live(&fresh, 1);
