@@ -88,7 +88,7 @@ static void nobodys_announced(void) {
 }
 
 static void return_meets_old_announcement(void) {
-  actors_run((struct actor[]){{.act = take_one}, {.act = free_0}}, 2);
+  actors_run((struct actor[]){{.act = free_0}, {.act = take_one}}, 2);
   interleave_assert(errors() == 0);
   expect_live((void *[]){object[1], object[2], object[3], fresh}, 4);
 }
@@ -99,6 +99,19 @@ static void two_of_nobodys(void) {
   two_full_spans();
   disown();
 }
+
+static void one_of_two_announced(void) {
+  two_of_nobodys();
+  cache_notify(span_of((uintptr_t)object[0]));
+}
+
+static void push_meets_central(void) {
+  actors_run((struct actor[]){{.act = free_4}, {.act = take_one}}, 2);
+  interleave_assert(errors() == 0);
+  expect_live((void *[]){object[0], object[1], object[2], object[3], object[5], object[6], object[7], fresh}, 8);
+}
+ALLOC_MODEL(push_meets_central, .setup = one_of_two_announced, .run = push_meets_central,
+            .title = "a span is pushed while central takes its list: in that take or the next");
 
 static void pushes_meet_central(void) {
   actors_run((struct actor[]){{.act = take_one}, {.act = free_0}, {.act = free_4}}, 3);

@@ -159,7 +159,7 @@ INTERLEAVE_MODEL(one_look_up, .setup = one_span, .run = one_look_up, .learn = 10
 static void announce(void) { cache_notify(span); }
 
 static void one_notice(void) {
-  actors_run((struct actor[]){{.act = end_and_begin}, {.act = announce}}, 2);
+  actors_run((struct actor[]){{.act = announce}, {.act = end_and_begin}}, 2);
   expect_next_life(SPAN_NOTIFIED);
 }
 ALLOC_MODEL(one_notice, .setup = one_span, .run = one_notice,
