@@ -201,7 +201,8 @@ void span_park(struct span *span) {
     /* Release: who finds the slots not available any more finds them free; acquire in issued_in. */
     store_release(&span->avail, 0);
   }
-  store_relaxed(&span->active, active | SPAN_NO_WORD);
+  /* Release: who does not look into `avail` for want of an active word finds the slots free; acquire in issued_in. */
+  store_release(&span->active, active | SPAN_NO_WORD);
 }
 
 /* Bits of the word's slots that are met nowhere among those that are not issued.

@@ -43,6 +43,24 @@ static void three_frees(void) {
 ALLOC_MODEL(three_frees, .setup = all_four, .run = three_frees,
             .title = "the owner and two others free in one word: each counts once");
 
+/* Plain writes on both sides: the explorer looks for what orders them. */
+static void use_and_free_0(void) {
+  *(uint64_t *)object[0] = 1;
+  free_0();
+}
+static void take_and_use(void) {
+  take_one();
+  *(uint64_t *)fresh = 2;
+}
+
+static void last_use(void) {
+  actors_run((struct actor[]){{.act = take_and_use}, {.act = use_and_free_0}}, 2);
+  interleave_assert(errors() == 0);
+  expect_live((void *[]){object[1], object[2], object[3], fresh}, 4);
+}
+INTERLEAVE_MODEL(last_use, .setup = all_four, .run = last_use, .preemptions = 2, .learn = 1000,
+                 .title = "what a thread does with an object before it frees it comes before what the next one does");
+
 /* ---- Double frees ---- */
 
 static void double_free(void) {
@@ -90,6 +108,26 @@ static void returned_double_free_in_refill(void) {
 INTERLEAVE_MODEL(returned_double_free_in_refill, .setup = all_four, .run = returned_double_free_in_refill,
                  .preemptions = 2, .learn = 1000,
                  .title = "a slot that the owner folds in reads as returned or free at every step");
+
+/* Slot 1 is available. It goes back, as when the owner exits: it counts as issued no longer. */
+static void free_0_and_1_take_0(void) {
+  free_0_and_1();
+  take_one();
+}
+static void park(void) {
+  struct span *span = span_of((uintptr_t)object[2]);
+  cache_count(&cache_current->issued[span->cache_index], -(uint64_t)1);
+  span_park(span);
+}
+
+static void double_free_in_park(void) {
+  actors_run((struct actor[]){{.before = free_0_and_1_take_0, .act = park}, {.act = free_1}}, 2);
+  interleave_assert(fresh == object[0]);
+  interleave_assert(errors_by(1) == 1 && errors() == 1 && last_error() == VGC_ERROR_DOUBLE_FREE);
+  expect_live((void *[]){object[2], object[3], fresh}, 3);
+}
+ALLOC_MODEL(double_free_in_park, .setup = all_four, .run = double_free_in_park,
+            .title = "a slot that the owner puts back from the available ones reads as free at every step");
 
 /* ---- Two words ---- */
 
