@@ -137,25 +137,15 @@ static void push(_Atomic(struct span *) *list, struct span *span) {
     span->remote_next = head;
     POINT(cache_notify_before_push);
     /* Acquire-release. Who takes the list (acquire: cache_take_returned, pass_on, central's take_returned) sees
-     * remote_next; lists are only taken whole, so there is no ABA. Acquire: see cache_notify. */
+     * remote_next; lists are only taken whole, so there is no ABA. Acquire: see announce. */
   } while (!cas_weak_acq_rel(list, &head, span));
 }
 
-/* Announces each span in the list anew. Any thread: a list is taken whole. */
-static void pass_on(struct cache *cache) {
-  /* Acquire-release, as in cache_take_returned. */
-  for (struct span *span = exchange_acq_rel(&cache->returned, NULL), *next; span; span = next) {
-    next = span->remote_next;
-    fetch_and_acq_rel(&span->life, ~SPAN_NOTIFIED); /* acquire-release: see cache_notify */
-    cache_notify(span);
-  }
-}
+static void pass_on(struct cache *cache);
 
-void cache_notify(struct span *span) {
-  /* Acquire-release: if somebody else has set it, that one's clearing of it (also acquire-release, before it looks for
-   * returned slots) reads from this and so sees what the caller returned. If not, this has read from the last clearing,
-   * and push may write the remote_next that was read before it. */
-  if (fetch_or_acq_rel(&span->life, SPAN_NOTIFIED) & SPAN_NOTIFIED) return;
+/* Pushes a span to whoever holds it. SPAN_NOTIFIED is the caller's: it has set it, or found it set in a list that it
+ * took. */
+static void announce(struct span *span) {
   struct cache *owner = load_relaxed(&span->owner);
   if (!owner) {
     push(&central[span_class(span) % SIZECLASS_COUNT].returned, span);
@@ -167,6 +157,23 @@ void cache_notify(struct span *span) {
   if (UNLIKELY(load_relaxed(&span->owner) != owner)) pass_on(owner);
 }
 
+/* Announces each span in the list to who holds it now. Any thread: a list is taken whole. They stay SPAN_NOTIFIED:
+ * nobody has looked for what was returned to them. */
+static void pass_on(struct cache *cache) {
+  /* Acquire: push's release, for remote_next. */
+  for (struct span *span = exchange_acquire(&cache->returned, NULL), *next; span; span = next) {
+    next = span->remote_next;
+    announce(span);
+  }
+}
+
+void cache_notify(struct span *span) {
+  /* Acquire-release: if somebody else has set it, that one's clearing of it (also acquire-release, before it looks for
+   * returned slots) reads from this and so sees what the caller returned. If not, this has read from the last clearing,
+   * and push may write the remote_next that was read before it. */
+  if (!(fetch_or_acq_rel(&span->life, SPAN_NOTIFIED) & SPAN_NOTIFIED)) announce(span);
+}
+
 static void make_usable(struct cache *cache, struct span *span) {
   POINT(cache_usable_before_list);
   unsigned slot = span->cache_index;
@@ -176,7 +183,7 @@ static void make_usable(struct cache *cache, struct span *span) {
 }
 
 void cache_take_returned(struct cache *cache) {
-  /* Acquire-release. Acquire: push's release, for remote_next. Release: see the end of cache_notify. */
+  /* Acquire-release. Acquire: push's release, for remote_next. Release: see the end of announce. */
   for (struct span *span = exchange_acq_rel(&cache->returned, NULL), *next; span; span = next) {
     next = span->remote_next;
     fetch_and_acq_rel(&span->life, ~SPAN_NOTIFIED); /* acquire-release: see cache_notify */

@@ -53,12 +53,19 @@ static void *allocate(size_t size) {
 
 void *take(void) { return allocate(SLOT); }
 void *take_other(void) { return allocate(OTHER_SLOT); }
+void *take_sole(void) { return allocate(SOLE_SLOT); }
 
 void fill(void **objects, unsigned count) {
   for (unsigned i = 0; i < count; i++) objects[i] = take();
 }
 
 void disown(void) { interleave_assert(vgc_thread_detach() == 0); }
+
+void disown_span(struct span *span) {
+  struct span_list *list = span_state(span) == SPAN_FULL ? cache_current->full : cache_current->usable;
+  span_list_remove(&list[span->cache_index], span);
+  central_give(span);
+}
 
 /* ---- Threads ---- */
 

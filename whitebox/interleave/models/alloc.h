@@ -15,7 +15,9 @@
 #define SPAN_SLOTS 4u
 /* Another class whose descriptors have the same size: 8 slots. */
 #define OTHER_SLOT 4096u
-#define LARGE      (40u * 1024)
+/* And one of a single slot. */
+#define SOLE_SLOT 32768u
+#define LARGE     (40u * 1024)
 
 /* All executions, and the runs that tell what threads share. */
 #define ALLOC_MODEL(id, ...) INTERLEAVE_MODEL(id, .preemptions = UINT32_MAX, .learn = 1000, __VA_ARGS__)
@@ -31,10 +33,13 @@ void heap_start(void);
 /* An object without pointers. */
 void *take(void);
 void *take_other(void);
+void *take_sole(void);
 /* `count` of those that take() gives. */
 void fill(void **objects, unsigned count);
 /* The calling thread's spans become nobody's. */
 void disown(void);
+/* One of them does, full or usable and not current: what a thread that exits does with each. */
+void disown_span(struct span *);
 
 /* ---- Threads ---- */
 

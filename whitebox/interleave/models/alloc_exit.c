@@ -44,6 +44,27 @@ static void two_returns_meet_exit(void) {
 INTERLEAVE_MODEL(two_returns_meet_exit, .setup = heap_start, .run = two_returns_meet_exit, .preemptions = 2,
                  .learn = 1000, .title = "slots of two spans are returned to a thread that gives both up");
 
+/* The same in fewer steps: the two announcements may stand in the list of the one that has left, where each of those
+ * who return finds both. */
+static void own_two_full_spans(void) {
+  own_two_spans();
+  take_one();
+}
+static void disown_both(void) {
+  disown_span(span_of((uintptr_t)object[1]));
+  disown_span(span_of((uintptr_t)object[5]));
+  cache_take_returned(cache_current);
+}
+
+static void two_returns_meet_last_look(void) {
+  actors_run((struct actor[]){{.act = free_0}, {.before = own_two_full_spans, .act = disown_both}, {.act = free_4}}, 3);
+  interleave_assert(errors() == 0);
+  expect_live((void *[]){object[1], object[2], object[3], object[5], object[6], object[7], fresh}, 7);
+}
+INTERLEAVE_MODEL(two_returns_meet_last_look, .setup = heap_start, .run = two_returns_meet_last_look, .preemptions = 2,
+                 .learn = 1000,
+                 .title = "slots of two spans are returned to a thread that has looked at its list for the last time");
+
 /* Slot 1 is free, so that the span that is given up is one to take. */
 static void own_with_room(void) {
   own_one_span();
