@@ -124,6 +124,25 @@ INTERLEAVE_MODEL(pushes_meet_central, .setup = two_of_nobodys, .run = pushes_mee
 
 static void take_another(void) { other = take(); }
 
+/* Who returns the slot may still take the span for nobody's when its new owner has filled it. */
+static void nobodys_with_room(void) {
+  all_four();
+  free_1();
+  disown();
+}
+static void take_two(void) {
+  take_one();
+  take_another();
+}
+
+static void return_meets_taker(void) {
+  actors_run((struct actor[]){{.act = take_two}, {.act = free_0}}, 2);
+  interleave_assert(errors() == 0);
+  expect_live((void *[]){object[2], object[3], fresh, other}, 4);
+}
+INTERLEAVE_MODEL(return_meets_taker, .setup = nobodys_with_room, .run = return_meets_taker, .preemptions = 2,
+                 .learn = 1000, .title = "a slot is returned while a thread takes its span from central and fills it");
+
 /* Whoever gets the span, the slot that comes back while it changes hands is found. */
 static void two_takers_one_return(void) {
   actors_run((struct actor[]){{.act = take_one}, {.before = free_1, .act = free_0}, {.act = take_another}}, 3);

@@ -100,6 +100,31 @@ static void large_free_and_make(void) {
 ALLOC_MODEL(large_free_and_make, .setup = one_large, .run = large_free_and_make,
             .title = "one large object is freed while another is made");
 
+/* Small objects come where the large one was, and their span has its descriptor, while who frees it a second time is on
+ * the way to the lock. */
+static struct span *span_of_large;
+static bool ended_by_other;
+
+static void one_large_known(void) {
+  one_large();
+  span_of_large = span_of((uintptr_t)large[0]);
+}
+static void end_large(void) { ended_by_other = large_free(span_of_large, large[0]); }
+static void free_large_take_two(void) {
+  free_large();
+  take_one();
+  take_another();
+}
+
+static void large_double_free_and_reuse(void) {
+  actors_run((struct actor[]){{.act = free_large_take_two}, {.act = end_large}}, 2);
+  interleave_assert(fresh == large[0] && span_of((uintptr_t)fresh) == span_of_large);
+  interleave_assert(errors() == ended_by_other);
+  expect_live((void *[]){fresh, other}, 2);
+}
+ALLOC_MODEL(large_double_free_and_reuse, .setup = one_large_known, .run = large_double_free_and_reuse,
+            .title = "a large object is freed twice while small ones take its place: they live");
+
 /* ---- Realloc ---- */
 
 static void one_span(void) {
