@@ -98,8 +98,8 @@ void central_give(struct span *span) {
     store_relaxed(&span->owner, NULL);
     destroy(span);
   } else {
-    /* File, then disown: a slot returned before this is folded above or notified to the old owner, who passes it on;
-     * one returned after it is notified to central. */
+    /* A slot returned before the span is disowned is folded above or notified to the old owner, who passes it on; one
+     * returned after it is notified to central, which looks under this lock. */
     file(class, span, room ? SPAN_PARTIAL : SPAN_EXHAUSTED);
     POINT(central_give_before_disown);
     store_relaxed(&span->owner, NULL);

@@ -120,26 +120,26 @@ static COLD void report_twice(const struct span *span, uint32_t word, uint64_t s
 
 uint64_t span_ended_twice(unsigned class_index) { return load_relaxed(&ended_twice[class_index]); }
 
+/* One pass: what is returned meanwhile may be announced by nobody, but the word has a free slot now, and its holder
+ * looks at it again before the span counts as full. */
 uint64_t span_fold(struct span *span, uint32_t word) {
   _Atomic uint64_t *remote = &span_remote(span)[word];
-  uint64_t folded = 0;
   /* Acquire: pairs with the release in cache_free_remote: that thread's last use of the object happens before the
    * slot's next issue. */
-  for (uint64_t returned; (returned = load_acquire(remote));) {
-    uint64_t free = load_relaxed(&span->bits[word].free);
-    uint64_t available = 0;
-    if ((load_relaxed(&span->active) & SPAN_NO_WORD) == word) available = load_relaxed(&span->avail);
-    if (UNLIKELY(returned & (free | available))) report_twice(span, word, returned & (free | available));
-    /* Into free first, out of remote second: between the two the slot is in both, which reads as free. */
-    store_relaxed(&span->bits[word].free, free | (returned & ~available));
-    signal_order();
-    POINT(span_fold_between);
-    platform_edge_acquire(remote);
-    /* Release: who finds the slot not returned any more finds it free; acquire in issued_in. */
-    fetch_and_release(remote, ~returned);
-    folded |= returned;
-  }
-  return folded;
+  uint64_t returned = load_acquire(remote);
+  if (!returned) return 0;
+  uint64_t free = load_relaxed(&span->bits[word].free);
+  uint64_t available = 0;
+  if ((load_relaxed(&span->active) & SPAN_NO_WORD) == word) available = load_relaxed(&span->avail);
+  if (UNLIKELY(returned & (free | available))) report_twice(span, word, returned & (free | available));
+  /* Into free first, out of remote second: between the two the slot is in both, which reads as free. */
+  store_relaxed(&span->bits[word].free, free | (returned & ~available));
+  signal_order();
+  POINT(span_fold_between);
+  platform_edge_acquire(remote);
+  /* Release: who finds the slot not returned any more finds it free; acquire in issued_in. */
+  fetch_and_release(remote, ~returned);
+  return returned;
 }
 
 bool span_anything_returned(struct span *span) {
@@ -161,9 +161,6 @@ bool span_fold_all(struct span *span) {
  * beside: `active` is moved while `avail` is empty; the bits enter `avail` before they leave `free`. */
 static void activate(struct span *span, uint32_t word, uint64_t bits) {
   uint32_t refill = (load_relaxed(&span->active) & ~SPAN_NO_WORD) + 0x10000;
-  store_relaxed(&span->active, refill | SPAN_NO_WORD);
-  signal_order();
-  POINT(span_refill_inactive);
   span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
   POINT(span_refill_based);
   /* Release: who sees this word does not see what was available in the last one; acquire in issued_in. */
