@@ -17,7 +17,7 @@
 #define OTHER_SLOT 4096u
 /* And one of a single slot. */
 #define SOLE_SLOT 32768u
-#define LARGE     (40u * 1024)
+#define LARGE     ((size_t)40 * 1024)
 
 /* All executions, and the runs that tell what threads share. */
 #define ALLOC_MODEL(id, ...) INTERLEAVE_MODEL(id, .preemptions = UINT32_MAX, .learn = 1000, __VA_ARGS__)

@@ -55,7 +55,7 @@ INTERLEAVE_MODEL(wild_free, .setup = foresee, .run = wild_free, .preemptions = 2
 
 /* ---- An arena ---- */
 
-#define MORE (400u * 1024)
+#define MORE ((size_t)400 * 1024)
 
 static _Atomic(void *) told;
 
