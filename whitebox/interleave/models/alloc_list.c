@@ -151,3 +151,46 @@ static void two_takers_one_return(void) {
 }
 INTERLEAVE_MODEL(two_takers_one_return, .setup = nobodys, .run = two_takers_one_return, .preemptions = 2, .learn = 1000,
                  .title = "two threads ask central while a third returns a slot");
+
+/* ---- Announcements that go astray ---- */
+
+/* As by one who looked at the span's owner and class when these were others. */
+static void announce_to_central(struct span *span, unsigned class_index) {
+  struct cache *owner = load_relaxed(&span->owner);
+  unsigned class_is = span_class(span);
+  store_relaxed(&span->owner, NULL);
+  store_relaxed(&span->class_index, (uint8_t)class_index);
+  cache_notify(span);
+  store_relaxed(&span->class_index, (uint8_t)class_is);
+  store_relaxed(&span->owner, owner);
+}
+
+static void owned_announced_to_central(void) {
+  two_full_spans();
+  announce_to_central(span_of((uintptr_t)object[0]), sizeclass_of(SLOT));
+}
+
+static void astray_from_owner(void) {
+  actors_run((struct actor[]){{.act = nothing}, {.act = free_0}, {.act = take_one}}, 3);
+  interleave_assert(errors() == 0);
+  fill(&other, 1);
+  interleave_assert(other == object[0]);
+}
+ALLOC_MODEL(astray_from_owner, .setup = owned_announced_to_central, .run = astray_from_owner,
+            .title = "central takes an announcement of a span that a cache owns: the owner hears of it");
+
+static void announced_to_another_class(void) {
+  nobodys();
+  announce_to_central(span_of((uintptr_t)object[0]), sizeclass_of(OTHER_SLOT));
+}
+
+static void take_of_other_class(void) { other = take_other(); }
+
+static void astray_from_class(void) {
+  actors_run((struct actor[]){{.act = nothing}, {.act = free_0}, {.act = take_of_other_class}}, 3);
+  interleave_assert(errors() == 0);
+  interleave_assert(vgc_usable_size(other) == OTHER_SLOT);
+  expect_live((void *[]){object[1], object[2], object[3], other}, 4);
+}
+ALLOC_MODEL(astray_from_class, .setup = announced_to_another_class, .run = astray_from_class,
+            .title = "central takes an announcement of a span of another class: that class hears of it");
