@@ -49,13 +49,12 @@ static bool may_grow(const struct request *request) { return pace_may_take(reque
 /* The order: free runs within the goal; sweep for more; collect, if enough was allocated since the last time to make it
  * pay; grow. The hard limit collects whatever it costs before it refuses. */
 static struct span *make(const struct request *request) {
-  size_t bytes = request->pages * config.page_bytes;
   struct span *span = NULL;
   if (may_grow(request) && (span = attempt(request))) return span;
   large_finish_sweep();
   central_sweep_some(request->pages);
   if (may_grow(request) && (span = attempt(request))) return span;
-  if (pace_should_collect(bytes)) collect_now(COLLECT_PACE);
+  if (pace_should_collect(request->pages * config.page_bytes)) collect_now(COLLECT_PACE);
   for (unsigned round = 0; round < 2; round++) {
     if ((span = attempt(request))) return span;
     if (round) break;
