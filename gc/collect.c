@@ -50,8 +50,8 @@ static void sweep_if_owned(struct span *span, void *arg) {
   span->pinned = 0;
   if (!load_relaxed(&span->owner)) return;
   central[span_class(span)].swept_objects += sweep_owned_span(span);
-  /* So that a full span's owner hears of it. */
-  if (span_state(span) == SPAN_FULL) cache_notify(span);
+  /* So that its owner hears of it if the span is full, or is current and about to be (X87). */
+  if (span_state(span) != SPAN_USABLE && span_anything_returned(span)) cache_notify(span);
 }
 
 static void stopped(void *arg) {
