@@ -52,6 +52,15 @@ static inline void set_thread_pointer(uintptr_t pointer) {
     syscall(SYS_arch_prctl, ARCH_SET_FS, pointer);
 }
 
+void fiber_with_each(void (*visit)(void)) {
+  uintptr_t own = get_thread_pointer();
+  for (unsigned i = 0; i < FIBERS_MAX; i++) {
+    set_thread_pointer(RT->fiber[i].thread_pointer);
+    visit();
+  }
+  set_thread_pointer(own);
+}
+
 /* ---- Switching ---- */
 
 void fiber_swap(void **save, void *to);

@@ -319,6 +319,8 @@ uintptr_t fiber_handle(const struct fiber *); /* its pthread_t */
 /* Thread-local storage of each fiber: as it is now is how each run finds it. */
 void fiber_storage_keep(void);
 void fiber_storage_forget_setup(void);
+/* Calls visit with the thread-local storage of each fiber in turn. Driver or fiber. */
+void fiber_with_each(void (*visit)(void));
 /* An instrumented function's frame: how deep the stack has been used. */
 void fiber_deepest(uintptr_t frame);
 

@@ -25,10 +25,17 @@ static struct thread_state *state;
 
 void thread_initialize(void) { state = state_allocate(sizeof *state); }
 
-/* libc keeps the values, in the donors; what a run set is cleared, what it made is deleted. */
+static void clear_values(void) {
+  for (unsigned i = state->kept_keys; i < state->keys; i++)
+    if (state->key[i].live) pthread_setspecific(state->key[i].key, NULL);
+}
+
+/* libc keeps the values, in the donors; what a run set is cleared, what it made is deleted. A value outlives its key
+ * there, and a collector may look at it: it is cleared first. */
 void thread_begin(void) {
   if (!state->changed) return;
   state->changed = false;
+  if (state->keys > state->kept_keys) fiber_with_each(clear_values);
   for (unsigned i = state->kept_keys; i < state->keys; i++)
     if (state->key[i].live) pthread_key_delete(state->key[i].key);
   state->keys = state->kept_keys;
