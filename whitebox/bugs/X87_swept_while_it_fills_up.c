@@ -5,9 +5,9 @@
 #include "bug.h"
 #include "probe.h"
 
-enum { SIZE = 512, SPAN_SLOTS = 64 };
+enum { SIZE = 512, SPAN_SLOTS = 64, BATCH = 2 * SPAN_SLOTS };
 
-static void *objects[SPAN_SLOTS], *rest[2 * SPAN_SLOTS];
+static void *objects[SPAN_SLOTS], *rest[BATCH];
 static uintptr_t hidden[SPAN_SLOTS];
 
 static void fill(void *arg) {
@@ -31,11 +31,11 @@ static void swept_while_it_fills_up(void **state) {
   worker_do(&owner, fill, &first);
   struct batch next = {vgc_malloc, SIZE, 1, rest};
   worker_do_meanwhile(&owner, batch_allocate, &next, "cache_refill_failed", collect, NULL);
-  struct batch more = {vgc_malloc, SIZE, 2 * SPAN_SLOTS - 1, rest + 1};
+  struct batch more = {vgc_malloc, SIZE, BATCH - 1, rest + 1};
   worker_do(&owner, batch_allocate, &more);
-  assert_true(all_distinct(rest, 2 * SPAN_SLOTS));
+  assert_true(all_distinct(rest, BATCH));
   unsigned found = 0;
-  for (unsigned i = 0; i < SPAN_SLOTS; i++) found += among(reveal(hidden[i]), rest, 2 * SPAN_SLOTS);
+  for (unsigned i = 0; i < SPAN_SLOTS; i++) found += among(reveal(hidden[i]), rest, BATCH);
   /* But for what the owner's stack happens to point to. */
   assert_true(found > SPAN_SLOTS / 2);
   assert_int_equal(found, stats_now().objects_swept);
