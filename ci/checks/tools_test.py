@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The tools tell good from bad: ablation files, findings, seeds, verdicts."""
 
+import re
 import sys
 import unittest
 import unittest.mock
@@ -8,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from vgcci import ablation, detectors, errors, findings, gate, kills, process, seeds  # noqa: E402
+from vgcci import index as bug_index  # noqa: E402
 
 FILE = """title: A title
 detector: whitebox
@@ -136,6 +138,14 @@ class DetectorTest(unittest.TestCase):
         self.assertEqual(self.explored(3).outcome, "error")
         verdict = self.explored(1, "clean", "race", "assertion")
         self.assertEqual((verdict.seconds, verdict.detail), (1.5, "m1: race in run 3"))
+
+    def test_the_index_of_models_holds(self):
+        sources = "".join(path.read_text() for path in kills.INDEX.parent.glob("*.c"))
+        models = set(re.findall(r"_MODEL\(\s*(\w+),", sources))
+        bugs = {row.id for row in bug_index.load()}
+        for model, ids in kills.load().items():
+            self.assertIn(model, models)
+            self.assertLessEqual({id for id in ids if ":" not in id}, bugs, model)
 
     def test_models_are_those_about_the_id(self):
         index = kills.load()
