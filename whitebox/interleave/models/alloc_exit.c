@@ -108,3 +108,20 @@ static void last_return_and_reuse(void) {
 }
 INTERLEAVE_MODEL(last_return_and_reuse, .setup = heap_start, .run = last_return_and_reuse,
                  .title = "the same while a third thread makes another span of the descriptor");
+
+static void own_last_two(void) {
+  own_one_span();
+  for (unsigned i = 2; i < SPAN_SLOTS; i++) vgc_free(object[i]);
+}
+
+/* Whoever returns a second slot announces nothing: no step of its own after the return comes before the end. */
+static void second_return_and_reuse(void) {
+  actors_run((struct actor[]){{.act = take_another},
+                              {.before = own_last_two, .act = disown},
+                              {.before = free_1, .act = free_0}},
+             3);
+  interleave_assert(errors() == 0);
+  expect_live((void *[]){other}, 1);
+}
+INTERLEAVE_MODEL(second_return_and_reuse, .setup = heap_start, .run = second_return_and_reuse, .preemptions = 2,
+                 .learn = 1000, .title = "the same with a slot whose return is the second, and nothing to announce");
