@@ -259,15 +259,17 @@ static unsigned await_readable(struct location *location, uint32_t index, bool s
 
 static void record(enum op_kind kind, const struct location *location, uint32_t index, unsigned back, bool write,
                    int order, uint64_t value, const void *pc) {
-  schedule_executed(kind, location->address, index, back);
-  if (LIKELY(!RT->recording)) return;
-  struct event *event = record_event(kind, location->address, location->size, write, true, pc);
-  if (!event) return;
-  event->order = (uint8_t)order;
-  event->location = index;
-  event->store = back;
-  event->value = value;
-  event->stored = state->store[location->newest].value;
+  struct executed done = {.kind = kind,
+                          .address = location->address,
+                          .location = index,
+                          .detail = back,
+                          .size = location->size,
+                          .order = order,
+                          .write = write,
+                          .value = value,
+                          .stored = state->store[location->newest].value,
+                          .pc = pc};
+  schedule_executed_atomic(&done);
 }
 
 uint64_t atomics_load(uintptr_t address, unsigned size, int order, const void *pc) {

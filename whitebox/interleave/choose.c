@@ -29,17 +29,27 @@ static inline struct decision *note(enum choice_kind kind, unsigned n, unsigned 
 
 static inline bool nothing_to_choose(unsigned n) { return n <= 1 || RT->setting_up || stage->unexplored; }
 
+static uint64_t ask_other(uint64_t kind, uint64_t n, uint64_t unused, uint64_t unused_too) {
+  (void)unused, (void)unused_too;
+  return choices->strategy->other(choices->strategy, (enum choice_kind)kind, (unsigned)n);
+}
+
+static uint64_t ask_thread(uint64_t ids, uint64_t n, uint64_t current_enabled, uint64_t unused) {
+  (void)unused;
+  return choices->strategy->thread(choices->strategy, (const uint8_t *)ids, (unsigned)n, current_enabled);
+}
+
 unsigned choose(enum choice_kind kind, unsigned n) {
   if (nothing_to_choose(n)) return 0;
   if (UNLIKELY(n > UINT16_MAX)) fail(INTERLEAVE_UNSUPPORTED, "a choice among %u; at most %u", n, UINT16_MAX);
-  unsigned taken = choices->strategy->other(choices->strategy, kind, n);
+  unsigned taken = (unsigned)apart(ask_other, kind, n, 0, 0);
   note(kind, n, taken);
   return taken;
 }
 
 unsigned choose_thread(const uint8_t *ids, unsigned n, bool current_enabled) {
   if (nothing_to_choose(n)) return 0;
-  unsigned taken = choices->strategy->thread(choices->strategy, ids, n, current_enabled);
+  unsigned taken = (unsigned)apart(ask_thread, (uintptr_t)ids, n, current_enabled, 0);
   struct decision *decision = note(CHOICE_THREAD, n, taken);
   decision->target = ids[taken];
   decision->preemption = current_enabled && taken;

@@ -158,14 +158,7 @@ static int replay(const struct options *options) {
   if (options->gdb) start_debugger(options);
   run_set_up(model);
   learn();
-  struct options how = *options;
-  replay_once(&token, !how.quiet);
-  /* The other way, if it was found that way: what the explorer leaves below the frames of a thread depends on it, and a
-   * conservative collector scans it. */
-  if (RT->hash != token.hash) {
-    replay_once(&token, how.quiet);
-    if (RT->hash == token.hash) how.quiet = true;
-  }
+  replay_once(&token, !options->quiet);
   if (options->stop_before_failure) {
     /* A race is recorded before the access, a failed check behind what it looked at. */
     uint64_t events = record_total();
@@ -173,7 +166,7 @@ static int replay(const struct options *options) {
     replay_once(&token, true);
     record_stop_at(0);
   }
-  int status = tell_replay(&how, &token);
+  int status = tell_replay(options, &token);
   free(token.list);
   return status;
 }
@@ -202,7 +195,9 @@ static int replay_file(const struct options *options) {
       learn();
     }
     last = model;
-    replay_once(&token, false);
+    /* As a search runs it and as a report does. */
+    replay_once(&token, true);
+    if (RT->hash == token.hash) replay_once(&token, false);
     struct options quiet = *options;
     quiet.quiet = true;
     int status = tell_replay(&quiet, &token);

@@ -44,7 +44,7 @@ static const char help[] =
     "  --json FILE         the table, for programs\n"
     "  --measure           schedules a second of the random walk, without counting distinct executions\n"
     "  --tokens N          prints tokens of N random runs\n"
-    "  --replay FILE       replays the tokens in FILE, one a line, and prints a line for each\n"
+    "  --replay FILE       replays the tokens in FILE, one a line, recorded and not, and prints a line for each\n"
     "  --verify-reset      compares memory with its state after setup after every run (default: after runs 1, 2, "
     "4...)\n"
     "\n"

@@ -18,13 +18,7 @@ struct record {
 };
 static struct record *record;
 
-#define STACK_BYTES (UINT64_C(256) << 10)
-static char *stack_top __asm__("interleave_record_stack") __attribute__((used));
-
-void record_set_up(void) {
-  record = state_allocate(sizeof *record);
-  stack_top = (char *)state_allocate(STACK_BYTES) + STACK_BYTES;
-}
+void record_set_up(void) { record = state_allocate(sizeof *record); }
 
 void record_clear(void) {
   record->events = 0;
@@ -89,69 +83,75 @@ static COLD const void *place_of_call(const struct fiber *fiber) {
   return search.found;
 }
 
-static struct event *note(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
-                          const void *pc) __asm__("interleave_record_note") __attribute__((used, noinline));
-static struct event *note(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
-                          const void *pc) {
+static struct event *note(const struct executed *done, bool atomic) {
+  if (RT->setting_up) return NULL;
   const struct fiber *fiber = RT->current;
   uint32_t place = (uint32_t)(record->events % EVENTS);
   struct event *event = &record->event[place];
   unsigned calls = fiber->calls < CALLS_MAX ? fiber->calls : CALLS_MAX;
   *event = (struct event){.fiber = (uint8_t)fiber->id,
                           .lane = (uint8_t)fiber->lane,
-                          .kind = (uint8_t)kind,
-                          .size = (uint8_t)(size < UINT8_MAX ? size : UINT8_MAX),
-                          .write = write,
+                          .kind = (uint8_t)done->kind,
+                          .order = (uint8_t)done->order,
+                          .size = (uint8_t)(done->size < UINT8_MAX ? done->size : UINT8_MAX),
+                          .write = done->write,
                           .atomic = atomic,
-                          .address = address,
-                          .pc = pc ? pc : place_of_call(fiber),
+                          .address = done->address,
+                          .pc = done->pc ? done->pc : place_of_call(fiber),
                           .calls = calls,
                           .stack = stack_of(fiber),
                           .clock = fiber->clock.lane[fiber->lane]};
   record->step[place] = RT->step;
   record->last_of[fiber->id] = (uint32_t)++record->events;
-  return event;
-}
-
-/* On a stack of its own. A collector under test scans stacks, and what was below the frames of a thread once may be in
- * a frame later: a recorded run must find there what the run did that it repeats. */
-struct event *record_apart(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
-                           const void *pc);
-__asm__(".text\n"
-        ".type record_apart, @function\n"
-        "record_apart:\n"
-        "  .cfi_startproc\n"
-        "  push %rbp\n"
-        "  .cfi_def_cfa_offset 16\n  .cfi_offset %rbp, -16\n"
-        "  mov %rsp, %rbp\n"
-        "  .cfi_def_cfa_register %rbp\n"
-        "  mov interleave_record_stack(%rip), %rsp\n"
-        "  call interleave_record_note\n"
-        "  mov %rbp, %rsp\n"
-        "  pop %rbp\n"
-        "  .cfi_def_cfa %rsp, 8\n"
-        "  ret\n"
-        "  .cfi_endproc\n"
-        ".size record_apart, . - record_apart\n");
-
-struct event *record_event(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic,
-                           const void *pc) {
-  if (LIKELY(!RT->recording) || RT->setting_up) return NULL;
-  struct event *event = record_apart(kind, address, size, write, atomic, pc);
   if (record->events == record->stop_at) interleave_before_failure();
   return event;
 }
 
-void record_executed(enum op_kind kind, uintptr_t address, uint32_t detail) {
-  if (kind == OP_LOAD || kind == OP_STORE || kind == OP_RMW || kind == OP_PLAIN) return;
-  struct event *event = record_event(kind, address, 0, false, true, NULL);
-  if (event) event->value = detail;
+static uint64_t note_apart(uint64_t done, uint64_t atomic, uint64_t unused, uint64_t unused_2) {
+  (void)unused, (void)unused_2;
+  note((const struct executed *)done, atomic);
+  return 0;
 }
 
-void record_waits(uintptr_t address) {
-  struct event *event = record_event(RT->current->pending.kind, address, 0, false, true, NULL);
-  if (event) event->order = RECORD_WAITS;
+void record_event(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic, const void *pc) {
+  if (!RT->recording) return;
+  struct executed done = {.kind = kind, .address = address, .size = size, .write = write, .pc = pc};
+  apart(note_apart, (uintptr_t)&done, atomic, 0, 0);
 }
+
+static uint64_t plain(uint64_t address, uint64_t size, uint64_t write, uint64_t pc) {
+  if (LIKELY(!RT->recording)) return 0;
+  struct executed done = {
+      .kind = OP_PLAIN, .address = address, .size = (unsigned)size, .write = write, .pc = (const void *)pc};
+  note(&done, false);
+  return 0;
+}
+
+void record_plain(uintptr_t address, size_t size, bool write, const void *pc) {
+  apart(plain, address, size, write, (uintptr_t)pc);
+}
+
+void record_executed(const struct executed *done) {
+  struct event *event = note(done, true);
+  if (!event) return;
+  if (!done->size) { /* of no atomic */
+    event->value = done->detail;
+    return;
+  }
+  event->location = done->location;
+  event->store = done->detail;
+  event->value = done->value;
+  event->stored = done->stored;
+}
+
+static uint64_t waits(uint64_t address, uint64_t unused, uint64_t unused_2, uint64_t unused_3) {
+  (void)unused, (void)unused_2, (void)unused_3;
+  struct executed done = {.kind = RT->current->pending.kind, .address = address, .order = RECORD_WAITS};
+  if (RT->recording) note(&done, true);
+  return 0;
+}
+
+void record_waits(uintptr_t address) { apart(waits, address, 0, 0, 0); }
 
 unsigned record_count(void) { return record->events < EVENTS ? (unsigned)record->events : EVENTS; }
 

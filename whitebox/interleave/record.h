@@ -6,13 +6,12 @@
 #include "runtime.h"
 
 void record_clear(void);
-/* The next event, stamped with the current fiber, lane, clock and call stack; pc: innermost place. NULL if not
- * recording. */
-struct event *record_event(enum op_kind, uintptr_t address, unsigned size, bool write, bool atomic, const void *pc);
-/* An operation that is none on an atomic: those record themselves. */
-void record_executed(enum op_kind, uintptr_t address, uint32_t detail);
-/* An operation that is none on an atomic: those record themselves. */
-void record_executed(enum op_kind, uintptr_t address, uint32_t detail);
+/* Notes an event, if recording, stamped with the current fiber, lane, clock and call stack; pc: innermost place. */
+void record_event(enum op_kind, uintptr_t address, unsigned size, bool write, bool atomic, const void *pc);
+/* A plain access. */
+void record_plain(uintptr_t address, size_t size, bool write, const void *pc);
+/* Called apart. */
+void record_executed(const struct executed *);
 /* The current fiber cannot do its pending operation now. */
 void record_waits(uintptr_t address);
 #define RECORD_WAITS 0xffu /* `order` of such an event */

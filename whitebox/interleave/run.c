@@ -68,6 +68,7 @@ void run_initialize(void) {
   RT->setting_up = true;
   state = state_allocate(sizeof *state);
   find_image();
+  apart_initialize();
   fiber_initialize();
   RT->fibers = FIBERS_MAX;
   world_keep();

@@ -50,6 +50,20 @@ struct operation {
   uintptr_t address; /* of the object; 0: of none, depends on nothing but OP_SIGNAL's like */
 };
 
+/* One that has been done. */
+struct executed {
+  enum op_kind kind;
+  uintptr_t address;
+  uint32_t location; /* logical id of an atomic, or 0 */
+  uint32_t detail;   /* what the kind needs to be told apart by; of a load, which store was read, 0 the newest */
+  /* Of an atomic. */
+  unsigned size;
+  int order;
+  bool write;
+  uint64_t value, stored;
+  const void *pc;
+};
+
 /* Whether the order of two operations of different fibers can matter. */
 bool operations_depend(const struct operation *, const struct operation *);
 
@@ -209,6 +223,7 @@ struct fiber *schedule_waiter(uintptr_t waits_for, const struct fiber *after);
 void schedule_reblock(uintptr_t waits_for);
 /* Mixes an executed operation into the hash and the record. */
 void schedule_executed(enum op_kind, uintptr_t address, uint32_t location, uint32_t detail);
+void schedule_executed_atomic(const struct executed *);
 /* The current fiber has read again what it had read, and changed nothing since: it waits for a store to one of the
  * locations in its `spin`, or until nobody else can go on. */
 void schedule_spin(void);
@@ -254,9 +269,8 @@ enum verdict run_once(void);
 bool run_reset_is_exact(void);
 void snapshot_take(void); /* after setup */
 
-/* Called for each executed operation while RT->tracing; write: it was told as one. */
-void trace_executed(const struct fiber *, enum op_kind, uintptr_t address, uint32_t location, uint32_t detail,
-                    bool write);
+/* Called for each executed operation while RT->tracing. */
+void trace_executed(const struct fiber *, const struct executed *);
 
 /* report.c */
 _Noreturn void fail(enum interleave_failure, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -323,6 +337,12 @@ void fiber_storage_forget_setup(void);
 void fiber_with_each(void (*visit)(void));
 /* An instrumented function's frame: how deep the stack has been used. */
 void fiber_deepest(uintptr_t frame);
+
+/* apart.c */
+typedef uint64_t apart_work(uint64_t, uint64_t, uint64_t, uint64_t);
+void apart_initialize(void);
+/* work(a, b, c, d) on a stack of the explorer's own. It may fail, but neither switch fibers nor run code under test. */
+uint64_t apart(apart_work *work, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
 
 /* thread.c */
 void thread_initialize(void);

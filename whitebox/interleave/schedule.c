@@ -160,7 +160,7 @@ void schedule_spin(void) {
   if (UNLIKELY(RT->setting_up)) return;
   struct fiber *me = RT->current;
   count_step();
-  if (UNLIKELY(RT->recording)) record_waits(me->pending.address);
+  record_waits(me->pending.address);
   me->spinning = true;
   RT->spinners |= bit(me);
   set_state(me, FIBER_READY);
@@ -215,7 +215,7 @@ bool schedule_block(uintptr_t waits_for, uint64_t deadline) {
   me->wait[level].deadline = deadline;
   me->wait[level].woken = me->wait[level].timed_out = me->wait[level].interrupted = false;
   me->spin_count = 0;
-  if (UNLIKELY(RT->recording)) record_waits(waits_for);
+  record_waits(waits_for);
   set_state(me, FIBER_BLOCKED);
   for (;;) {
     pick();
@@ -298,13 +298,22 @@ static uint64_t mix(uint64_t hash, uint64_t value) {
   return hash ^ hash >> 29;
 }
 
-void schedule_executed(enum op_kind kind, uintptr_t address, uint32_t location, uint32_t detail) {
-  struct fiber *me = RT->current;
-  RT->hash =
-      mix(RT->hash, (uint64_t)me->lane | (uint64_t)kind << 8 | (uint64_t)location << 16 | (uint64_t)detail << 40);
-  if (UNLIKELY(RT->spinners)) schedule_stored(ANYTHING);
-  if (UNLIKELY(RT->recording)) record_executed(kind, address, detail);
+static uint64_t tell_others(uint64_t done, uint64_t unused, uint64_t unused_2, uint64_t unused_3) {
+  (void)unused, (void)unused_2, (void)unused_3;
+  if (UNLIKELY(RT->recording)) record_executed((const struct executed *)done);
   /* What is not explored follows from what is. */
-  if (UNLIKELY(RT->tracing && !stage->unexplored))
-    trace_executed(me, kind, address, location, detail, me->pending.write);
+  if (UNLIKELY(RT->tracing && !stage->unexplored)) trace_executed(RT->current, (const struct executed *)done);
+  return 0;
+}
+
+void schedule_executed_atomic(const struct executed *done) {
+  RT->hash = mix(RT->hash, (uint64_t)RT->current->lane | (uint64_t)done->kind << 8 | (uint64_t)done->location << 16 |
+                               (uint64_t)done->detail << 40);
+  if (UNLIKELY(RT->spinners)) schedule_stored(ANYTHING);
+  apart(tell_others, (uintptr_t)done, 0, 0, 0);
+}
+
+void schedule_executed(enum op_kind kind, uintptr_t address, uint32_t location, uint32_t detail) {
+  struct executed done = {.kind = kind, .address = address, .location = location, .detail = detail};
+  schedule_executed_atomic(&done);
 }

@@ -181,7 +181,7 @@ static void access_words(uintptr_t address, size_t size, unsigned bits) {
 
 void shadow_access(uintptr_t address, size_t size, bool write, bool atomic, const void *pc) {
   unsigned bits = (write ? ACCESS_WRITE : 0u) | (atomic ? ACCESS_ATOMIC : 0u);
-  if (UNLIKELY(RT->recording && !atomic)) record_event(OP_PLAIN, address, (unsigned)size, write, atomic, pc);
+  if (!atomic) record_plain(address, size, write, pc);
   unsigned from = address & 7;
   if (UNLIKELY(from + size > 8)) {
     access_words(address, size, bits);

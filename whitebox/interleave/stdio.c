@@ -54,9 +54,39 @@ static void unlock(struct stream *stream) {
   schedule_executed(OP_UNLOCK, address, 0, 0);
 }
 
+/* Writing leaves other frames than not writing does. */
+static uint64_t print_now(uint64_t file, uint64_t format, uint64_t arguments, uint64_t unused) {
+  (void)unused;
+  va_list *list = (va_list *)arguments;
+  return (uint64_t)(RT->recording ? vfprintf((FILE *)file, (const char *)format, *list)
+                                  : vsnprintf(NULL, 0, (const char *)format, *list));
+}
+static uint64_t write_now(uint64_t from, uint64_t size, uint64_t count, uint64_t file) {
+  return RT->recording ? fwrite((const void *)from, size, count, (FILE *)file) : count;
+}
+static uint64_t put_now(uint64_t text, uint64_t file, uint64_t unused, uint64_t unused_2) {
+  (void)unused, (void)unused_2;
+  return RT->recording ? (uint64_t)fputs((const char *)text, (FILE *)file) : 0;
+}
+static uint64_t put_line_now(uint64_t text, uint64_t unused, uint64_t unused_2, uint64_t unused_3) {
+  (void)unused, (void)unused_2, (void)unused_3;
+  return RT->recording ? (uint64_t)puts((const char *)text) : 0;
+}
+static uint64_t put_byte_now(uint64_t byte, uint64_t file, uint64_t unused, uint64_t unused_2) {
+  (void)unused, (void)unused_2;
+  return RT->recording ? (uint64_t)fputc((int)byte, (FILE *)file) : byte;
+}
+static uint64_t flush_now(uint64_t file, uint64_t unused, uint64_t unused_2, uint64_t unused_3) {
+  (void)unused, (void)unused_2, (void)unused_3;
+  return RT->recording ? (uint64_t)fflush((FILE *)file) : 0;
+}
+
 static int print(FILE *file, const char *format, va_list arguments) {
   struct stream *stream = lock(file);
-  int count = RT->recording ? vfprintf(file, format, arguments) : vsnprintf(NULL, 0, format, arguments);
+  va_list list;
+  va_copy(list, arguments);
+  int count = (int)apart(print_now, (uintptr_t)file, (uintptr_t)format, (uintptr_t)&list, 0);
+  va_end(list);
   unlock(stream);
   return count;
 }
@@ -91,7 +121,7 @@ size_t interleave_wrap_fwrite(const void *, size_t, size_t, FILE *);
 size_t interleave_wrap_fwrite(const void *from, size_t size, size_t count, FILE *file) {
   struct stream *stream = lock(file);
   if (size && count) shadow_access((uintptr_t)from, size * count, false, false, CALLER);
-  size_t done = RT->recording ? fwrite(from, size, count, file) : count;
+  size_t done = apart(write_now, (uintptr_t)from, size, count, (uintptr_t)file);
   unlock(stream);
   return done;
 }
@@ -99,7 +129,7 @@ size_t interleave_wrap_fwrite(const void *from, size_t size, size_t count, FILE 
 int interleave_wrap_fputs(const char *, FILE *);
 int interleave_wrap_fputs(const char *text, FILE *file) {
   struct stream *stream = lock(file);
-  int result = RT->recording ? fputs(text, file) : 0;
+  int result = (int)apart(put_now, (uintptr_t)text, (uintptr_t)file, 0, 0);
   unlock(stream);
   return result;
 }
@@ -107,7 +137,7 @@ int interleave_wrap_fputs(const char *text, FILE *file) {
 int interleave_wrap_puts(const char *);
 int interleave_wrap_puts(const char *text) {
   struct stream *stream = lock(stdout);
-  int result = RT->recording ? puts(text) : 0;
+  int result = (int)apart(put_line_now, (uintptr_t)text, 0, 0, 0);
   unlock(stream);
   return result;
 }
@@ -115,7 +145,7 @@ int interleave_wrap_puts(const char *text) {
 int interleave_wrap_fputc(int, FILE *);
 int interleave_wrap_fputc(int byte, FILE *file) {
   struct stream *stream = lock(file);
-  int result = RT->recording ? fputc(byte, file) : byte;
+  int result = (int)apart(put_byte_now, (uint64_t)byte, (uintptr_t)file, 0, 0);
   unlock(stream);
   return result;
 }
@@ -130,7 +160,7 @@ int interleave_wrap_fflush(FILE *);
 int interleave_wrap_fflush(FILE *file) {
   if (!file) return 0;
   struct stream *stream = lock(file);
-  int result = RT->recording ? fflush(file) : 0;
+  int result = (int)apart(flush_now, (uintptr_t)file, 0, 0, 0);
   unlock(stream);
   return result;
 }

@@ -101,9 +101,12 @@ static uint64_t one_before(enum op_kind kind, uintptr_t address, uint32_t detail
   return last;
 }
 
-void trace_executed(const struct fiber *fiber, enum op_kind kind, uintptr_t address, uint32_t location, uint32_t detail,
-                    bool write) {
+void trace_executed(const struct fiber *fiber, const struct executed *executed) {
   struct strategy *strategy = choices->strategy;
+  enum op_kind kind = executed->kind;
+  uintptr_t address = executed->address;
+  uint32_t location = executed->location;
+  bool write = fiber->pending.write; /* it was told as one */
   if (RT->setting_up) return;
   if (location < LOCATIONS) {
     trace->location[location].address = address;
@@ -111,7 +114,7 @@ void trace_executed(const struct fiber *fiber, enum op_kind kind, uintptr_t addr
   }
   if (choices->wants_trace) {
     uint64_t identity = random_mix((uint64_t)(fiber->id + 1) << 32 | trace->index[fiber->id]++);
-    uint64_t before = one_before(kind, address, detail, write, identity);
+    uint64_t before = one_before(kind, address, executed->detail, write, identity);
     trace->hash += random_mix(identity ^ random_mix(before + kind) ^ random_mix(address * 2 + write));
   }
   if (strategy->executed) {

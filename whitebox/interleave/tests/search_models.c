@@ -181,7 +181,6 @@ INTERLEAVE_MODEL(search_late_fence, .run = late_fence_run, .title = "a fence and
 
 /* ---- Signals ---- */
 
-static volatile sig_atomic_t handled;
 static void on_signal(int number) {
   (void)number;
   atomic_fetch_add_explicit(&a, 1, memory_order_relaxed);
