@@ -43,7 +43,6 @@ static void release(void) {
 static void adopt(struct span *span, void *arg) {
   const struct cache *mine = arg;
   const struct cache *owner = load_relaxed(&span->owner);
-  store_relaxed(&span->life, load_relaxed(&span->life) & ~SPAN_NOTIFIED);
   if (owner && owner != mine) {
     span_park(span);
     store_relaxed(&span->owner, NULL);
@@ -108,8 +107,10 @@ static void in_child(void) {
   thread_registry_after_fork(cache_abandon);
   struct thread *self = thread_self();
   struct cache *mine = self ? self->cache : NULL;
+  /* Every list of returned spans is forgotten, and what others were about to put into one. */
   central_forget_returned();
   for (struct cache *cache = cache_all(); cache; cache = cache->next) store_relaxed(&cache->returned, NULL);
+  span_forget_notices();
   span_each(adopt, mine);
   settle();
   release();

@@ -271,6 +271,17 @@ void span_each(void (*visit)(struct span *, void *), void *arg) {
     }
 }
 
+static void forget_notice(struct span *span, void *arg) {
+  (void)arg;
+  store_relaxed(&span->life, load_relaxed(&span->life) & ~SPAN_NOTIFIED);
+}
+
+void span_forget_notices(void) {
+  span_each(forget_notice, NULL);
+  for (unsigned lines = 0; lines <= DESCRIPTOR_LINES_MAX; lines++)
+    for (struct span *span = unused[lines]; span; span = span->next) forget_notice(span, NULL);
+}
+
 void span_list_push(struct span_list *list, struct span *span) {
   span->previous = NULL;
   span->next = list->first;

@@ -171,6 +171,8 @@ bool span_object_at(uintptr_t address, struct span_object *);
 
 /* Calls visit for each span of the heap in order of address. Pages lock. */
 void span_each(void (*visit)(struct span *, void *), void *arg);
+/* No descriptor is in a list of returned spans any more, those without a span included. A forked child. */
+void span_forget_notices(void);
 
 /* Intrusive lists, doubly linked through next and previous; the lock or owner of the list orders access. */
 struct span_list {
