@@ -5,6 +5,8 @@
 #include "point.h"
 #include "sizeclass.h"
 
+#define HUGE_LEAST ((size_t)32 << 20) /* bytes in use */
+
 struct arena arenas[ARENA_MAX] COLLECTOR_DATA;
 _Atomic uint32_t arenas_count COLLECTOR_DATA;
 
@@ -50,6 +52,7 @@ static bool reserve(struct arena *arena, size_t bytes) {
   arena->descriptor_lines = 1;
   arena->used_pages = 0;
   arena->leak_root_bytes = 0;
+  arena->huge_bytes = 0;
   store_relaxed(&arena->base, (uintptr_t)platform_reserve(bytes, config.page_bytes < 4096 ? 4096 : config.page_bytes));
   POINT(arena_half_made);
   arena->map = platform_reserve(arena->map_bytes, 4096);
@@ -79,11 +82,21 @@ struct arena *arena_add(size_t wish, size_t least) {
   return &arenas[count];
 }
 
+/* Marking touches memory at random, so most of its time would go into looking up 4 KiB pages. Small programs are spared
+ * the memory that a huge page rounds up to. */
+static void prefer_huge(struct arena *arena, size_t used) {
+  if (LIKELY(used <= arena->huge_bytes) || used < HUGE_LEAST) return;
+  size_t all = load_relaxed(&arena->bytes), before = arena->huge_bytes;
+  arena->huge_bytes = used < all / 2 ? used * 2 : all;
+  platform_prefer_huge((char *)load_relaxed(&arena->base) + before, arena->huge_bytes - before);
+}
+
 /* A leak checker reads all that it was told of: so it is told of what is in use, in steps, and not of the 64 GiB of
  * address space that an arena may be. */
 void arena_use(struct arena *arena, size_t pages) {
   arena->used_pages = pages;
   size_t used = pages << arena->page_shift, all = load_relaxed(&arena->bytes);
+  prefer_huge(arena, used);
   if (LIKELY(used <= arena->leak_root_bytes)) return;
   if (arena->leak_root_bytes) platform_leak_root_forget((void *)load_relaxed(&arena->base), arena->leak_root_bytes);
   arena->leak_root_bytes = used < all / 2 ? used * 2 : all;

@@ -34,6 +34,7 @@ struct arena {
   size_t used_pages;       /* pages below this have been handed out at least once */
   size_t descriptor_lines; /* lines below this have been handed out at least once */
   size_t leak_root_bytes;  /* from the base on: what a leak checker has been told of */
+  size_t huge_bytes;       /* from the base on: where the system was asked for huge pages */
 };
 
 extern INTERNAL struct arena arenas[ARENA_MAX];

@@ -21,19 +21,29 @@ struct range {
   const struct layout *layout;
 };
 
+/* An address whose span's line is on its way. */
+struct candidate {
+  uintptr_t address;
+  struct span *span;
+};
+
 /* The collecting thread, world stopped. */
 static struct marker {
+  /* All arenas lie within [heap_low, + heap_bytes): the filter for words, one subtract and compare. Of the first arena,
+   * which is the only one of most programs: */
+  uintptr_t heap_low, heap_bytes, first_low, first_bytes;
+  const _Atomic uint32_t *first_map;
+  char *first_descriptors;
+  uint32_t first_shift;
   struct range *stack;
   size_t depth, capacity, bytes_reserved;
-  uintptr_t heap_low, heap_bytes; /* all arenas lie within: the filter for words, one subtract and compare */
   bool overflowed;
   uint32_t rescans;
   uint64_t objects;
   size_t bytes;
-  uintptr_t lines[QUEUE]; /* candidate addresses whose span line is on its way */
-  unsigned lines_next;
-  struct range objects_queue[QUEUE]; /* objects whose first line is on its way */
-  unsigned objects_next;
+  struct candidate candidates[QUEUE];
+  struct range ranges[QUEUE]; /* popped; their first line is on its way (Cher, Hosking, Vitek 2004) */
+  unsigned candidates_next, ranges_next;
 } marker COLLECTOR_DATA;
 
 static int stack_reserve(size_t entries) {
@@ -80,10 +90,10 @@ static COLD void note_overflow(uintptr_t address) {
 
 /* ---- Scanning ---- */
 
-static ALWAYS_INLINE void line_enqueue(uintptr_t address);
+static ALWAYS_INLINE void consider(uintptr_t address);
 
 NO_SANITIZE static void scan_conservative(uintptr_t low, uintptr_t high) {
-  for (; low < high; low += sizeof(uintptr_t)) line_enqueue(*(const uintptr_t *)low);
+  for (; low < high; low += sizeof(uintptr_t)) consider(*(const uintptr_t *)low);
 }
 
 NO_SANITIZE static void scan_typed(uintptr_t low, uintptr_t high, const struct layout *layout) {
@@ -91,7 +101,7 @@ NO_SANITIZE static void scan_typed(uintptr_t low, uintptr_t high, const struct l
   for (; low + element <= high; low += element)
     for (size_t word = 0; word < layout->words; word += 64)
       for (uint64_t bits = layout->bits[word / 64]; bits; bits &= bits - 1)
-        line_enqueue(*(const uintptr_t *)(low + (word + bitmap_first(bits)) * sizeof(uintptr_t)));
+        consider(*(const uintptr_t *)(low + (word + bitmap_first(bits)) * sizeof(uintptr_t)));
 }
 
 static void scan_piece(struct range range) {
@@ -136,69 +146,81 @@ static ALWAYS_INLINE struct range object_range(const struct span *span, uint32_t
 
 /* ---- Objects ---- */
 
-static ALWAYS_INLINE void object_enqueue(struct range range) {
-  __builtin_prefetch((const void *)range.low);
-  unsigned at = marker.objects_next++ % QUEUE;
-  struct range before = marker.objects_queue[at];
-  marker.objects_queue[at] = range;
-  if (before.low && UNLIKELY(!push(before))) note_overflow(before.low);
-}
-
 /* Marks the object that the address points into, if there is one that is not marked yet. */
-static ALWAYS_INLINE void mark_address(uintptr_t address) {
-  struct span *span = span_of(address);
-  if (!span) return;
-  uint32_t slot = span_slot(span, address);
-  if (slot >= span->slots) return;
-  uint32_t word = slot / 64;
+static ALWAYS_INLINE void mark_candidate(struct candidate candidate) {
+  struct span *span = candidate.span;
+  uint32_t slot = span_slot(span, candidate.address);
+  if (UNLIKELY(slot >= span->slots)) return;
   uint64_t bit = UINT64_C(1) << slot % 64;
-  struct span_bits *bits = &span->bits[word];
-  if (bits->mark & bit || load_relaxed(&bits->free) & bit) return;
-  /* Slots that the owner may still issue are not objects yet. */
-  if (load_relaxed(&span->owner) && (load_relaxed(&span->active) & SPAN_NO_WORD) == word &&
-      load_relaxed(&span->avail) & bit)
-    return;
-  bits->mark |= bit;
+  struct span_bits *bits = &span->bits[slot / 64];
+  uint64_t mark = bits->mark;
+  if ((mark | load_relaxed(&bits->free)) & bit) return;
+  bits->mark = mark | bit;
   marker.objects++;
   marker.bytes += span->size ? span->size : (size_t)span->pages * config.page_bytes;
-  if (span->kind != KIND_NOSCAN) object_enqueue(object_range(span, slot));
+  if (span->kind == KIND_NOSCAN) return;
+  struct range range = object_range(span, slot);
+  if (UNLIKELY(!push(range))) note_overflow(range.low);
 }
 
-static ALWAYS_INLINE void line_enqueue(uintptr_t address) {
+static struct span *find_span(uintptr_t address) {
+  uintptr_t offset = address - marker.first_low;
+  if (UNLIKELY(offset >= marker.first_bytes)) return span_of(address);
+  uint32_t line = load_relaxed(&marker.first_map[offset >> marker.first_shift]);
+  return line ? (struct span *)(void *)(marker.first_descriptors + (size_t)line * PLATFORM_CACHE_LINE) : NULL;
+}
+
+/* A word that may be a pointer. */
+static ALWAYS_INLINE void consider(uintptr_t address) {
   if (LIKELY(address - marker.heap_low >= marker.heap_bytes)) return;
-  struct arena *arena = arena_of(address);
-  if (UNLIKELY(!arena)) return;
-  struct span *span = arena_span_at(arena, address - load_relaxed(&arena->base));
-  if (!span) return;
+  struct span *span = find_span(address);
+  if (UNLIKELY(!span)) return;
   __builtin_prefetch(&span->base);
-  unsigned at = marker.lines_next++ % QUEUE;
-  uintptr_t before = marker.lines[at];
-  marker.lines[at] = address;
-  if (before) mark_address(before);
+  struct candidate *place = &marker.candidates[marker.candidates_next++ % QUEUE];
+  struct candidate before = *place;
+  *place = (struct candidate){address, span};
+  if (LIKELY(before.span != NULL)) mark_candidate(before);
+}
+
+/* Puts the range where its first line can arrive; gives one that has been there for a while, or none. */
+static ALWAYS_INLINE struct range exchange_range(struct range range) {
+  __builtin_prefetch((const void *)range.low);
+  struct range *place = &marker.ranges[marker.ranges_next++ % QUEUE];
+  struct range before = *place;
+  *place = range;
+  return before;
+}
+
+/* Marks what is left of the candidates. False: there was nothing. */
+static bool flush_candidates(void) {
+  bool any = false;
+  for (unsigned i = 0; i < QUEUE; i++) {
+    struct candidate *place = &marker.candidates[marker.candidates_next++ % QUEUE];
+    struct candidate candidate = *place;
+    place->span = NULL;
+    if (!candidate.span) continue;
+    mark_candidate(candidate);
+    any = true;
+  }
+  return any;
 }
 
 /* Empties the queues and the stack. */
 static void drain(void) {
-  for (unsigned idle = 0; idle < QUEUE;) {
-    if (marker.depth) {
-      idle = 0;
-      scan_range(marker.stack[--marker.depth]);
-      continue;
+  unsigned idle = 0;
+  do {
+    while (marker.depth || idle < QUEUE) {
+      struct range next = {0};
+      idle++;
+      if (marker.depth) {
+        next = marker.stack[--marker.depth];
+        idle = 0;
+      }
+      struct range range = exchange_range(next);
+      if (range.low) scan_range(range);
     }
-    unsigned at = marker.objects_next++ % QUEUE;
-    struct range range = marker.objects_queue[at];
-    marker.objects_queue[at].low = 0;
-    if (range.low) {
-      scan_range(range);
-      idle = 0;
-      continue;
-    }
-    unsigned line = marker.lines_next++ % QUEUE;
-    uintptr_t address = marker.lines[line];
-    marker.lines[line] = 0;
-    idle = address ? 0 : idle + 1;
-    if (address) mark_address(address);
-  }
+    idle = 0;
+  } while (flush_candidates());
 }
 
 /* ---- Roots ---- */
@@ -219,7 +241,7 @@ NO_SANITIZE static void mark_root_range(void *context, const void *low, const vo
   (void)context;
   for (const uintptr_t *at = low; at < (const uintptr_t *)high; at++) {
     if (thread) pin(*at, thread);
-    line_enqueue(*at);
+    consider(*at);
   }
   drain();
 }
@@ -229,7 +251,7 @@ static void mark_uncollectable(struct span *span, void *arg) {
   if (span->kind != KIND_UNCOLLECTABLE) return;
   for (uint32_t w = 0; w < span->words; w++)
     for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1)
-      line_enqueue(span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size);
+      consider(span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size);
   drain();
 }
 
@@ -240,7 +262,7 @@ static void rescan_span(struct span *span, void *arg) {
   if (!span->overflowed) return;
   span->overflowed = 0;
   for (uint32_t w = 0; w < span->words; w++)
-    for (uint64_t marked = span->bits[w].mark; marked; marked &= marked - 1) {
+    for (uint64_t marked = span->bits[w].mark & span_issued(span, w); marked; marked &= marked - 1) {
       struct range range = object_range(span, w * 64 + bitmap_first(marked));
       /* In pieces and drained between them, so that a second overflow leaves less to do. */
       for (struct range piece = range; piece.low < range.high; piece.low = piece.high) {
@@ -269,6 +291,27 @@ static void bound_heap(void) {
   }
   marker.heap_low = low;
   marker.heap_bytes = high > low ? high - low : 0;
+  const struct arena *first = &arenas[0];
+  marker.first_low = load_relaxed(&first->base);
+  marker.first_bytes = first->used_pages << first->page_shift;
+  marker.first_map = first->map;
+  marker.first_descriptors = first->descriptors;
+  marker.first_shift = first->page_shift;
+}
+
+/* ---- Slots that are still to be issued ---- */
+
+/* They are no objects. While they bear marks nothing finds them, and the marker needs not look at the owner's line. */
+static void mark_available(struct span *span, void *arg) {
+  (void)arg;
+  uint32_t word = load_relaxed(&span->active) & SPAN_NO_WORD;
+  if (word != SPAN_NO_WORD) span->bits[word].mark |= load_relaxed(&span->avail);
+}
+
+static void unmark_available(struct span *span, void *arg) {
+  (void)arg;
+  uint32_t word = load_relaxed(&span->active) & SPAN_NO_WORD;
+  if (word != SPAN_NO_WORD) span->bits[word].mark &= ~load_relaxed(&span->avail);
 }
 
 size_t mark_all(void) {
@@ -276,10 +319,12 @@ size_t mark_all(void) {
   marker.objects = 0;
   marker.bytes = 0;
   marker.rescans = 0;
+  span_each(mark_available, NULL);
   span_each(mark_uncollectable, NULL);
   roots_scan(mark_root_range, NULL);
   POINT(mark_after_roots);
   rescan();
+  span_each(unmark_available, NULL);
   return marker.bytes;
 }
 

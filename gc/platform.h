@@ -73,6 +73,8 @@ extern char __stop_vgc_data[] __attribute__((visibility("hidden")));
  * (alignment a power of two). NULL on failure. */
 void *platform_reserve(size_t size, size_t alignment);
 void platform_release(void *start, size_t size);
+/* Asks for huge pages where the memory is touched from now on. */
+void platform_prefer_huge(void *start, size_t size);
 /* The pages read as zero afterwards and use no memory. */
 void platform_discard(void *start, size_t size);
 /* A region that holds pointers to the program's heap objects, for leak checkers. */

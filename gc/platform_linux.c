@@ -44,6 +44,12 @@ void platform_release(void *start, size_t size) {
   errno = saved;
 }
 
+void platform_prefer_huge(void *start, size_t size) {
+  int saved = errno;
+  madvise(start, size, MADV_HUGEPAGE); /* refused: no harm */
+  errno = saved;
+}
+
 void platform_discard(void *start, size_t size) {
   int saved = errno;
   /* Refused for locked pages (mlockall): then they stay, but zero is promised. */
