@@ -68,6 +68,14 @@ static ALWAYS_INLINE struct arena *arena_of(uintptr_t address) {
   return NULL;
 }
 
+/* The span that covers the address, if it lies in the first arena, or NULL. */
+static ALWAYS_INLINE struct span *arena_span_first(uintptr_t address) {
+  /* Acquire: reserve's release, after the rest of the entry. */
+  size_t bytes = load_acquire(&arenas[0].bytes);
+  uintptr_t offset = address - load_relaxed(&arenas[0].base);
+  return LIKELY(offset < bytes) ? arena_span_at(&arenas[0], offset) : NULL;
+}
+
 /* The span that covers the address, or NULL. */
 static ALWAYS_INLINE struct span *span_of(uintptr_t address) {
   struct arena *arena = arena_of(address);

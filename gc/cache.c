@@ -308,13 +308,22 @@ COLD void *cache_allocate_slow(enum kind kind, size_t size) {
   }
 }
 
+NOINLINE void cache_free_odd(struct span *span, void *ptr) {
+  bool large = span_class(span) == SPAN_CLASS_LARGE && span->base == (uintptr_t)ptr;
+  if (!large || !large_free(span, ptr)) cache_free_error(ptr, span);
+}
+
+NOINLINE void cache_free_elsewhere(void *ptr) {
+  struct span *span = span_of((uintptr_t)ptr);
+  if (span)
+    cache_free_in(span, ptr);
+  else if (ptr)
+    cache_free_error(ptr, NULL);
+}
+
 /* A free by a thread that does not own the span. */
 NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
   struct cache *cache = cache_ensure();
-  if (span_class(span) == SPAN_CLASS_LARGE) {
-    if (!large_free(span, ptr)) cache_free_error(ptr, span);
-    return;
-  }
   uint32_t word = slot / 64;
   uint64_t bit = UINT64_C(1) << slot % 64;
   if (UNLIKELY(!(span_issued(span, word) & bit))) {
@@ -339,12 +348,12 @@ NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
   if (!before) cache_notify(span);
 }
 
-/* The first slot of a full span came free. */
-NOINLINE void cache_free_into_full(struct cache *cache, struct span *span) {
+NOINLINE void cache_free_into_full(struct cache *cache, struct span *span, void *ptr) {
   POINT(free_into_full);
   busy_set(cache, 1);
   make_usable(cache, span);
   busy_set(cache, 0);
+  KEEP_ALIVE(ptr); /* as in cache_free_in */
 }
 
 /* ---- Surrender ---- */

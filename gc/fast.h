@@ -9,18 +9,25 @@
 /* Zeroes a slot, a multiple of 16 bytes or 8 bytes. */
 static ALWAYS_INLINE void zero(void *ptr, size_t size) {
   typedef long long pair __attribute__((vector_size(16), aligned(8), may_alias));
+  char *at = ptr, *last = at + size - sizeof(pair);
+  if (LIKELY(size - sizeof(pair) <= sizeof(pair))) {
+    *(pair *)(void *)at = *(pair *)(void *)last = (pair){0, 0};
+    return;
+  }
   if (UNLIKELY(size > 256)) {
     __builtin_memset(ptr, 0, size);
     return;
   }
-  if (size == 8) {
+  if (UNLIKELY(size < sizeof(pair))) {
     *(uint64_t *)ptr = 0;
     return;
   }
-  for (char *at = ptr, *end = at + size; at < end; at += 16) {
-    *(pair *)(void *)at = (pair){0, 0};
+  for (; at < last; at += 2 * sizeof(pair)) {
     OPAQUE(at); /* a loop, not a call of memset */
+    ((pair *)(void *)at)[0] = (pair){0, 0};
+    ((pair *)(void *)at)[1] = (pair){0, 0};
   }
+  *(pair *)(void *)last = (pair){0, 0};
 }
 
 /* Issues the first of the span's available slots, zeroed unless noscan. */
@@ -47,17 +54,13 @@ static ALWAYS_INLINE void *cache_allocate(enum kind kind, size_t size) {
   return cache_issue(span, available, kind, size);
 }
 
-/* vgc_free. */
-static ALWAYS_INLINE void cache_free(void *ptr) {
+/* Frees what lies in the span. */
+static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
   uintptr_t address = (uintptr_t)ptr;
-  struct span *span = span_of(address);
-  if (UNLIKELY(!span)) {
-    if (ptr) cache_free_error(ptr, NULL);
-    return;
-  }
-  uint32_t slot = span_slot(span, address);
-  if (UNLIKELY(span->base + (uintptr_t)slot * span->size != address || slot >= span->slots)) {
-    cache_free_error(ptr, span);
+  uint64_t product = span_product(span, address);
+  uint32_t slot = (uint32_t)(product >> 32);
+  if (UNLIKELY(!span_product_is_whole(span, product) || slot >= span->slots)) {
+    cache_free_odd(span, ptr);
     return;
   }
   struct cache *cache = cache_current;
@@ -79,10 +82,23 @@ static ALWAYS_INLINE void cache_free(void *ptr) {
   store_relaxed(&span->bits[word].free, free | bit);
   POINT(free_after_commit);
   cache_count(&cache->freed[span->cache_index], 1);
-  if (UNLIKELY(!free) && span_state(span) == SPAN_FULL) cache_free_into_full(cache, span);
+  if (UNLIKELY(!free) && span_state(span) == SPAN_FULL) {
+    cache_free_into_full(cache, span, ptr);
+    return;
+  }
   /* Past the last use of the span as its owner: what the thread's stack or registers point into stays live, and its
    * span stays owned (N51, cache_surrender). */
   KEEP_ALIVE(ptr);
+}
+
+/* vgc_free. What is rare ends in a call, so that nothing need be kept over one. */
+static ALWAYS_INLINE void cache_free(void *ptr) {
+  struct span *span = arena_span_first((uintptr_t)ptr);
+  if (UNLIKELY(!span)) {
+    cache_free_elsewhere(ptr);
+    return;
+  }
+  cache_free_in(span, ptr);
 }
 
 #endif

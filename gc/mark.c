@@ -163,7 +163,8 @@ static ALWAYS_INLINE void mark_candidate(struct candidate candidate) {
   if (UNLIKELY(!push(range))) note_overflow(range.low);
 }
 
-static struct span *find_span(uintptr_t address) {
+/* Relaxed: whoever made the span held the pages lock, which the collector holds. */
+static ALWAYS_INLINE struct span *find_span(uintptr_t address) {
   uintptr_t offset = address - marker.first_low;
   if (UNLIKELY(offset >= marker.first_bytes)) return span_of(address);
   uint32_t line = load_relaxed(&marker.first_map[offset >> marker.first_shift]);

@@ -114,8 +114,17 @@ static ALWAYS_INLINE _Atomic uint64_t *span_remote_of(struct span *span, uint32_
 
 static ALWAYS_INLINE _Atomic uint64_t *span_remote(struct span *span) { return span_remote_of(span, span->words); }
 
+/* The slot of the address in the upper half, its place in the slot as a fraction of 2^32 in the lower one. */
+static ALWAYS_INLINE uint64_t span_product(const struct span *span, uintptr_t address) {
+  return (address - span->base) * span->reciprocal;
+}
+/* Whether the address is a slot's start (Lemire, Kaser, Kurz 2019). Of a large object none is. */
+static ALWAYS_INLINE bool span_product_is_whole(const struct span *span, uint64_t product) {
+  return (uint32_t)product < span->reciprocal;
+}
+
 static ALWAYS_INLINE uint32_t span_slot(const struct span *span, uintptr_t address) {
-  return (uint32_t)(((address - span->base) * span->reciprocal) >> 32);
+  return (uint32_t)(span_product(span, address) >> 32);
 }
 
 /* Bytes of the slot at hand. */

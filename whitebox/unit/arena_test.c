@@ -127,6 +127,36 @@ static void the_heap_goes_on_in_further_arenas(void **state) {
   assert_int_equal(stats_now().live_objects, 0);
 }
 
+/* Whether the kernel was asked for huge pages where the address lies, as /proc/self/smaps tells. */
+static bool is_huge(uintptr_t address) {
+  FILE *smaps = fopen("/proc/self/smaps", "r");
+  char line[512];
+  bool inside = false, huge = false;
+  assert_non_null(smaps);
+  while (fgets(line, sizeof line, smaps)) {
+    unsigned long low, high;
+    if (sscanf(line, "%lx-%lx ", &low, &high) == 2) inside = address - low < high - low;
+    if (inside && strncmp(line, "VmFlags:", 8) == 0) huge = strstr(line, " hg") != NULL;
+  }
+  fclose(smaps);
+  return huge;
+}
+
+static void a_large_heap_is_in_huge_pages_and_a_small_one_is_not(void **state) {
+  (void)state;
+  if (access("/sys/kernel/mm/transparent_hugepage", F_OK)) skip();
+  struct vgc_config large = unit_config(0);
+  large.arena_bytes = 256 * 1024 * KIB;
+  unit_start(&large);
+  void *first = vgc_malloc_noscan(1024 * KIB);
+  assert_false(is_huge((uintptr_t)first));
+  void *second = vgc_malloc_noscan(64 * 1024 * KIB);
+  assert_true(is_huge((uintptr_t)first));
+  assert_true(is_huge((uintptr_t)second));
+  void *third = vgc_malloc_noscan(128 * 1024 * KIB);
+  assert_true(is_huge((uintptr_t)third + 128 * 1024 * KIB - 1));
+}
+
 static void a_full_table_is_a_clean_failure(void **state) {
   (void)state;
   while (load_relaxed(&arenas_count) < ARENA_MAX) assert_non_null(add(64 * KIB, 64 * KIB));
@@ -172,6 +202,7 @@ UNIT(arena) {
       cmocka_unit_test_setup_teardown(no_less_than_the_least_is_taken, setup, unit_teardown),
       cmocka_unit_test_setup_teardown(a_refused_arena_leaves_nothing_behind, setup, unit_teardown),
       cmocka_unit_test_setup_teardown(the_heap_goes_on_in_further_arenas, setup, unit_teardown),
+      cmocka_unit_test_teardown(a_large_heap_is_in_huge_pages_and_a_small_one_is_not, unit_teardown),
       cmocka_unit_test_setup_teardown(a_full_table_is_a_clean_failure, setup, unit_teardown),
       cmocka_unit_test_teardown(tiny_pages_have_whole_arenas, unit_teardown),
       cmocka_unit_test_setup_teardown(metadata_is_counted_as_it_is_used, setup, unit_teardown),

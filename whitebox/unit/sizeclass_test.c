@@ -64,10 +64,15 @@ static void check_reciprocal(const struct sizeclass *entry, size_t page) {
   struct span span = {.base = 0x10000, .reciprocal = entry->reciprocal, .size = entry->size};
   uint32_t bytes = entry->pages * (uint32_t)page, offset = 0;
   for (uint32_t slot = 0; offset < bytes; slot++)
-    for (uint32_t within = 0; within < entry->size && offset < bytes; within++, offset++)
+    for (uint32_t within = 0; within < entry->size && offset < bytes; within++, offset++) {
+      uint64_t product = span_product(&span, span.base + offset);
       if (span_slot(&span, span.base + offset) != slot)
         fail_msg("page %zu, size %u, offset %u: slot %u, expected %u", page, entry->size, offset,
                  span_slot(&span, span.base + offset), slot);
+      if (span_product_is_whole(&span, product) != (within == 0))
+        fail_msg("page %zu, size %u, offset %u: %s a slot's start", page, entry->size, offset,
+                 within == 0 ? "not taken for" : "taken for");
+    }
 }
 
 static void the_reciprocal_divides_every_offset_of_every_span(void **state) {
