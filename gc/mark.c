@@ -317,6 +317,11 @@ static void unmark_available(struct span *span, void *arg) {
 
 size_t mark_all(void) {
   bound_heap();
+  marker.candidates_next = marker.ranges_next = 0;
+  for (unsigned i = 0; i < QUEUE; i++) {
+    marker.candidates[i] = (struct candidate){0};
+    marker.ranges[i] = (struct range){0};
+  }
   marker.objects = 0;
   marker.bytes = 0;
   marker.rescans = 0;
