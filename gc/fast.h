@@ -22,10 +22,11 @@ static ALWAYS_INLINE void zero(void *ptr, size_t size) {
     *(uint64_t *)ptr = 0;
     return;
   }
-  for (; at < last; at += 2 * sizeof(pair)) {
-    OPAQUE(at); /* a loop, not a call of memset */
-    ((pair *)(void *)at)[0] = (pair){0, 0};
-    ((pair *)(void *)at)[1] = (pair){0, 0};
+  /* By offset: a pointer past the end would keep the next slot's object alive. */
+  for (size_t i = 0; i < size - sizeof(pair); i += 2 * sizeof(pair)) {
+    OPAQUE(i); /* a loop, not a call of memset */
+    ((pair *)(void *)(at + i))[0] = (pair){0, 0};
+    ((pair *)(void *)(at + i))[1] = (pair){0, 0};
   }
   *(pair *)(void *)last = (pair){0, 0};
 }
