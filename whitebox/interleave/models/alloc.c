@@ -33,6 +33,10 @@ enum vgc_error last_error(void) {
 
 /* ---- Setup ---- */
 
+void errors_expect(void) {
+  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .error = report}, NULL);
+}
+
 void heap_start(void) {
   struct vgc_config tiny;
   vgc_config_default(&tiny);
@@ -42,7 +46,7 @@ void heap_start(void) {
   tiny.thread_table = 4;
   tiny.mark_stack = 256;
   interleave_assert(vgc_init(&tiny) == 0);
-  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .error = report}, NULL);
+  errors_expect();
 }
 
 static void *allocate(size_t size) {

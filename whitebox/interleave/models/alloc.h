@@ -55,6 +55,7 @@ void actors_run(const struct actor *actors, unsigned count);
 
 /* Errors reported in the run, by one thread, and the last one. */
 unsigned errors(void);
+void errors_expect(void); /* before initialisation; heap_start does it, too */
 unsigned errors_by(unsigned thread);
 enum vgc_error last_error(void);
 /* Exactly these objects live, none twice, by a walk over the spans; the page map shows each span on each of its pages;

@@ -87,6 +87,17 @@ static void small_environment(void) {
   environ = small;
 }
 
+static void come_up_beside(void *(*other)(void *)) {
+  pthread_t thread;
+  interleave_meet(1, false);
+  interleave_assert(pthread_create(&thread, NULL, other, NULL) == 0);
+  interleave_meet(2, true);
+  interleave_assert(fresh = vgc_malloc(24));
+  store_relaxed(&told, fresh);
+  interleave_meet(2, false);
+  interleave_assert(pthread_join(thread, NULL) == 0);
+}
+
 static void *look_up_early(void *unused) {
   (void)unused;
   interleave_meet(2, true);
@@ -96,19 +107,35 @@ static void *look_up_early(void *unused) {
 }
 
 static void first_arena(void) {
-  pthread_t thread;
-  interleave_meet(1, false);
-  interleave_assert(pthread_create(&thread, NULL, look_up_early, NULL) == 0);
-  interleave_meet(2, true);
-  interleave_assert(fresh = vgc_malloc(24));
-  store_relaxed(&told, fresh);
-  interleave_meet(2, false);
-  interleave_assert(pthread_join(thread, NULL) == 0);
+  come_up_beside(look_up_early);
   interleave_assert(vgc_base_of(fresh) == fresh);
 }
 INTERLEAVE_MODEL(
     first_arena, .setup = small_environment, .run = first_arena, .preemptions = 3, .learn = 1000,
     .title = "an address is looked up while the library comes up: the reader sees no arena or a whole one");
+
+/* Beside the object, or outside the heap. */
+static void *free_wildly_early(void *unused) {
+  (void)unused;
+  interleave_meet(2, true);
+  char *address = load_relaxed(&told);
+  vgc_free(address ? address + 8 : (char *)&told);
+  interleave_meet(2, false);
+  return NULL;
+}
+
+static void early_with_errors(void) {
+  small_environment();
+  errors_expect();
+}
+
+static void first_free(void) {
+  come_up_beside(free_wildly_early);
+  interleave_assert(errors() == 1);
+  interleave_assert(vgc_base_of(fresh) == fresh);
+}
+INTERLEAVE_MODEL(first_free, .setup = early_with_errors, .run = first_free, .preemptions = 3, .learn = 1000,
+                 .title = "a pointer to no object is freed while the library comes up: it is told, and nothing else");
 
 /* Nothing is there yet, and the address space may be refused and given back. */
 static void *look_up_reserved(void *unused) {
