@@ -4,6 +4,7 @@
  *   bench_alloc(size)         may hold pointers
  *   bench_alloc_noscan(size)  holds none
  *   bench_free(pointer)       nothing where the collector alone reclaims
+ *   bench_collect()           a full collection; only of collectors
  *
  * vgc and libgc give zeroed memory from bench_alloc, malloc does not: that is what a program gets from each. */
 #ifndef BENCH_SYSTEM_H
@@ -21,7 +22,8 @@
 #else
 #define bench_free(pointer) ((void)(pointer))
 #endif
-#define bench_start() ((void)0)
+#define bench_collect() ((void)vgc_collect())
+#define bench_start()   ((void)0)
 
 #elif defined(BENCH_LIBGC) || defined(BENCH_LIBGC_FREE)
 
@@ -35,7 +37,8 @@
 #else
 #define bench_free(pointer) ((void)(pointer))
 #endif
-#define bench_start() GC_INIT()
+#define bench_collect() GC_gcollect()
+#define bench_start()   GC_INIT()
 
 #elif defined(BENCH_MIMALLOC)
 
@@ -52,6 +55,10 @@
 #define bench_alloc_noscan(size) malloc(size)
 #define bench_free(pointer)      free(pointer)
 #define bench_start()            ((void)0)
+
+#elif defined(BENCH_LIMIT) /* a program of its own, bound by the machine alone */
+
+#define bench_start() ((void)0)
 
 #else
 #error "no system chosen: define one of the BENCH_* macros above"
