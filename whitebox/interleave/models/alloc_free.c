@@ -3,14 +3,15 @@
 
 static void *object[SPAN_SLOTS], *fresh;
 
-static void three_of_four(void) {
-  heap_start();
-  fill(object, 3);
-}
-
 static void all_four(void) {
   heap_start();
   fill(object, SPAN_SLOTS);
+}
+
+/* What is free must be made available first. */
+static void three_of_four(void) {
+  all_four();
+  vgc_free(object[3]);
 }
 
 static void take_one(void) { fresh = take(); }
@@ -24,7 +25,7 @@ static void claim_and_free(void) {
   expect_live((void *[]){object[1], object[2], fresh}, 3);
 }
 ALLOC_MODEL(claim_and_free, .setup = three_of_four, .run = claim_and_free,
-            .title = "a claim and another thread's free in one word: no slot is lost or issued twice");
+            .title = "a refill and another thread's free in one word: no slot is lost or issued twice");
 
 /* The owner folds one returned slot in while another is returned. */
 static void fold_and_free(void) {
