@@ -1,7 +1,6 @@
 #include "roots.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "atomic.h"
 #include "lock.h"
@@ -15,79 +14,87 @@ static struct lock lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_ROOTS, 0);
 
 /* ---- What the program adds ---- */
 
-struct added_range {
-  const void *start;
-  size_t size;
-};
-struct added_callback {
-  vgc_root_callback *callback;
-  void *arg;
+/* A range's start and size, or a callback and its argument. */
+struct added {
+  uintptr_t what, with; /* what 0: none */
 };
 
-/* A table that grows; roots lock. */
+/* A set with open addressing, at most half full: as fast with many roots as with few. Roots lock. */
 struct table {
-  void *items;
-  size_t count, bytes; /* bytes: of the mapping */
+  struct added *slots;
+  size_t count, size; /* size: slots, a power of two, or 0 */
 };
 
 static struct table ranges COLLECTOR_DATA;
 static struct table callbacks COLLECTOR_DATA;
 
-/* Room for one more item of that size, or NULL. */
-static void *table_room(struct table *table, size_t item) {
-  size_t used = table->count * item;
-  if (used + item > table->bytes) {
-    size_t bytes = table->bytes ? table->bytes * 2 : 4096;
-    void *items = platform_reserve(bytes, 4096);
-    if (!items) return NULL;
-    if (used) memcpy(items, table->items, used);
-    if (table->items) platform_release(table->items, table->bytes);
-    table->items = items;
-    table->bytes = bytes;
+static size_t home_of(const struct table *table, struct added added) {
+  uint64_t mixed = (added.what + added.with * UINT64_C(0xd6e8feb86659fd93)) * UINT64_C(0x9e3779b97f4a7c15);
+  return (size_t)(mixed >> 32) & (table->size - 1);
+}
+
+/* Where it is, or the free slot where it would be. */
+static size_t slot_of(const struct table *table, struct added added) {
+  size_t at = home_of(table, added);
+  while (table->slots[at].what && (table->slots[at].what != added.what || table->slots[at].with != added.with))
+    at = (at + 1) & (table->size - 1);
+  return at;
+}
+
+static bool grow(struct table *table) {
+  struct table larger = {.count = table->count, .size = table->size ? table->size * 2 : 256};
+  larger.slots = platform_reserve(larger.size * sizeof *larger.slots, 4096);
+  if (!larger.slots) return false;
+  for (size_t i = 0; i < table->size; i++)
+    if (table->slots[i].what) larger.slots[slot_of(&larger, table->slots[i])] = table->slots[i];
+  if (table->slots) platform_release(table->slots, table->size * sizeof *table->slots);
+  *table = larger;
+  return true;
+}
+
+static bool holds(const struct table *table, struct added added) {
+  return table->size && table->slots[slot_of(table, added)].what;
+}
+
+/* What follows moves up, so that no search ends at the gap before it. */
+static void take_out(struct table *table, size_t gap) {
+  size_t mask = table->size - 1;
+  for (size_t at = (gap + 1) & mask; table->slots[at].what; at = (at + 1) & mask) {
+    if (((at - home_of(table, table->slots[at])) & mask) < ((at - gap) & mask)) continue; /* its search begins later */
+    table->slots[gap] = table->slots[at];
+    gap = at;
   }
-  return (char *)table->items + used;
+  table->slots[gap] = (struct added){0, 0};
+  table->count--;
 }
 
-static void *table_find(const struct table *table, const void *wanted, size_t item) {
-  char *at = table->items;
-  for (size_t i = 0; i < table->count; i++, at += item)
-    if (memcmp(at, wanted, item) == 0) return at;
-  return NULL;
-}
-
-static int table_add(struct table *table, const void *wanted, size_t item) {
+static int table_add(struct table *table, struct added added) {
   int error = 0;
   lock_acquire(&lock);
-  if (table_find(table, wanted, item)) {
+  if (holds(table, added)) {
     error = EEXIST;
+  } else if (table->count * 2 >= table->size && !grow(table)) {
+    error = ENOMEM;
   } else {
-    void *room = table_room(table, item);
-    if (room) {
-      memcpy(room, wanted, item);
-      table->count++;
-    } else {
-      error = ENOMEM;
-    }
+    table->slots[slot_of(table, added)] = added;
+    table->count++;
   }
   lock_release(&lock);
   if (error) errno = error;
   return error ? -1 : 0;
 }
 
-static int table_remove(struct table *table, const void *wanted, size_t item) {
+static int table_remove(struct table *table, struct added added) {
   lock_acquire(&lock);
-  char *found = table_find(table, wanted, item);
-  if (found) {
-    table->count--;
-    memmove(found, (char *)table->items + table->count * item, item);
-  }
+  bool found = holds(table, added);
+  if (found) take_out(table, slot_of(table, added));
   lock_release(&lock);
   if (!found) errno = ENOENT;
   return found ? 0 : -1;
 }
 
 static void table_clear(struct table *table) {
-  if (table->items) platform_release(table->items, table->bytes);
+  if (table->slots) platform_release(table->slots, table->size * sizeof *table->slots);
   *table = (struct table){0};
 }
 
@@ -96,11 +103,11 @@ int roots_add(const void *start, size_t size) {
     errno = EINVAL;
     return -1;
   }
-  return table_add(&ranges, &(struct added_range){start, size}, sizeof(struct added_range));
+  return table_add(&ranges, (struct added){(uintptr_t)start, size});
 }
 
 int roots_remove(const void *start, size_t size) {
-  return table_remove(&ranges, &(struct added_range){start, size}, sizeof(struct added_range));
+  return table_remove(&ranges, (struct added){(uintptr_t)start, size});
 }
 
 int roots_add_callback(vgc_root_callback *callback, void *arg) {
@@ -108,11 +115,11 @@ int roots_add_callback(vgc_root_callback *callback, void *arg) {
     errno = EINVAL;
     return -1;
   }
-  return table_add(&callbacks, &(struct added_callback){callback, arg}, sizeof(struct added_callback));
+  return table_add(&callbacks, (struct added){(uintptr_t)callback, (uintptr_t)arg});
 }
 
 int roots_remove_callback(vgc_root_callback *callback, void *arg) {
-  return table_remove(&callbacks, &(struct added_callback){callback, arg}, sizeof(struct added_callback));
+  return table_remove(&callbacks, (struct added){(uintptr_t)callback, (uintptr_t)arg});
 }
 
 void roots_lock(void) { lock_acquire(&lock); }
@@ -163,10 +170,11 @@ static void give_platform(void *context, uintptr_t low, uintptr_t high) { give(c
 static void push(void *sink, const void *start, size_t size) { give(sink, (uintptr_t)start, (uintptr_t)start + size); }
 
 static void scan_added(const struct scan *scan) {
-  const struct added_range *range = ranges.items;
-  for (size_t i = 0; i < ranges.count; i++) push((void *)(uintptr_t)scan, range[i].start, range[i].size);
-  const struct added_callback *added = callbacks.items;
-  for (size_t i = 0; i < callbacks.count; i++) added[i].callback(added[i].arg, push, (void *)(uintptr_t)scan);
+  for (size_t i = 0; i < ranges.size; i++)
+    if (ranges.slots[i].what) give(scan, ranges.slots[i].what, ranges.slots[i].what + ranges.slots[i].with);
+  for (size_t i = 0; i < callbacks.size; i++)
+    if (callbacks.slots[i].what)
+      ((vgc_root_callback *)callbacks.slots[i].what)((void *)callbacks.slots[i].with, push, (void *)(uintptr_t)scan);
 }
 
 /* Under AddressSanitizer a local may live in a heap-side frame, of which the stack holds only the address (X05). */
