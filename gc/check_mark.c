@@ -126,7 +126,7 @@ void check_mark_compare(void) {
     maps[i] = reserve(map_bytes[i]);
   }
   span_each(visit_uncollectable, NULL);
-  roots_scan(visit_range, NULL);
+  roots_scan_again(visit_range, NULL);
   span_each(compare, NULL);
   for (uint32_t i = 0; i < count; i++) platform_release(maps[i], map_bytes[i]);
   if (todo.entries) platform_release(todo.entries, todo.capacity * sizeof *todo.entries);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "atomic.h"
+#include "config.h"
 #include "lock.h"
 #include "platform.h"
 #include "point.h"
@@ -159,10 +160,46 @@ struct scan {
   struct thread *thread; /* whose memory is being given, or NULL */
 };
 
+/* At check level 3, what a scan gave: each range's thread and number of words, then the words. */
+static struct {
+  uintptr_t *words;
+  size_t used, size;
+} copy COLLECTOR_DATA;
+
+static void copy_room(size_t more) {
+  if (copy.size - copy.used >= more) return;
+  size_t size = copy.size ? copy.size : 65536;
+  while (size - copy.used < more) size *= 2;
+  uintptr_t *words = platform_reserve(size * sizeof *words, 4096);
+  if (!words) {
+    platform_print("vgc: check level 3: no memory for a copy of the roots; lower VGC_CHECK_LEVEL\n");
+    platform_abort();
+  }
+  if (copy.used) __builtin_memcpy(words, copy.words, copy.used * sizeof *words);
+  if (copy.words) platform_release(copy.words, copy.size * sizeof *words);
+  copy.words = words;
+  copy.size = size;
+}
+
+/* What is written is left to a function that is instrumented: the caller is not. */
+static NOINLINE void copy_word(uintptr_t word) { copy.words[copy.used++] = word; }
+
+static NO_SANITIZE const uintptr_t *copy_range(const uintptr_t *low, size_t words, const struct thread *thread) {
+  copy_room(words + 2);
+  copy_word((uintptr_t)thread);
+  copy_word(words);
+  for (size_t i = 0; i < words; i++) copy_word(low[i]);
+  return copy.words + copy.used - words;
+}
+
 static void give(const struct scan *scan, uintptr_t low, uintptr_t high) {
   low = (low + sizeof(uintptr_t) - 1) & ~(uintptr_t)(sizeof(uintptr_t) - 1);
   high &= ~(uintptr_t)(sizeof(uintptr_t) - 1);
-  if (low < high) scan->range(scan->context, (const void *)low, (const void *)high, scan->thread);
+  if (low >= high) return;
+  const uintptr_t *words = (const uintptr_t *)low;
+  size_t count = (high - low) / sizeof *words;
+  if (config.check_level >= 3) words = copy_range(words, count, scan->thread);
+  scan->range(scan->context, words, words + count, scan->thread);
 }
 
 static void give_platform(void *context, uintptr_t low, uintptr_t high) { give(context, low, high); }
@@ -240,6 +277,7 @@ static void scan_thread(const struct scan *scan) {
 
 void roots_scan(roots_range *range, void *context) {
   struct scan scan = {range, context, NULL};
+  copy.used = 0;
   POINT(roots_modules_enumerated);
   platform_modules_segments(modules, give_platform, &scan);
   scan_added(&scan);
@@ -247,4 +285,16 @@ void roots_scan(roots_range *range, void *context) {
     scan.thread = thread;
     scan_thread(&scan);
   }
+}
+
+void roots_scan_again(roots_range *range, void *context) {
+  for (size_t at = 0; at < copy.used;) {
+    struct thread *thread = (struct thread *)copy.words[at];
+    const uintptr_t *low = copy.words + at + 2, *high = low + copy.words[at + 1];
+    range(context, low, high, thread);
+    at = (size_t)(high - copy.words);
+  }
+  if (copy.words) platform_release(copy.words, copy.size * sizeof *copy.words);
+  copy.words = NULL;
+  copy.used = copy.size = 0;
 }

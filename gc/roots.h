@@ -22,6 +22,9 @@ bool roots_modules_hold(void);
 
 /* All roots. World stopped, roots lock, modules hold. */
 void roots_scan(roots_range *range, void *context);
+/* Check level 3: the same words as the last scan, once; threads in blocking regions and those that nobody knows may
+ * have changed them since. World stopped. */
+void roots_scan_again(roots_range *range, void *context);
 
 /* See vgc.h; take the roots lock. */
 int roots_add(const void *start, size_t size);

@@ -56,6 +56,15 @@ void __wrap_roots_scan(roots_range *range, void *context) {
     __real_roots_scan(range, context);
 }
 
+void __real_roots_scan_again(roots_range *range, void *context);
+void __wrap_roots_scan_again(roots_range *range, void *context);
+void __wrap_roots_scan_again(roots_range *range, void *context) {
+  if (shape.only)
+    range(context, shape.words, shape.words + shape.count, NULL);
+  else
+    __real_roots_scan_again(range, context);
+}
+
 /* In a stopped world the list turns out to be old, and no other can be had. */
 bool __real_roots_modules_hold(void);
 bool __wrap_roots_modules_hold(void);
