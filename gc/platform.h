@@ -124,6 +124,8 @@ bool platform_stack_bounds(uintptr_t *low, uintptr_t *high);
 bool platform_stack_mapped(uintptr_t *low, uintptr_t *high);
 /* The mapping that holds the address and may be read, or false. */
 bool platform_mapping(uintptr_t address, uintptr_t *low, uintptr_t *high);
+/* The end of what is mapped there and may be read, though it be in pieces, as advice for a part leaves it; or 0. */
+uintptr_t platform_mapping_end(uintptr_t address);
 /* Whether every page of the range may be read. */
 bool platform_readable(uintptr_t start, size_t size);
 

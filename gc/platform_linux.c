@@ -19,9 +19,13 @@
 
 /* ---- Memory ---- */
 
+/* Below each reservation lies a page that cannot be read: what is scanned to the end of its mapping, such as the stack
+ * of a coroutine, ends before ours begins. */
+#define GUARD_BYTES 4096u
+
 void *platform_reserve(size_t size, size_t alignment) {
   int saved = errno;
-  size_t extra = alignment > 4096 ? alignment - 4096 : 0;
+  size_t extra = (alignment > 4096 ? alignment - 4096 : 0) + GUARD_BYTES;
   if (size == 0 || size > SIZE_MAX - extra) return NULL;
   char *map = mmap(NULL, size + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (map == MAP_FAILED) {
@@ -29,10 +33,9 @@ void *platform_reserve(size_t size, size_t alignment) {
     return NULL;
   }
   char *start = (char *)(((uintptr_t)map + extra) & ~(uintptr_t)(alignment > 4096 ? alignment - 1 : 4095));
-  if (start > map) munmap(map, (size_t)(start - map));
+  if (start - GUARD_BYTES > map) munmap(map, (size_t)(start - GUARD_BYTES - map));
   if (map + extra > start) munmap(start + size, (size_t)(map + extra - start));
-  /* A name of its own also keeps the kernel from merging it with a neighbour, such as a coroutine's stack that is
-   * scanned to the end of its mapping. Older kernels refuse: no harm. */
+  mprotect(start - GUARD_BYTES, GUARD_BYTES, PROT_NONE);
   prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, "vgc");
   errno = saved;
   return start;
@@ -40,7 +43,7 @@ void *platform_reserve(size_t size, size_t alignment) {
 
 void platform_release(void *start, size_t size) {
   int saved = errno;
-  munmap(start, size);
+  munmap((char *)start - GUARD_BYTES, size + GUARD_BYTES);
   errno = saved;
 }
 

@@ -105,6 +105,32 @@ bool platform_mapping(uintptr_t address, uintptr_t *low, uintptr_t *high) {
   return found;
 }
 
+uintptr_t platform_mapping_end(uintptr_t address) {
+  int saved = errno;
+  uintptr_t high = 0;
+  char first[64], rest[64];
+  struct proc_file file;
+  if (!proc_open(&file, "/proc/self/maps")) {
+    errno = saved;
+    return 0;
+  }
+  for (int end;;) {
+    uintptr_t from = proc_hex(&file, &end);
+    if (end != '-') break;
+    uintptr_t to = proc_hex(&file, &end);
+    bool line = proc_line(&file, rest, sizeof rest);
+    if (!line || from > (high ? high : address)) break;
+    if (to <= address) continue;
+    /* Behind the permissions: what is mapped. */
+    if (rest[0] != 'r' || (high && strcmp(rest + 4, first) != 0)) break;
+    if (!high) memcpy(first, rest + 4, sizeof first - 4);
+    high = to;
+  }
+  proc_close(&file);
+  errno = saved;
+  return high;
+}
+
 /* The kernel copies a signal set from the address before it finds the first argument invalid: EFAULT says that it could
  * not be read, and nothing has happened either way. Without an address there is no set to copy. */
 static bool word_readable(uintptr_t address) {

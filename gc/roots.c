@@ -228,15 +228,16 @@ static NO_SANITIZE void give_stack(const struct scan *scan, uintptr_t low, uintp
   }
 }
 
-/* End of the stack that a coroutine made for itself around sp: of the heap object that it is, else of the mapping. */
+/* End of the stack that a coroutine made for itself around sp: of the heap object that it is, else of what is mapped.
+ */
 static uintptr_t stack_end(uintptr_t sp) {
   const struct span *span = span_of(sp);
   if (span) {
     if (span->size == 0) return span->base + span_slot_bytes(span);
     return span->base + (span_slot(span, sp) + 1) * (uintptr_t)span->size;
   }
-  uintptr_t low, high;
-  return platform_mapping(sp, &low, &high) ? high : sp;
+  uintptr_t end = platform_mapping_end(sp);
+  return end ? end : sp;
 }
 
 /* The thread is away from its own stack, at a place there that nobody knows: all that is mapped of it, be it in several

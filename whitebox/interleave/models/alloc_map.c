@@ -111,7 +111,7 @@ static void first_arena(void) {
   interleave_assert(vgc_base_of(fresh) == fresh);
 }
 INTERLEAVE_MODEL(
-    first_arena, .setup = small_environment, .run = first_arena, .preemptions = 3, .learn = 1000,
+    first_arena, .setup = small_environment, .run = first_arena, .preemptions = 3, .learn = 4000,
     .title = "an address is looked up while the library comes up: the reader sees no arena or a whole one");
 
 /* Beside the object, or outside the heap. */
