@@ -274,6 +274,7 @@ static void make_keys(void) {
   if (registry.keys_made) return;
   if (pthread_key_create(&registry.first_key, begin_round) != 0) return;
   registry.keys_made = platform_last_key(&registry.last_key, leave_on_exit) == 0;
+  if (!registry.keys_made) pthread_key_delete(registry.first_key);
 }
 
 bool thread_arrive(struct thread *self) {
