@@ -8,8 +8,17 @@
 #include "platform.h"
 
 static const struct vgc_hooks no_hooks = {.struct_size = sizeof no_hooks};
-static struct vgc_hooks hooks_store[2] COLLECTOR_DATA;
-/* Release by vgc_set_hooks after it filled the copy, acquire by hooks_get before it reads it. */
+/* Every set of hooks that was ever in force: a reader may hold it for ever, so it stays as it is, and serves again when
+ * the program sets the same. */
+struct kept {
+  struct vgc_hooks hooks;
+  struct kept *next;
+};
+static struct kept store[32] COLLECTOR_DATA;
+static _Atomic unsigned stored COLLECTOR_DATA;
+/* Release by keep after it filled the copy, acquire by keep before it compares with it. */
+static _Atomic(struct kept *) all COLLECTOR_DATA;
+/* Release by vgc_set_hooks, acquire by hooks_get before it reads what is kept. */
 static _Atomic(const struct vgc_hooks *) hooks COLLECTOR_DATA;
 
 const struct vgc_hooks *hooks_get(void) {
@@ -24,23 +33,40 @@ void *hooks_out_of_memory(size_t size) {
   return ptr;
 }
 
-/* Two copies in turn: a reader may still hold the one before, which a third call would overwrite. Setting hooks while
- * other threads run into errors is therefore limited to the documented use, once at the start. A program built against
- * another version says with struct_size how many of the fields it knows. */
+static bool same(const struct vgc_hooks *a, const struct vgc_hooks *b) {
+  return a->struct_size == b->struct_size && a->arg == b->arg && a->cycle_start == b->cycle_start &&
+         a->cycle_end == b->cycle_end && a->out_of_memory == b->out_of_memory && a->error == b->error;
+}
+
+static const struct vgc_hooks *keep(const struct vgc_hooks *wanted) {
+  struct kept *first = load_acquire(&all); /* acquire: the release below, of each that is reached */
+  for (const struct kept *at = first; at; at = at->next)
+    if (same(&at->hooks, wanted)) return &at->hooks;
+  unsigned index = fetch_add_relaxed(&stored, 1u);
+  struct kept *fresh = index < sizeof store / sizeof *store ? &store[index] : platform_reserve(4096, 4096);
+  if (!fresh) return NULL;
+  fresh->hooks = *wanted;
+  fresh->next = first;
+  /* Release: the copy is filled; acquire above, by a later caller. */
+  while (!cas_weak_release(&all, &first, fresh)) fresh->next = first;
+  return &fresh->hooks;
+}
+
+/* A program built against another version says with struct_size how many of the fields it knows. */
 void vgc_set_hooks(const struct vgc_hooks *given, struct vgc_hooks *old) {
-  const struct vgc_hooks *current = hooks_get();
-  struct vgc_hooks *copy = NULL;
   if (given && given->struct_size < sizeof given->struct_size)
     platform_print("vgc: vgc_hooks.struct_size is %zu: expected %zu; set it, for without it no hook is called\n",
                    given->struct_size, sizeof *given);
-  if (given) {
-    copy = current == &hooks_store[0] ? &hooks_store[1] : &hooks_store[0];
-    *copy = no_hooks;
-    memcpy(copy, given, given->struct_size < sizeof *copy ? given->struct_size : sizeof *copy);
+  struct vgc_hooks wanted = no_hooks;
+  if (given) memcpy(&wanted, given, given->struct_size < sizeof wanted ? given->struct_size : sizeof wanted);
+  const struct vgc_hooks *kept = given ? keep(&wanted) : &no_hooks;
+  if (!kept) {
+    platform_print("vgc: no memory to keep the hooks; those before stay in force\n");
+    kept = hooks_get();
   }
-  if (old) *old = *current; /* which may be `given` */
-  /* Release: the copy is filled; acquire in hooks_get. */
-  store_release(&hooks, copy);
+  /* Acq_rel: the copy is filled, which the acquire in hooks_get reads; and so is the old one, by the release here. */
+  const struct vgc_hooks *before = exchange_acq_rel(&hooks, kept);
+  if (old) *old = before ? *before : no_hooks; /* which may be `given` */
 }
 
 void error_report(enum vgc_error error, const void *ptr, const char *message) {

@@ -200,7 +200,8 @@ struct vgc_hooks {
   void (*error)(void *arg, enum vgc_error, const void *ptr, const char *message);
 };
 /* Replaces all hooks (NULL: none) and copies them, as far as struct_size says (sizeof(struct vgc_hooks)); the old ones
- * go to *old if it is not NULL. */
+ * go to *old if it is not NULL. A thread that is about to call an old one still does. A set that was never in force
+ * before takes a little memory for good. */
 VGC_API void vgc_set_hooks(const struct vgc_hooks *hooks, struct vgc_hooks *old);
 
 #ifdef __cplusplus

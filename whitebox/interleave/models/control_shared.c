@@ -56,7 +56,7 @@ INTERLEAVE_MODEL(layouts_together, .setup = layouts_start, .run = layouts_togeth
 
 /* ---- Hooks ---- */
 
-static unsigned told[2];
+static unsigned told[3];
 
 static void tell(void *arg, enum vgc_error error, const void *ptr, const char *message) {
   (void)ptr, (void)message;
@@ -92,6 +92,40 @@ static void hooks(void) {
 }
 INTERLEAVE_MODEL(hooks, .setup = hooks_start, .run = hooks, AT_ONCE,
                  .title = "a hook is set while another thread runs into an error: the old one is told or the new one");
+
+/* What each thread found in force, if it was its own. */
+static const struct vgc_hooks *own[3];
+static struct vgc_hooks old_ones[3];
+
+static void sets(unsigned which) {
+  set_hook(which, &old_ones[which]);
+  const struct vgc_hooks *current = hooks_get();
+  own[which] = current->arg == &told[which] ? current : NULL;
+}
+static void sets_one(void) { sets(1); }
+static void sets_another(void) { sets(2); }
+
+static void hooks_together(void) {
+  static void (*const parts[])(void) = {sets_one, sets_another};
+  together(2, parts);
+  interleave_assert((old_ones[1].arg == &told[0]) != (old_ones[2].arg == &told[0]));
+  for (unsigned which = 1; which < 3; which++) {
+    set_hook(which, NULL);
+    interleave_assert(hooks_get()->arg == &told[which] && (!own[which] || hooks_get() == own[which]));
+  }
+}
+INTERLEAVE_MODEL(hooks_together, .setup = hooks_start, .run = hooks_together, AT_ONCE,
+                 .title = "two threads set hooks: each is given what it replaces, and both sets are kept");
+
+static void sets_the_same(void) { set_hook(1, NULL); }
+
+static void hooks_alike(void) {
+  static void (*const parts[])(void) = {sets_the_same, sets_the_same};
+  together(2, parts);
+  interleave_assert(hooks_get()->arg == &told[1]);
+}
+INTERLEAVE_MODEL(hooks_alike, .setup = hooks_start, .run = hooks_alike, AT_ONCE,
+                 .title = "two threads set the same hooks, which one finds kept by the other");
 
 /* ---- Roots ---- */
 
