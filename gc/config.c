@@ -140,6 +140,14 @@ int config_load(const struct vgc_config *given) {
   return 0;
 }
 
+unsigned config_suspend_signal(void) {
+  uint64_t value;
+  const struct knob *knob = knobs;
+  while (knob->offset != offsetof(struct vgc_config, suspend_signal)) knob++;
+  const char *text = getenv(knob->variable);
+  return (unsigned)(text && parse(text, &value) && acceptable(knob, value) ? value : knob->standard);
+}
+
 void vgc_config_default(struct vgc_config *out) {
   memset(out, 0, sizeof *out);
   out->struct_size = sizeof *out;

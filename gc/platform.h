@@ -142,6 +142,8 @@ bool platform_handler_installed(unsigned signal, void (*handler)(int));
 /* Back to the default, if the handler is still ours. */
 void platform_handler_remove(unsigned signal, void (*handler)(int));
 void platform_signal_unblock(unsigned signal);
+/* Whether a thread of this process blocks the signal. */
+bool platform_signal_blocked(int tid, unsigned signal);
 /* Tells on standard error what keeps a thread from answering the signal: name, state, system call, blocked or not. */
 void platform_thread_describe(int tid, unsigned signal);
 

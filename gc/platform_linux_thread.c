@@ -298,6 +298,14 @@ static bool signal_blocked(const char *mask, unsigned signal) {
   return bits >> (signal - 1) & 1;
 }
 
+bool platform_signal_blocked(int tid, unsigned signal) {
+  int saved = errno;
+  char mask[128];
+  bool blocked = signal_blocked(task_status(tid, "SigBlk", mask, sizeof mask), signal);
+  errno = saved;
+  return blocked;
+}
+
 void platform_thread_describe(int tid, unsigned signal) {
   int saved = errno;
   char name[32], state[128], mask[128], wait[64], call[128];

@@ -25,6 +25,7 @@
 #include <threads.h>
 #include <time.h>
 
+#include "config.h"
 #include "platform.h"
 #include "point.h"
 #include "thread.h"
@@ -203,6 +204,7 @@ void spawn_start(void) { pthread_once(&started, start_once); }
 __attribute__((constructor(101))) static void begin(void) {
   spawn_start();
   platform_storage_learn();
+  thread_set_signal(config_suspend_signal());
   thread_register_first();
 }
 

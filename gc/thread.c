@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "atomic.h"
@@ -55,8 +56,38 @@ size_t thread_count(void) {
   return load_relaxed(&registry.running);
 }
 
+static bool is_present(const struct thread *thread) {
+  uint32_t state = load_relaxed(&thread->state);
+  return state == THREAD_RUNNING || state == THREAD_BLOCKING;
+}
+
 unsigned thread_signal(void) { return load_relaxed(&registry.signal); }
-void thread_set_signal(unsigned signal) { store_relaxed(&registry.signal, signal); }
+
+/* For longer than libc blocks signals by itself, as while it starts a thread or a process. */
+static bool blocks(const struct thread *thread, unsigned signal) {
+  static const struct timespec moment = {0, 10000000};
+  for (unsigned moments = 0; moments < 20; moments++) {
+    if (!platform_signal_blocked(thread->tid, signal)) return false;
+    nanosleep(&moment, NULL);
+  }
+  return true;
+}
+
+bool thread_set_signal(unsigned signal) {
+  bool blocked = false;
+  thread_registry_lock();
+  for (const struct thread *thread = registry.used; thread && signal != thread_signal(); thread = thread->next)
+    if (thread != current && is_present(thread) && blocks(thread, signal)) {
+      platform_print(
+          "vgc: thread %d, which started before vgc_init, blocks the suspend signal %u; unblock it there, or "
+          "choose it with VGC_SUSPEND_SIGNAL in the environment\n",
+          thread->tid, signal);
+      blocked = true;
+    }
+  if (!blocked) store_relaxed(&registry.signal, signal);
+  thread_registry_unlock();
+  return !blocked;
+}
 
 size_t thread_records(void) {
   thread_registry_lock();
@@ -184,11 +215,6 @@ void thread_lost(struct thread *thread) {
   store_relaxed(&thread->state, THREAD_LOST);
 }
 
-static bool is_present(const struct thread *thread) {
-  uint32_t state = load_relaxed(&thread->state);
-  return state == THREAD_RUNNING || state == THREAD_BLOCKING;
-}
-
 static struct thread *find_lost(void) {
   for (struct thread *thread = registry.used; thread; thread = thread->next) {
     if (is_present(thread) && thread != current && thread_dead(thread)) thread_lost(thread);
@@ -282,9 +308,9 @@ bool thread_arrive(struct thread *self) {
   bool known =
       self->inherited ? platform_stack_mapped(&stack.low, &stack.high) : platform_stack_bounds(&stack.low, &stack.high);
   if (!known) return false;
-  platform_signal_unblock(thread_signal());
   POINT(spawn_child_before_register);
   thread_registry_lock();
+  platform_signal_unblock(thread_signal());
   make_keys();
   become_running(self, &stack);
   if (!arm(self)) watch(self);
@@ -309,9 +335,9 @@ static struct thread *register_self(bool first) {
     errno = ENOMEM;
     return NULL;
   }
-  platform_signal_unblock(thread_signal());
   POINT(thread_before_register);
   thread_registry_lock();
+  platform_signal_unblock(thread_signal());
   make_keys();
   struct thread *self = revive_or_take();
   if (self) {

@@ -103,7 +103,8 @@ void thread_registry_after_fork(void (*abandon)(struct cache *));
 
 /* The suspend signal, which threads unblock when they register. */
 unsigned thread_signal(void);
-void thread_set_signal(unsigned signal);
+/* False, after naming it, if a thread that is registered already blocks the signal, which it could not have known. */
+bool thread_set_signal(unsigned signal);
 /* Registers the main thread before main runs. */
 void thread_register_first(void);
 

@@ -129,6 +129,10 @@ bool world_blocking_leave(struct thread *self) {
 /* ---- The thread that stops ---- */
 
 int world_install(unsigned signal) {
+  if (!thread_set_signal(signal)) {
+    errno = EBUSY;
+    return -1;
+  }
   int rc = platform_handler_install(signal, suspend_handler);
   if (rc == EINVAL)
     platform_print("vgc: VGC_SUSPEND_SIGNAL: signal %u cannot be caught; choose another, or unset it\n", signal);
@@ -138,7 +142,6 @@ int world_install(unsigned signal) {
     errno = rc;
     return -1;
   }
-  thread_set_signal(signal);
   world.installed = true;
   platform_signal_unblock(signal);
   return 0;

@@ -52,7 +52,8 @@ VGC_API void vgc_config_default(struct vgc_config *config);
 
 /* Initialises the library; NULL means defaults. 0, or -1 with errno: EALREADY (initialised, perhaps by an earlier
  * allocation), EINVAL (a field or variable out of range, a signal that the system keeps), EBUSY (the suspend signal
- * has a handler of the program's), ENOMEM. stderr names what is refused. */
+ * has a handler of the program's, or is blocked in a thread that started before: set VGC_SUSPEND_SIGNAL, which such
+ * threads heed, or unblock it), ENOMEM. stderr names what is refused. */
 VGC_API int vgc_init(const struct vgc_config *config);
 
 /* Returns all memory to the system; every object dies. The library can be initialised again. 0, or -1 with errno: EBUSY
