@@ -195,6 +195,7 @@ bool collect_enable(void) {
 struct collect_totals collect_totals(void) {
   lock_acquire(&collect_lock);
   struct collect_totals copy = totals;
+  copy.mark_stack_bytes = mark_stack_bytes();
   lock_release(&collect_lock);
   return copy;
 }

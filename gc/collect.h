@@ -22,6 +22,7 @@ bool collect_enable(void);
 struct collect_totals {
   uint64_t cycles, stops, suspensions;
   uint64_t pause_last, pause_max, pause_total; /* ns */
+  size_t mark_stack_bytes;
 };
 /* Registered thread, no locks held. */
 struct collect_totals collect_totals(void);

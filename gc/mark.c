@@ -352,3 +352,4 @@ size_t mark_all(void) {
 
 uint64_t mark_objects(void) { return marker.progress.objects; }
 uint32_t mark_overflows(void) { return marker.rescans; }
+size_t mark_stack_bytes(void) { return marker.bytes_reserved; }

@@ -22,5 +22,7 @@ size_t mark_all(void);
 /* Objects marked, and rescans after overflow, in the last cycle. */
 uint64_t mark_objects(void);
 uint32_t mark_overflows(void);
+/* Bytes of the mark stack. Collect lock. */
+size_t mark_stack_bytes(void);
 
 #endif

@@ -133,6 +133,13 @@ void roots_clear(void) {
   lock_release(&lock);
 }
 
+size_t roots_bytes(void) {
+  lock_acquire(&lock);
+  size_t bytes = (ranges.size + callbacks.size) * sizeof(struct added);
+  lock_release(&lock);
+  return bytes;
+}
+
 /* ---- Loaded objects ---- */
 
 static struct platform_modules *modules COLLECTOR_DATA; /* roots lock */

@@ -35,5 +35,7 @@ void roots_lock(void);
 void roots_unlock(void);
 /* Forgets all added roots (shutdown). */
 void roots_clear(void);
+/* Bytes of the tables of added roots. Takes the roots lock. */
+size_t roots_bytes(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include "large.h"
 #include "pace.h"
 #include "pages.h"
+#include "roots.h"
 #include "thread.h"
 #include "world.h"
 
@@ -52,7 +53,7 @@ static void add_pages(struct vgc_stats *stats) {
   stats->heap_bytes = pages_taken_bytes();
   stats->free_bytes = pages_free_bytes();
   stats->peak_heap_bytes = pages_peak_bytes();
-  stats->metadata_bytes = arena_metadata_bytes();
+  stats->metadata_bytes += arena_metadata_bytes();
   lock_release(&heap_lock);
 }
 
@@ -71,9 +72,8 @@ void stats_fill(struct vgc_stats *stats) {
     stats->metadata_bytes += sizeof *cache;
   }
   add_central(stats);
-  size_t caches = (size_t)stats->metadata_bytes;
+  stats->metadata_bytes += totals.mark_stack_bytes + thread_table_bytes() + roots_bytes();
   add_pages(stats);
-  stats->metadata_bytes += caches;
   stats->live_objects = stats->objects_allocated - stats->objects_freed - stats->objects_swept;
   stats->live_bytes = stats->bytes_allocated - stats->bytes_freed - stats->bytes_swept;
   stats->marked_bytes = pace_marked();

@@ -25,6 +25,7 @@ static struct {
   _Atomic size_t running;   /* RUNNING or BLOCKING */
   _Atomic size_t uncertain; /* watched, or LOST: thread_reap has something to look at */
   _Atomic uint32_t signal;  /* the suspend signal */
+  _Atomic size_t table_bytes;
 } registry COLLECTOR_DATA = {.next_table = 64, .signal = SIGPWR};
 
 static struct lock registry_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_REGISTRY, 0);
@@ -96,6 +97,8 @@ size_t thread_records(void) {
   return records;
 }
 
+size_t thread_table_bytes(void) { return load_relaxed(&registry.table_bytes); }
+
 void thread_table_size(size_t entries) {
   thread_registry_lock();
   registry.next_table = entries ? entries : 1;
@@ -113,6 +116,7 @@ static bool grow(void) {
   size_t bytes = (registry.next_table * sizeof(struct thread) + 4095) / 4096 * 4096;
   struct thread *table = platform_reserve(bytes, 4096);
   if (!table) return false;
+  store_relaxed(&registry.table_bytes, load_relaxed(&registry.table_bytes) + bytes);
   for (size_t i = registry.next_table; i-- > 0;) {
     table[i].next = registry.free;
     registry.free = &table[i];

@@ -82,6 +82,8 @@ size_t thread_count(void);
 bool thread_alone(void);
 /* Records of any state but FREE. */
 size_t thread_records(void);
+/* Bytes of all tables of records. */
+size_t thread_table_bytes(void);
 /* Frees what threads left behind that ended without leaving (N44): those that vgc saw first in the last round of
  * another key's destructors, or that such destructors outlasted there, or that left by a raw system call. No locks
  * held; the collector calls it before each cycle. */

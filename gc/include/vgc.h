@@ -164,7 +164,7 @@ struct vgc_stats {
   uint64_t heap_bytes;   /* pages in spans */
   uint64_t free_bytes;   /* pages kept for reuse */
   uint64_t peak_heap_bytes;
-  uint64_t metadata_bytes; /* resident for descriptors, maps and tables, at most */
+  uint64_t metadata_bytes; /* resident for descriptors, maps, caches, mark stack, threads and roots, at most */
   uint64_t arenas;
   uint64_t threads;       /* registered now */
   uint64_t trigger_bytes; /* live bytes at which the next collection starts */

@@ -158,6 +158,20 @@ static void root_stays(void) {
 INTERLEAVE_MODEL(root_stays, .setup = two_roots_start, .run = root_stays, .preemptions = 1, .learn = 200,
                  .title = "a root that stays is scanned while another is removed");
 
+static void adds(void) { interleave_assert(vgc_root_add(&told[1], 8) == 0); }
+
+static void counts(void) {
+  size_t bytes = roots_bytes();
+  interleave_assert(bytes == 0 || bytes == 4096);
+}
+
+static void roots_counted(void) {
+  static void (*const parts[])(void) = {adds, counts};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(roots_counted, .setup = stopping_start, .run = roots_counted, AT_ONCE,
+                 .title = "the table of roots is counted while it grows");
+
 /* ---- Loaded objects ---- */
 
 static void lists_modules(void) { interleave_assert(roots_list_modules()); }
