@@ -185,7 +185,6 @@ enum vgc_error {
   VGC_ERROR_UNBALANCED,    /* enable without disable, blocking leave without enter, nested enter */
   VGC_ERROR_SIGNAL,        /* the suspend signal's handler was replaced: always fatal after the hook */
   VGC_ERROR_CORRUPT,       /* a check found the heap damaged: always fatal after the hook */
-  VGC_ERROR_LIMIT,         /* a bound was reached; the call failed cleanly */
 };
 
 struct vgc_hooks {
