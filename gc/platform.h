@@ -139,7 +139,7 @@ int platform_thread_signal(int tid, unsigned signal);
  * errno value: EBUSY if the program has a handler of its own there, EINVAL if there is no such signal. */
 int platform_handler_install(unsigned signal, void (*handler)(int));
 bool platform_handler_installed(unsigned signal, void (*handler)(int));
-/* Back to the default, if the handler is still ours. */
+/* From now on the signal is ignored, for one may be pending still; nothing if the handler is no more ours. */
 void platform_handler_remove(unsigned signal, void (*handler)(int));
 void platform_signal_unblock(unsigned signal);
 /* Whether a thread of this process blocks the signal. */

@@ -4,11 +4,11 @@
  *
  * Unless a function says otherwise: it may be called by any thread at any time outside a signal handler; a thread that
  * the program started is registered from its first instruction; the first call initialises the library; memory is
- * aligned to 16 bytes (8 for requests of up to 8 bytes); sizes are bytes; a failed allocation returns NULL and sets
- * errno to ENOMEM. Where the first call cannot initialise (VGC_LOG=x), it says why on stderr and fails; an allocation
- * as above, others with vgc_init's errno. The next call tries again. Invalid use (an enum vgc_error) is given to the
- * error hook; without a hook it prints one line and aborts. When a hook returns, the call has had no effect and fails
- * with errno EINVAL where it can say so.
+ * aligned to 16 bytes (8 for requests of up to 8 bytes); sizes are bytes; a failed allocation returns what the
+ * out-of-memory hook gives, else NULL with errno ENOMEM. Where the first call cannot initialise (VGC_LOG=x), it says
+ * why on stderr and fails; an allocation as above, others with vgc_init's errno. The next call tries again. Invalid use
+ * (an enum vgc_error) is given to the error hook; without a hook it prints one line and aborts. When a hook returns,
+ * the call has had no effect and fails with errno EINVAL where it can say so.
  */
 #ifndef VGC_H
 #define VGC_H
@@ -66,7 +66,7 @@ VGC_API int vgc_shutdown(void);
 VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1))) void *vgc_malloc(size_t size);
 /* Memory that holds no pointers: not scanned, not zeroed. */
 VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1))) void *vgc_malloc_noscan(size_t size);
-/* As vgc_malloc(count * size); NULL and ENOMEM if the product overflows. */
+/* As vgc_malloc(count * size), or as vgc_malloc(SIZE_MAX) if the product overflows: no such memory can be had. */
 VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1, 2))) void *vgc_calloc(size_t count, size_t size);
 /* Changes the size of an object, keeping its kind. ptr NULL: vgc_malloc(size). size 0: vgc_free(ptr) and NULL. The
  * object may move; then the old one is freed. On failure NULL, and the old object is untouched. Bytes added to a
@@ -189,14 +189,14 @@ enum vgc_error {
 
 struct vgc_hooks {
   size_t struct_size;
-  void *arg; /* first argument of each */
-  void (*cycle_start)(
-      void *arg); /* before the stop, on the collecting thread, with locks held; may call nothing of the library */
+  void *arg;                      /* first argument of each */
+  void (*cycle_start)(void *arg); /* before the stop, on the collecting thread, with locks held; calls nothing of the
+                                     library, nor fork */
   void (*cycle_end)(void *arg, const struct vgc_stats *); /* after the world runs again */
   void *(*out_of_memory)(void *arg, size_t size);         /* its result is returned for the failed allocation */
   /* On the thread that met the error. It calls nothing of this library, which may hold locks or be halfway through a
-   * list; for VGC_ERROR_CORRUPT other threads may be stopped, so it takes no lock that they may hold (stdio's,
-   * malloc's). */
+   * list, nor fork, whose handlers take those locks (posix_spawn has none); for VGC_ERROR_CORRUPT other threads may be
+   * stopped, so it takes no lock that they may hold (stdio's, malloc's). */
   void (*error)(void *arg, enum vgc_error, const void *ptr, const char *message);
 };
 /* Replaces all hooks (NULL: none) and copies them, as far as struct_size says (sizeof(struct vgc_hooks)); the old ones

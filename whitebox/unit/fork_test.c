@@ -59,6 +59,41 @@ static void the_child_goes_on_and_the_parent_does_not_notice(void **state) {
   assert_int_equal(vgc_collect(), 0);
 }
 
+/* ---- In a hook ---- */
+
+static struct child_result in_hook;
+
+static void allocate_and_collect(void *arg) {
+  (void)arg;
+  vgc_set_hooks(NULL, NULL);
+  must(vgc_malloc(100) && vgc_collect() == 0);
+}
+
+static void *fork_without_memory(void *arg, size_t size) {
+  (void)size;
+  child_run(allocate_and_collect, arg, 10, &in_hook);
+  return NULL;
+}
+
+static void fork_at_end(void *arg, const struct vgc_stats *stats) {
+  (void)stats;
+  child_run(allocate_and_collect, arg, 10, &in_hook);
+}
+
+static void hooks_without_locks_may_fork(void **state) {
+  (void)state;
+  volatile size_t huge = SIZE_MAX;
+  in_hook.exit_code = -1;
+  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .out_of_memory = fork_without_memory},
+                NULL);
+  assert_null(vgc_calloc(huge, 2));
+  assert_ended_well(&in_hook);
+  in_hook.exit_code = -1;
+  vgc_set_hooks(&(struct vgc_hooks){.struct_size = sizeof(struct vgc_hooks), .cycle_end = fork_at_end}, NULL);
+  assert_int_equal(vgc_collect(), 0);
+  assert_ended_well(&in_hook);
+}
+
 /* ---- What other threads had ---- */
 
 static char *theirs[SLOTS + 3];
@@ -183,6 +218,7 @@ static void a_child_may_initialise_what_the_parent_shut_down(void **state) {
 UNIT(fork) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, unit_teardown)
   const struct CMUnitTest tests[] = {
+      TEST(hooks_without_locks_may_fork),
       TEST(the_child_goes_on_and_the_parent_does_not_notice),
       TEST(spans_of_lost_threads_are_used_up),
       TEST(the_child_starts_threads_of_its_own),

@@ -1,4 +1,5 @@
 /* What gc/ asks of the system. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -178,6 +179,25 @@ static void without_standard_error_texts_are_lost(void **state) {
   assert_int_equal(result.exit_code, 0);
 }
 
+static void print_into_a_full_pipe(void *unused) {
+  (void)unused;
+  int ends[2];
+  must(pipe2(ends, O_NONBLOCK) == 0);
+  static const char page[PAGE];
+  while (write(ends[1], page, sizeof page) > 0) continue;
+  must(errno == EAGAIN && dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+  errno = EDOM;
+  platform_print("nobody reads this\n");
+  must(errno == EDOM);
+}
+
+static void where_standard_error_is_full_texts_are_lost(void **state) {
+  (void)state;
+  struct child_result result;
+  child_run(print_into_a_full_pipe, NULL, 10, &result);
+  assert_int_equal(result.exit_code, 0);
+}
+
 /* ---- Waiting, signals ---- */
 
 static void a_wait_ends_if_the_word_is_another_or_the_time_is_over(void **state) {
@@ -316,6 +336,7 @@ UNIT(platform) {
       cmocka_unit_test(texts_are_formatted),
       cmocka_unit_test(long_texts_are_cut),
       cmocka_unit_test(without_standard_error_texts_are_lost),
+      cmocka_unit_test(where_standard_error_is_full_texts_are_lost),
       cmocka_unit_test(a_wait_ends_if_the_word_is_another_or_the_time_is_over),
       cmocka_unit_test(handlers_of_the_program_are_respected),
       cmocka_unit_test(signals_reach_only_threads_of_the_process),
