@@ -47,7 +47,7 @@ static const struct vgc_hooks *keep(const struct vgc_hooks *wanted) {
   if (!fresh) return NULL;
   fresh->hooks = *wanted;
   fresh->next = first;
-  /* Release: the copy is filled; acquire above, by a later caller. */
+  /* Release: the copy is filled; acquire at the start of keep, by a later caller. */
   while (!cas_weak_release(&all, &first, fresh)) fresh->next = first;
   return &fresh->hooks;
 }
