@@ -47,7 +47,7 @@ static const struct vgc_hooks *keep(const struct vgc_hooks *wanted) {
   if (!fresh) return NULL;
   fresh->hooks = *wanted;
   fresh->next = first;
-  /* Release: the copy is filled; acquire at the start of keep, by a later caller. */
+  /* Release: the copy is filled; acquire in keep, by a later caller. */
   while (!cas_weak_release(&all, &first, fresh)) fresh->next = first;
   return &fresh->hooks;
 }
@@ -62,7 +62,8 @@ void vgc_set_hooks(const struct vgc_hooks *given, struct vgc_hooks *old) {
   const struct vgc_hooks *kept = given ? keep(&wanted) : &no_hooks;
   if (!kept) {
     platform_print("vgc: no memory to keep the hooks; those before stay in force\n");
-    kept = hooks_get();
+    if (old) *old = *hooks_get();
+    return;
   }
   /* Acq_rel: the copy is filled, which the acquire in hooks_get reads; and so is the old one, by the release here. */
   const struct vgc_hooks *before = exchange_acq_rel(&hooks, kept);
