@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Instructions that an allocation and its free take, held to 3 % of what is on record for the same compiler and flags: a
-slower fast path is seen without a clock. A faster one wants --update."""
+"""Instructions that an allocation and its free take, held to 3 % of what is on record for the same compiler and flags:
+a slower fast path is seen without a clock. A faster one wants --update."""
 
 import argparse
 import sys

@@ -16,8 +16,8 @@ def available():
 
 def _run(path, rounds):
     """(instructions, operations) of a run of that many rounds, or what went wrong."""
-    result = run(["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", path, "--repeat",
-                  rounds], timeout=SECONDS)
+    result = run(["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", path,
+                  "--repeat", rounds], timeout=SECONDS)
     total = TOTAL.search(result.output)
     reports = [line for line in result.output.splitlines() if line.startswith("{")]
     if not result.ok or not total or not reports:
