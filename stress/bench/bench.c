@@ -92,7 +92,7 @@ static void report(uint64_t operations, double took) {
 }
 
 static bool parse(int argc, char **argv) {
-  for (int i = 1; i < argc; i++) {
+  for (int i = 1; i < argc; i += 2) {
     char *end = NULL, *value = i + 1 < argc ? argv[i + 1] : NULL;
     if (strcmp(argv[i], "--help") == 0) {
       printf(usage, argv[0]);
@@ -109,7 +109,6 @@ static bool parse(int argc, char **argv) {
       fprintf(stderr, "%s: bad argument '%s'; see --help\n", argv[0], argv[i]);
       return false;
     }
-    i++;
   }
   if (threads >= 1 && threads <= BENCH_THREADS_MAX) return true;
   fprintf(stderr, "%s: --threads: expected 1 to %d\n", argv[0], BENCH_THREADS_MAX);

@@ -85,7 +85,7 @@ static struct store *new_store(struct location *location) {
   if (UNLIKELY(state->stores == STORES_MAX))
     fail(INTERLEAVE_UNSUPPORTED, "a run does more than %u atomic stores", STORES_MAX);
   struct store *store = &state->store[state->stores];
-  store->seen.lane = (clock_lanes){0} + NEVER;
+  clock_set_never(&store->seen);
   store->previous = location->newest;
   store->step = RT->step;
   store->serial = ++state->serials;
@@ -101,7 +101,7 @@ static struct store *new_store(struct location *location) {
 static struct store *next_store(struct location *location) {
   if (LIKELY(!stage->unexplored)) return new_store(location);
   struct store *store = &state->store[location->newest];
-  store->seen.lane = (clock_lanes){0} + NEVER;
+  clock_set_never(&store->seen);
   store->previous = 0;
   store->step = RT->step;
   store->serial = ++state->serials;
@@ -259,17 +259,15 @@ static unsigned await_readable(struct location *location, uint32_t index, bool s
 
 static void record(enum op_kind kind, const struct location *location, uint32_t index, unsigned back, bool write,
                    int order, uint64_t value, const void *pc) {
-  struct executed done = {.kind = kind,
-                          .address = location->address,
-                          .location = index,
-                          .detail = back,
-                          .size = location->size,
-                          .order = order,
-                          .write = write,
-                          .value = value,
-                          .stored = state->store[location->newest].value,
-                          .pc = pc};
-  schedule_executed_atomic(&done);
+  if (UNLIKELY(RT->recording)) {
+    RT->noted.size = location->size;
+    RT->noted.order = order;
+    RT->noted.write = write;
+    RT->noted.value = value;
+    RT->noted.stored = state->store[location->newest].value;
+    RT->noted.pc = pc;
+  }
+  schedule_executed(kind, location->address, index, back);
 }
 
 uint64_t atomics_load(uintptr_t address, unsigned size, int order, const void *pc) {
@@ -314,7 +312,7 @@ static void synchronise(struct location *location, struct store *store, const st
   if (own) {
     if (heads & ~mine || (heads && location->head)) { /* another's heads must stay apart from ours */
       struct clock *head = heads_of(location);
-      if (!(heads & mine)) head[me->lane] = (struct clock){{0}};
+      if (!(heads & mine)) head[me->lane] = (struct clock){0};
       if ((heads & (heads - 1)) == 0 && !(heads & mine)) head[__builtin_ctz(heads)] = before->sync;
       clock_join(&head[me->lane], own);
     }

@@ -1,3 +1,4 @@
+#include "apart.h"
 #include "stage.h"
 #include "strategy.h"
 

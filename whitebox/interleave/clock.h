@@ -10,23 +10,40 @@
 #define LANES      32u
 #define NEVER      UINT16_MAX
 
-typedef uint16_t clock_lanes __attribute__((vector_size(2 * LANES)));
+/* Lanes that one instruction handles: gcc takes wider vectors apart, lane by lane. */
+#ifdef __AVX2__
+#define PART_BYTES 32
+#else
+#define PART_BYTES 16
+#endif
+#define PARTS (2 * LANES / PART_BYTES)
+typedef uint16_t clock_part __attribute__((vector_size(PART_BYTES)));
 
 struct clock {
-  clock_lanes lane;
+  union {
+    uint16_t lane[LANES];
+    clock_part part[PARTS];
+  };
 };
 
 static inline void clock_join(struct clock *to, const struct clock *from) {
-  clock_lanes newer = (clock_lanes)(from->lane > to->lane);
-  to->lane = (from->lane & newer) | (to->lane & ~newer);
+  for (unsigned i = 0; i < PARTS; i++) {
+    clock_part newer = (clock_part)(from->part[i] > to->part[i]);
+    to->part[i] = (from->part[i] & newer) | (to->part[i] & ~newer);
+  }
+}
+
+static inline void clock_set_never(struct clock *clock) {
+  for (unsigned i = 0; i < PARTS; i++) clock->part[i] = (clock_part){0} + NEVER;
 }
 
 /* Whether any lane of `seen` is at or below the same lane of `view`. */
 static inline bool clock_any_at_or_below(const struct clock *seen, const struct clock *view) {
-  typedef uint64_t words __attribute__((vector_size(2 * LANES)));
-  words hit = (words)(seen->lane <= view->lane);
+  typedef uint64_t words __attribute__((vector_size(PART_BYTES)));
+  clock_part hit = {0};
   uint64_t any = 0;
-  for (unsigned i = 0; i < LANES / 4; i++) any |= hit[i];
+  for (unsigned i = 0; i < PARTS; i++) hit |= (clock_part)(seen->part[i] <= view->part[i]);
+  for (unsigned i = 0; i < PART_BYTES / 8; i++) any |= ((words)hit)[i];
   return any != 0;
 }
 

@@ -235,6 +235,18 @@ void fiber_deepest(uintptr_t frame) {
   if (frame < *deepest) *deepest = frame;
 }
 
+uintptr_t fiber_watch_depth(void) {
+  uintptr_t before = tables->deepest[RT->current->id];
+  tables->deepest[RT->current->id] = (uintptr_t)__builtin_frame_address(0);
+  return before;
+}
+
+uintptr_t fiber_watched_depth(uintptr_t before) {
+  uintptr_t deepest = tables->deepest[RT->current->id];
+  fiber_deepest(before);
+  return deepest;
+}
+
 struct fiber *fiber_of_handle(uintptr_t pthread) {
   for (unsigned i = 0; i < FIBERS_MAX; i++)
     if ((uintptr_t)tables->handle[i] == pthread) return &RT->fiber[i];

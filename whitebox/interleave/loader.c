@@ -36,7 +36,7 @@ void loader_initialize(void) {
 void loader_begin(void) {
   state->owner = NULL;
   state->depth = 0;
-  state->clock = (struct clock){{0}};
+  state->clock = (struct clock){0};
 }
 
 /* The child's loader is usable, whoever held its lock. */

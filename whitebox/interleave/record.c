@@ -1,5 +1,7 @@
 #include "record.h"
 
+#include "apart.h"
+
 #include <string.h>
 #include <unwind.h>
 
@@ -107,28 +109,26 @@ static struct event *note(const struct executed *done, bool atomic) {
   return event;
 }
 
-static uint64_t note_apart(uint64_t done, uint64_t atomic, uint64_t unused, uint64_t unused_2) {
-  (void)unused, (void)unused_2;
-  note((const struct executed *)done, atomic);
-  return 0;
+static void note_noted(void) {
+  note(&RT->noted, RT->noted.location != 0);
+  RT->noted = (struct executed){0};
 }
 
 void record_event(enum op_kind kind, uintptr_t address, unsigned size, bool write, bool atomic, const void *pc) {
-  if (!RT->recording) return;
-  struct executed done = {.kind = kind, .address = address, .size = size, .write = write, .pc = pc};
-  apart(note_apart, (uintptr_t)&done, atomic, 0, 0);
+  if (LIKELY(!RT->recording)) return;
+  RT->noted.kind = kind;
+  RT->noted.address = address;
+  RT->noted.location = atomic; /* for note_noted alone */
+  RT->noted.size = size;
+  RT->noted.write = write;
+  RT->noted.pc = pc;
+  apart_unseen(note_noted);
 }
 
-static uint64_t plain(uint64_t address, uint64_t size, uint64_t write, uint64_t pc) {
-  if (LIKELY(!RT->recording)) return 0;
-  struct executed done = {
-      .kind = OP_PLAIN, .address = address, .size = (unsigned)size, .write = write, .pc = (const void *)pc};
-  note(&done, false);
-  return 0;
-}
-
-void record_plain(uintptr_t address, size_t size, bool write, const void *pc) {
-  apart(plain, address, size, write, (uintptr_t)pc);
+void record_plain(void) {
+  RT->noted.kind = OP_PLAIN;
+  note(&RT->noted, false);
+  RT->noted = (struct executed){0};
 }
 
 void record_executed(const struct executed *done) {
@@ -144,14 +144,14 @@ void record_executed(const struct executed *done) {
   event->stored = done->stored;
 }
 
-static uint64_t waits(uint64_t address, uint64_t unused, uint64_t unused_2, uint64_t unused_3) {
-  (void)unused, (void)unused_2, (void)unused_3;
-  struct executed done = {.kind = RT->current->pending.kind, .address = address, .order = RECORD_WAITS};
-  if (RT->recording) note(&done, true);
-  return 0;
+void record_waits(uintptr_t address) {
+  if (LIKELY(!RT->recording)) return;
+  RT->noted.kind = RT->current->pending.kind;
+  RT->noted.address = address;
+  RT->noted.location = 1;
+  RT->noted.order = RECORD_WAITS;
+  apart_unseen(note_noted);
 }
-
-void record_waits(uintptr_t address) { apart(waits, address, 0, 0, 0); }
 
 unsigned record_count(void) { return record->events < EVENTS ? (unsigned)record->events : EVENTS; }
 

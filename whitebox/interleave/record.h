@@ -8,10 +8,9 @@
 void record_clear(void);
 /* Notes an event, if recording, stamped with the current fiber, lane, clock and call stack; pc: innermost place. */
 void record_event(enum op_kind, uintptr_t address, unsigned size, bool write, bool atomic, const void *pc);
-/* A plain access. */
-void record_plain(uintptr_t address, size_t size, bool write, const void *pc);
-/* Called apart. */
+/* Called apart: an operation, and the plain access in RT->noted. */
 void record_executed(const struct executed *);
+void record_plain(void);
 /* The current fiber cannot do its pending operation now. */
 void record_waits(uintptr_t address);
 #define RECORD_WAITS 0xffu /* `order` of such an event */

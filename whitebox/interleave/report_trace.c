@@ -37,7 +37,7 @@ const char *report_object(uintptr_t address, char *text, size_t size) {
 static void value_text(const struct event *event, uint64_t value, char *text, size_t size) {
   char object[160];
   if (event->size == sizeof(void *) && value >= RT->image_low && value < RT->image_high)
-    snprintf(text, size, "&%s", report_object((uintptr_t)value, object, sizeof object));
+    snprintf(text, size, "&%.*s", (int)size - 2, report_object((uintptr_t)value, object, sizeof object));
   else
     snprintf(text, size, value < 100000 ? "%" PRIu64 : "%#" PRIx64, value);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "apart.h"
 #include "atomics.h"
 #include "parts.h"
 #include "process.h"
@@ -96,7 +97,7 @@ static void begin(const struct interleave_model *model) {
   RT->failure = (struct failure){0};
   RT->discarded = RT->told = false;
   RT->outcome[0] = '\0';
-  RT->fence_view = (struct clock){{0}};
+  RT->fence_view = (struct clock){0};
   RT->pending_signals = 0;
   RT->plain_points = model->plain_points;
   begin_fibers();

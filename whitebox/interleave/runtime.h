@@ -190,7 +190,8 @@ struct runtime {
   struct clock fence_view;  /* what seq_cst fences so far have told: memory.c */
   uint32_t pending_signals; /* over all fibers: a quick test for plain accesses */
   bool plain_points;
-  bool tracing; /* a strategy wants trace_executed */
+  bool tracing;          /* a strategy wants trace_executed */
+  struct executed noted; /* for those who run apart */
   void *driver_stack_pointer;
   uintptr_t driver_thread_pointer;
   struct fiber fiber[FIBERS_MAX];
@@ -221,9 +222,9 @@ unsigned schedule_wake_all(uintptr_t waits_for);
 struct fiber *schedule_waiter(uintptr_t waits_for, const struct fiber *after);
 /* Fibers woken for that address that have not run since wait again: another has taken it first. */
 void schedule_reblock(uintptr_t waits_for);
-/* Mixes an executed operation into the hash and the record. */
+/* Mixes an executed operation into the hash and the record; the latter takes from RT->noted what it needs of an atomic.
+ */
 void schedule_executed(enum op_kind, uintptr_t address, uint32_t location, uint32_t detail);
-void schedule_executed_atomic(const struct executed *);
 /* The current fiber has read again what it had read, and changed nothing since: it waits for a store to one of the
  * locations in its `spin`, or until nobody else can go on. */
 void schedule_spin(void);
@@ -306,6 +307,8 @@ void world_write(void *to, const void *from, size_t size);
 /* Accesses to the range fail with INTERLEAVE_MEMORY; undone at the end of the run. */
 void shadow_forbid(uintptr_t address, size_t size);
 void shadow_permit(uintptr_t address, size_t size);
+/* What that lane did in the range is remembered no more: its frames are gone. */
+void shadow_forget(uintptr_t low, uintptr_t high, unsigned lane);
 void shadow_write_range(uintptr_t address, size_t size, const void *pc);
 void shadow_begin(void);
 void shadow_undo(void); /* memory as it was when the run began */
@@ -337,12 +340,9 @@ void fiber_storage_forget_setup(void);
 void fiber_with_each(void (*visit)(void));
 /* An instrumented function's frame: how deep the stack has been used. */
 void fiber_deepest(uintptr_t frame);
-
-/* apart.c */
-typedef uint64_t apart_work(uint64_t, uint64_t, uint64_t, uint64_t);
-void apart_initialize(void);
-/* work(a, b, c, d) on a stack of the explorer's own. It may fail, but neither switch fibers nor run code under test. */
-uint64_t apart(apart_work *work, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+/* Between the two: how deep instrumented functions came. The first gives what the second is given. */
+uintptr_t fiber_watch_depth(void);
+uintptr_t fiber_watched_depth(uintptr_t before);
 
 /* thread.c */
 void thread_initialize(void);

@@ -1,4 +1,5 @@
 /* Who runs: scheduling points, waiting, virtual time, the end of a run. */
+#include "apart.h"
 #include "record.h"
 #include "runtime.h"
 #include "stage.h"
@@ -298,22 +299,21 @@ static uint64_t mix(uint64_t hash, uint64_t value) {
   return hash ^ hash >> 29;
 }
 
-static uint64_t tell_others(uint64_t done, uint64_t unused, uint64_t unused_2, uint64_t unused_3) {
-  (void)unused, (void)unused_2, (void)unused_3;
-  if (UNLIKELY(RT->recording)) record_executed((const struct executed *)done);
+static void tell_others(void) {
+  if (RT->recording) record_executed(&RT->noted);
   /* What is not explored follows from what is. */
-  if (UNLIKELY(RT->tracing && !stage->unexplored)) trace_executed(RT->current, (const struct executed *)done);
-  return 0;
-}
-
-void schedule_executed_atomic(const struct executed *done) {
-  RT->hash = mix(RT->hash, (uint64_t)RT->current->lane | (uint64_t)done->kind << 8 | (uint64_t)done->location << 16 |
-                               (uint64_t)done->detail << 40);
-  if (UNLIKELY(RT->spinners)) schedule_stored(ANYTHING);
-  apart(tell_others, (uintptr_t)done, 0, 0, 0);
+  if (RT->tracing && !stage->unexplored) trace_executed(RT->current, &RT->noted);
+  RT->noted = (struct executed){0};
 }
 
 void schedule_executed(enum op_kind kind, uintptr_t address, uint32_t location, uint32_t detail) {
-  struct executed done = {.kind = kind, .address = address, .location = location, .detail = detail};
-  schedule_executed_atomic(&done);
+  RT->hash = mix(RT->hash,
+                 (uint64_t)RT->current->lane | (uint64_t)kind << 8 | (uint64_t)location << 16 | (uint64_t)detail << 40);
+  if (UNLIKELY(RT->spinners)) schedule_stored(ANYTHING);
+  if (LIKELY(!RT->recording && !RT->tracing)) return;
+  RT->noted.kind = kind;
+  RT->noted.address = address;
+  RT->noted.location = location;
+  RT->noted.detail = detail;
+  apart_unseen(tell_others);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "apart.h"
 #include "atomics.h"
 #include "process.h"
 #include "record.h"
@@ -64,7 +65,8 @@ static bool is_errno(uintptr_t word) { return word == ((uintptr_t)&errno & ~(uin
 
 /* Checks the access and remembers it: in the place of one by the same thread that it makes superfluous, in an empty
  * one, in the place of one that whoever races with it also races with this one. */
-static inline void check_word(struct cell *cell, uintptr_t word, uint8_t mask, unsigned bits) {
+static __attribute__((noinline)) void check_against_all(struct cell *cell, uintptr_t word, uint8_t mask,
+                                                        unsigned bits) {
   const struct fiber *me = self();
   unsigned lane = me->lane;
   uint16_t now = me->clock.lane[lane];
@@ -93,6 +95,37 @@ static inline void check_word(struct cell *cell, uintptr_t word, uint8_t mask, u
   }
   if (!slot) slot = ordered ? ordered : &cell->access[now % CELL_SLOTS];
   *slot = (struct access){.clock = now, .lane = (uint8_t)lane, .mask = mask, .bits = (uint8_t)bits};
+}
+
+/* Most words are used by one thread alone: the same, without a look at others. */
+static inline void check_word(struct cell *cell, uintptr_t word, uint8_t mask, unsigned bits) {
+  const struct fiber *me = self();
+  struct access *slot = NULL;
+  unsigned lane = me->lane, i = 0;
+  uint16_t now = me->clock.lane[lane];
+  for (; i < CELL_SLOTS - 1 && cell->access[i].mask; i++) {
+    struct access *old = &cell->access[i];
+    if (old->lane != lane) break;
+    if (old->clock == now && old->bits == bits && (mask & ~old->mask) == 0) return;
+    if (!slot && !(old->mask & ~mask) && (old->bits == bits || bits == ACCESS_WRITE)) slot = old;
+  }
+  if (UNLIKELY(cell->access[i].mask)) {
+    check_against_all(cell, word, mask, bits);
+    return;
+  }
+  if (!slot) slot = &cell->access[i];
+  *slot = (struct access){.clock = now, .lane = (uint8_t)lane, .mask = mask, .bits = (uint8_t)bits};
+}
+
+void shadow_forget(uintptr_t low, uintptr_t high, unsigned lane) {
+  for (uintptr_t word = low & ~(uintptr_t)7; word < high; word += 8) {
+    struct cell *cell = shadow_cell(word);
+    if (!cell || cell->run != RT->run) continue;
+    unsigned kept = 0;
+    for (unsigned i = 0; i < CELL_SLOTS && cell->access[i].mask; i++)
+      if (cell->access[i].lane != lane) cell->access[kept++] = cell->access[i];
+    for (; kept < CELL_SLOTS && cell->access[kept].mask; kept++) cell->access[kept] = (struct access){0};
+  }
 }
 
 /* ---- Undo ---- */
@@ -181,7 +214,13 @@ static void access_words(uintptr_t address, size_t size, unsigned bits) {
 
 void shadow_access(uintptr_t address, size_t size, bool write, bool atomic, const void *pc) {
   unsigned bits = (write ? ACCESS_WRITE : 0u) | (atomic ? ACCESS_ATOMIC : 0u);
-  if (!atomic) record_plain(address, size, write, pc);
+  if (UNLIKELY(RT->recording && !atomic)) {
+    RT->noted.address = address;
+    RT->noted.size = (unsigned)size;
+    RT->noted.write = write;
+    RT->noted.pc = pc;
+    apart_unseen(record_plain);
+  }
   unsigned from = address & 7;
   if (UNLIKELY(from + size > 8)) {
     access_words(address, size, bits);

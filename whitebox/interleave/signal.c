@@ -109,7 +109,7 @@ void signal_set_action(unsigned signal, const struct signal_action *action) {
 void signal_born(struct fiber *fiber, const struct fiber *creator) {
   fiber->mask = creator->mask;
   fiber->queued = 0;
-  state->sent[fiber->id] = (struct clock){{0}};
+  state->sent[fiber->id] = (struct clock){0};
   state->delay[fiber->id] = (struct delay){0};
   signal_calls_born(fiber);
 }
@@ -187,10 +187,15 @@ static void deliver(unsigned signal) {
   uint64_t mask = me->mask;
   struct operation pending = me->pending;
   me->mask |= action.mask | (action.flags & SA_NODEFER ? 0 : bit(signal));
+  /* The handler's frames lie where some of the thread's were. */
+  uintptr_t depth = fiber_watch_depth(), here = (uintptr_t)__builtin_frame_address(0);
+  shadow_forget(depth, here, me->lane);
   memory_enter_handler();
   clock_join(&me->view, &state->sent[me->id]);
   schedule_executed(OP_DELIVER, 0, 0, signal);
   call(&action, signal);
+  /* And the thread's frames to come lie where the handler's were. */
+  shadow_forget(fiber_watched_depth(depth), here, me->lane);
   memory_leave_handler();
   me->mask = mask;
   me->pending = pending;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "apart.h"
 #include "process.h"
 #include "sync.h"
 
