@@ -66,33 +66,6 @@ static void handler_races(void) {
 INTERLEAVE_MODEL(handler_races, .setup = install_write, .run = handler_races, .expect = INTERLEAVE_RACE,
                  .title = "a handler and the code that it interrupts write one variable");
 
-static __attribute__((noinline)) void use(volatile unsigned *words, unsigned count) {
-  for (unsigned i = 0; i < count; i++) words[i] = i;
-}
-static void use_own_frame(int number) {
-  unsigned words[256];
-  (void)number;
-  use(words, 256);
-}
-static __attribute__((noinline)) void use_another_frame(void) {
-  unsigned words[1024];
-  use(words, 1024);
-}
-static void *frames_body(void *arg) {
-  unsigned words[4];
-  use(words, 4);
-  use_another_frame();
-  return arg;
-}
-static void install_use(void) { install(SIGUSR1, use_own_frame); }
-static void frames_in_turn(void) {
-  pthread_t thread = start(frames_body, NULL);
-  pthread_kill(thread, SIGUSR1);
-  join(thread);
-}
-INTERLEAVE_MODEL(frames_in_turn, .setup = install_use, .run = frames_in_turn,
-                 .title = "a function's frame lies where that of a handler was, which is gone");
-
 static void raise_own(void) {
   plain = 1;
   raise(SIGUSR1);
