@@ -93,6 +93,19 @@ static void hooks(void) {
 INTERLEAVE_MODEL(hooks, .setup = hooks_start, .run = hooks, AT_ONCE,
                  .title = "a hook is set while another thread runs into an error: the old one is told or the new one");
 
+static void sets_twice(void) {
+  set_hook(1, NULL);
+  set_hook(2, NULL);
+}
+
+static void hooks_in_turn(void) {
+  static void (*const parts[])(void) = {sets_twice, frees_foreign};
+  together(2, parts);
+  interleave_assert(told[0] + told[1] + told[2] == 1);
+}
+INTERLEAVE_MODEL(hooks_in_turn, .setup = hooks_start, .run = hooks_in_turn, AT_ONCE,
+                 .title = "hooks are set twice while another thread runs into an error: one of them is told, whole");
+
 /* What each thread found in force, if it was its own. */
 static const struct vgc_hooks *own[3];
 static struct vgc_hooks old_ones[3];

@@ -150,3 +150,20 @@ static void shutdown_and_birth(void) {
 }
 INTERLEAVE_MODEL(shutdown_and_birth, .setup = stopping_start, .run = shutdown_and_birth, .preemptions = 1, .learn = 200,
                  .title = "the records are looked through for others while one is made and given up");
+
+static void *finds_its_argument(void *arg) {
+  interleave_assert(vgc_base_of(arg) == arg);
+  return NULL;
+}
+
+static void shutdown_meets_birth(void) {
+  pthread_t thread;
+  interleave_meet(1, false);
+  void *argument = vgc_malloc(32);
+  interleave_meet(1, true);
+  interleave_assert(pthread_create(&thread, NULL, finds_its_argument, argument) == 0);
+  shuts_down_or_not();
+  interleave_assert(pthread_join(thread, NULL) == 0);
+}
+INTERLEAVE_MODEL(shutdown_meets_birth, .setup = stopping_start, .run = shutdown_meets_birth, .preemptions = 2,
+                 .learn = 200, .title = "the library is shut down while a thread begins, whose argument is an object");
