@@ -278,7 +278,8 @@ static void scan_thread(const struct scan *scan) {
   if (!thread->position) return;
   scan_stack(scan);
   if (thread->position == &thread->blocked)
-    give(scan, (uintptr_t)thread->blocked_registers, (uintptr_t)(thread->blocked_registers + PLATFORM_SAVED_REGISTERS));
+    give_stack(scan, (uintptr_t)thread->blocked_registers,
+               (uintptr_t)(thread->blocked_registers + PLATFORM_SAVED_REGISTERS));
   platform_storage(modules, thread->thread_pointer, thread->stack_low, thread->stack_high, give_platform,
                    (void *)(uintptr_t)scan);
 }

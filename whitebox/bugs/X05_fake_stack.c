@@ -48,15 +48,14 @@ static void of_the_collecting_thread(void **state) {
   assert_true(hidden_alive(hidden, SIZE));
 }
 
-static void of_another_thread(void **state) {
-  (void)state;
+static void hold_elsewhere(void *(*run_there)(void *)) {
   struct hand hand = {.hidden = hidden_make(SIZE)};
   struct hidden_control control;
   pthread_t thread;
   hidden_control_make(&control);
   meeting_init(&hand.held, 2);
   meeting_init(&hand.done, 2);
-  assert_int_equal(pthread_create(&thread, NULL, run, &hand), 0);
+  assert_int_equal(pthread_create(&thread, NULL, run_there, &hand), 0);
   meeting_wait(&hand.held);
   assert_int_equal(vgc_collect(), 0);
   assert_true(hidden_control_died(&control));
@@ -65,9 +64,34 @@ static void of_another_thread(void **state) {
   assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+static void of_another_thread(void **state) {
+  (void)state;
+  hold_elsewhere(run);
+}
+
+/* Its registers alone may tell of the frame. */
+static void *run_blocking(void *arg) {
+  struct hand *hand = arg;
+  void *held[4] = {NULL};
+  hidden_reveal(hand->hidden, &held[2]);
+  KEEP_ALIVE(held);
+  vgc_blocking_enter();
+  meeting_wait(&hand->held);
+  meeting_wait(&hand->done);
+  vgc_blocking_leave();
+  KEEP_ALIVE(held);
+  return NULL;
+}
+
+static void of_a_blocking_thread(void **state) {
+  (void)state;
+  hold_elsewhere(run_blocking);
+}
+
 static int run_here(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(of_the_collecting_thread, fault_reset, park_reset),
-                                     cmocka_unit_test_setup_teardown(of_another_thread, fault_reset, park_reset)};
+                                     cmocka_unit_test_setup_teardown(of_another_thread, fault_reset, park_reset),
+                                     cmocka_unit_test_setup_teardown(of_a_blocking_thread, fault_reset, park_reset)};
   return cmocka_run_group_tests_name("X05", tests, NULL, NULL);
 }
 

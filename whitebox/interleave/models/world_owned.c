@@ -64,6 +64,43 @@ INTERLEAVE_MODEL(sweep_beside_owner, .setup = stopping_start, .run = sweep_besid
                  .prompt_signals = true,
                  .title = "a thread that is let go on finds the slots that were swept in its span");
 
+/* ---- The same by a whole cycle, when the span is about to be full ---- */
+
+static uintptr_t gone[SLOTS]; /* as no root tells it */
+
+static __attribute__((noinline)) void fill_and_forget(void) {
+  for (unsigned i = 0; i < SLOTS; i++) gone[i] = ~(uintptr_t)take();
+}
+
+static unsigned is_back(const void *taken) {
+  unsigned found = 0;
+  for (unsigned i = 0; i < SLOTS; i++) found += gone[i] == ~(uintptr_t)taken;
+  return found;
+}
+
+static void finds_it_full(void) {
+  prepare(fill_and_forget);
+  fresh = take();
+}
+
+static void collects(void) {
+  prepare(NULL);
+  interleave_assert(vgc_collect() == 0);
+}
+
+static void swept_while_it_fills_up(void) {
+  static void (*const parts[])(void) = {finds_it_full, collects};
+  together(2, parts);
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  interleave_assert(vgc_get_stats(&stats) == 0);
+  unsigned found = is_back(fresh);
+  for (unsigned i = 0; i < 3 * SLOTS; i++) found += is_back(take());
+  interleave_assert(found == stats.objects_swept);
+}
+INTERLEAVE_MODEL(swept_while_it_fills_up, .setup = stopping_start, .run = swept_while_it_fills_up, .preemptions = 2,
+                 .learn = 200, .prompt_signals = true,
+                 .title = "slots are swept in a span that its owner finds full: it hears of them");
+
 /* ---- The same slots, while a thread returns one that no stop stops: there was no memory to register it ---- */
 
 static pthread_t stranger;
