@@ -274,12 +274,16 @@ static void mark_uncollectable(struct span *span, void *arg) {
 
 /* ---- Overflow ---- */
 
+static uint64_t available_in(const struct span *span, uint32_t word) {
+  return (load_relaxed(&span->active) & SPAN_NO_WORD) == word ? load_relaxed(&span->avail) : 0;
+}
+
 static void rescan_span(struct span *span, void *arg) {
   (void)arg;
   if (!span->overflowed) return;
   span->overflowed = 0;
   for (uint32_t w = 0; w < span->words; w++)
-    for (uint64_t marked = span->bits[w].mark & span_issued(span, w); marked; marked &= marked - 1) {
+    for (uint64_t marked = span->bits[w].mark & ~available_in(span, w); marked; marked &= marked - 1) {
       struct range range = object_range(span, w * 64 + bitmap_first(marked));
       /* In pieces and drained between them, so that a second overflow leaves less to do. */
       for (struct range piece = range; piece.low < range.high; piece.low = piece.high) {

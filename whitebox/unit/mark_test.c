@@ -293,6 +293,27 @@ static void a_stack_that_cannot_grow_overflows(void **state) {
   assert_int_equal(mark_overflows(), 0);
 }
 
+static void free_second(void *first) { vgc_free(((struct node *)first)->next); }
+
+/* Slots that others returned are objects until their owner takes them back: what they point to is marked as well, and
+ * the second marker agrees. */
+static void overflow_does_not_spare_returned_slots(void **state) {
+  (void)state;
+  static struct worker other;
+  struct vgc_config tiny = unit_config(0);
+  tiny.mark_stack = tiny.mark_stack_max = 16;
+  tiny.check_level = 3;
+  start(tiny);
+  struct node **array = roots[2] = vgc_malloc(WIDTH * sizeof *array);
+  for (unsigned i = 0; i < WIDTH; i++) array[i] = list_make(3);
+  worker_start(&other);
+  for (unsigned i = 0; i < WIDTH; i++) worker_do(&other, free_second, array[i]);
+  unit_collect();
+  assert_true(mark_overflows() > 0);
+  assert_int_equal(stats_now().objects_swept, 0);
+  worker_stop(&other);
+}
+
 /* Typed arrays put off are scanned by their layout as well. */
 static void overflow_keeps_to_layouts(void **state) {
   (void)state;
@@ -347,6 +368,7 @@ UNIT(mark) {
       SHAPED(marking_is_complete_however_small_the_stack),
       SHAPED(a_stack_that_may_grow_grows),
       SHAPED(a_stack_that_cannot_grow_overflows),
+      SHAPED(overflow_does_not_spare_returned_slots),
       SHAPED(overflow_keeps_to_layouts),
       SHAPED(a_stack_larger_than_its_limit_starts_at_the_limit),
   };
