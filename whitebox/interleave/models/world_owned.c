@@ -97,7 +97,7 @@ static void swept_while_it_fills_up(void) {
   struct vgc_stats stats = {.struct_size = sizeof stats};
   interleave_assert(vgc_get_stats(&stats) == 0);
   unsigned found = is_back(fresh);
-  for (unsigned i = 0; i < 3 * SLOTS; i++) found += is_back(take());
+  for (unsigned i = 0; i < 3 * SLOTS && found < stats.objects_swept; i++) found += is_back(take());
   interleave_assert(found == stats.objects_swept);
 }
 INTERLEAVE_MODEL(swept_while_it_fills_up, .setup = stopping_start, .run = swept_while_it_fills_up, .preemptions = 1,
