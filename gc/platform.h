@@ -40,8 +40,8 @@
 /* Keeps a value in a register or on the stack up to this point. */
 #define KEEP_ALIVE(value) __asm__ volatile("" : : "r"(value) : "memory")
 
-/* Functions that read memory of suspended threads word by word. Reading a red zone or a racing word is their purpose;
- * whitebox/sanitizer_exempt_test.c shows that the list hides nothing else. */
+/* Functions that read memory of suspended threads word by word: to read a red zone or a racing word is their purpose.
+ */
 #if defined(__clang__)
 #define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined", "coverage")))
 #else

@@ -82,13 +82,28 @@ static void *hold(void *arg) {
   return NULL;
 }
 
-void hidden_hold(struct hidden_holder *holder, size_t size, void (*last)(void *object)) {
+static void hold_by(struct hidden_holder *holder, size_t size, void *(*run)(void *)) {
   holder->hidden = hidden_make(size);
-  holder->last = last;
   meeting_init(&holder->held, 2);
   meeting_init(&holder->done, 2);
-  must(pthread_create(&holder->thread, NULL, hold, holder) == 0);
+  must(pthread_create(&holder->thread, NULL, run, holder) == 0);
   meeting_wait(&holder->held);
+}
+
+void hidden_hold(struct hidden_holder *holder, size_t size, void (*last)(void *object)) {
+  holder->last = last;
+  hold_by(holder, size, hold);
+}
+
+bool hidden_survives(struct hidden_holder *holder, size_t size, void *(*run)(void *holder)) {
+  struct hidden_control control;
+  hidden_control_make(&control);
+  hold_by(holder, size, run);
+  must(vgc_collect() == 0);
+  must(hidden_control_died(&control));
+  bool alive = hidden_alive(holder->hidden, size);
+  hidden_let_go(holder);
+  return alive;
 }
 
 void hidden_let_go(struct hidden_holder *holder) {

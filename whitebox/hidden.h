@@ -26,6 +26,9 @@ struct hidden_holder {
 };
 /* Makes the object and starts the thread; returns when that holds it. */
 void hidden_hold(struct hidden_holder *holder, size_t size, void (*last)(void *object));
+/* Whether the object, made here, survives a collection while a thread holds it: run, which is given the holder, reveals
+ * the object and meets the caller in `held`, then in `done`. When it returns the thread has ended. */
+bool hidden_survives(struct hidden_holder *holder, size_t size, void *(*run)(void *holder));
 /* Lets the thread end, and joins it. */
 void hidden_let_go(struct hidden_holder *holder);
 

@@ -10,18 +10,13 @@ enum { SIZE = 896, DEADLINE_S = 30 };
 
 extern void *__asan_get_current_fake_stack(void) __attribute__((weak));
 
-struct hand {
-  uintptr_t hidden;
-  struct meeting held, done;
-};
-
 /* Not optimized away, nor moved to the real stack: its address leaves the function. */
-static __attribute__((noinline)) void hold(struct hand *hand) {
+static __attribute__((noinline)) void hold(struct hidden_holder *holder) {
   void *held[4] = {NULL};
-  hidden_reveal(hand->hidden, &held[2]);
+  hidden_reveal(holder->hidden, &held[2]);
   KEEP_ALIVE(held);
-  meeting_wait(&hand->held);
-  meeting_wait(&hand->done);
+  meeting_wait(&holder->held);
+  meeting_wait(&holder->done);
   KEEP_ALIVE(held);
 }
 
@@ -48,36 +43,21 @@ static void of_the_collecting_thread(void **state) {
   assert_true(hidden_alive(hidden, SIZE));
 }
 
-static void hold_elsewhere(void *(*run_there)(void *)) {
-  struct hand hand = {.hidden = hidden_make(SIZE)};
-  struct hidden_control control;
-  pthread_t thread;
-  hidden_control_make(&control);
-  meeting_init(&hand.held, 2);
-  meeting_init(&hand.done, 2);
-  assert_int_equal(pthread_create(&thread, NULL, run_there, &hand), 0);
-  meeting_wait(&hand.held);
-  assert_int_equal(vgc_collect(), 0);
-  assert_true(hidden_control_died(&control));
-  assert_true(hidden_alive(hand.hidden, SIZE));
-  meeting_wait(&hand.done);
-  assert_int_equal(pthread_join(thread, NULL), 0);
-}
-
 static void of_another_thread(void **state) {
   (void)state;
-  hold_elsewhere(run);
+  struct hidden_holder holder;
+  assert_true(hidden_survives(&holder, SIZE, run));
 }
 
 /* Its registers alone may tell of the frame. */
 static void *run_blocking(void *arg) {
-  struct hand *hand = arg;
+  struct hidden_holder *holder = arg;
   void *held[4] = {NULL};
-  hidden_reveal(hand->hidden, &held[2]);
+  hidden_reveal(holder->hidden, &held[2]);
   KEEP_ALIVE(held);
   vgc_blocking_enter();
-  meeting_wait(&hand->held);
-  meeting_wait(&hand->done);
+  meeting_wait(&holder->held);
+  meeting_wait(&holder->done);
   vgc_blocking_leave();
   KEEP_ALIVE(held);
   return NULL;
@@ -85,7 +65,8 @@ static void *run_blocking(void *arg) {
 
 static void of_a_blocking_thread(void **state) {
   (void)state;
-  hold_elsewhere(run_blocking);
+  struct hidden_holder holder;
+  assert_true(hidden_survives(&holder, SIZE, run_blocking));
 }
 
 static int run_here(void) {

@@ -7,24 +7,22 @@
 
 #include "bug.h"
 #include "hidden.h"
-#include "meeting.h"
 
 enum { SIZE = 704, STACK_BYTES = 64 * 1024, PAGE = 4096 };
 
-static struct meeting held, done;
-static uintptr_t object;
+static struct hidden_holder holder;
 static char alternate[STACK_BYTES];
 
 static void handler(int signal) {
   (void)signal;
-  meeting_wait(&held);
-  meeting_wait(&done);
+  meeting_wait(&holder.held);
+  meeting_wait(&holder.done);
 }
 
 static NOINLINE void hold_below(const char *secret) {
   void *slot[1];
   must((const char *)slot < secret);
-  hidden_reveal(object, slot);
+  hidden_reveal(holder.hidden, slot);
   KEEP_ALIVE(slot);
   must(raise(SIGUSR1) == 0);
   KEEP_ALIVE(slot);
@@ -46,20 +44,7 @@ static void all_parts_are_roots(void **state) {
   (void)state;
   if (UNDER_TSAN) not_applicable("ThreadSanitizer runs each handler with all signals blocked");
   if (UNDER_ASAN) not_applicable("AddressSanitizer may keep the array elsewhere");
-  struct hidden_control control;
-  hidden_control_make(&control);
-  object = hidden_make(SIZE);
-  meeting_init(&held, 2);
-  meeting_init(&done, 2);
-  pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
-  meeting_wait(&held);
-  assert_int_equal(vgc_collect(), 0);
-  assert_true(hidden_control_died(&control));
-  bool alive = hidden_alive(object, SIZE);
-  meeting_wait(&done);
-  assert_int_equal(pthread_join(thread, NULL), 0);
-  assert_true(alive);
+  assert_true(hidden_survives(&holder, SIZE, run));
 }
 
 BUG(X80) {

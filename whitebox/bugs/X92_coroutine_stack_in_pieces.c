@@ -7,28 +7,25 @@
 
 #include "bug.h"
 #include "hidden.h"
-#include "meeting.h"
 
 enum { SIZE = 704, STACK_BYTES = 256 * 1024, PAGE = 4096 };
 
-static struct meeting held, done;
-static uintptr_t object;
-static char *stack;
+static struct hidden_holder holder;
 
 static NOINLINE void wait_below(void) {
   char room[3 * PAGE];
   char *secret = (char *)(((uintptr_t)room + PAGE) & ~(uintptr_t)(PAGE - 1));
   KEEP_ALIVE(secret);
   must(madvise(secret, PAGE, MADV_DONTDUMP) == 0);
-  meeting_wait(&held);
-  meeting_wait(&done);
+  meeting_wait(&holder.held);
+  meeting_wait(&holder.done);
   must(madvise(secret, PAGE, MADV_DODUMP) == 0);
   KEEP_ALIVE(secret);
 }
 
 static void coroutine(void) {
   void *slot[1];
-  hidden_reveal(object, slot);
+  hidden_reveal(holder.hidden, slot);
   KEEP_ALIVE(slot);
   wait_below();
   KEEP_ALIVE(slot);
@@ -36,11 +33,14 @@ static void coroutine(void) {
 
 static void *run(void *arg) {
   ucontext_t here, there;
+  char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  must(stack != MAP_FAILED);
   must(getcontext(&there) == 0);
   there.uc_stack = (stack_t){.ss_sp = stack, .ss_size = STACK_BYTES};
   there.uc_link = &here;
   makecontext(&there, coroutine, 0);
   must(swapcontext(&here, &there) == 0);
+  munmap(stack, STACK_BYTES);
   return arg;
 }
 
@@ -48,23 +48,7 @@ static void all_pieces_are_roots(void **state) {
   (void)state;
   if (UNDER_TSAN) not_applicable("ThreadSanitizer does not follow swapcontext");
   if (UNDER_ASAN) not_applicable("AddressSanitizer may keep the array elsewhere");
-  struct hidden_control control;
-  hidden_control_make(&control);
-  object = hidden_make(SIZE);
-  stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  assert_true(stack != MAP_FAILED);
-  meeting_init(&held, 2);
-  meeting_init(&done, 2);
-  pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
-  meeting_wait(&held);
-  assert_int_equal(vgc_collect(), 0);
-  assert_true(hidden_control_died(&control));
-  bool alive = hidden_alive(object, SIZE);
-  meeting_wait(&done);
-  assert_int_equal(pthread_join(thread, NULL), 0);
-  munmap(stack, STACK_BYTES);
-  assert_true(alive);
+  assert_true(hidden_survives(&holder, SIZE, run));
 }
 
 /* What the library reserves may lie right above such a stack, and is far too much to read. */

@@ -144,7 +144,7 @@ static bool is_huge(uintptr_t address) {
 
 static void a_large_heap_is_in_huge_pages_and_a_small_one_is_not(void **state) {
   (void)state;
-  if (access("/sys/kernel/mm/transparent_hugepage", F_OK)) skip();
+  if (access("/sys/kernel/mm/transparent_hugepage", F_OK)) not_applicable("the kernel has no huge pages to ask for");
   struct vgc_config large = unit_config(0);
   large.arena_bytes = 256 * 1024 * KIB;
   unit_start(&large);
