@@ -10,14 +10,15 @@
 #include "platform.h"
 #include "vgc.h"
 
-static NOINLINE void *allocate_large(enum kind kind, size_t size) {
+static NOINLINE void *allocate_bigger(enum kind kind, size_t size) {
+  if (size <= SIZECLASS_SMALL_MAX) return cache_allocate(kind, sizeclass_of(size), size);
   void *ptr = large_allocate(kind, size, 1);
   return ptr ? ptr : hooks_out_of_memory(size);
 }
 
 static ALWAYS_INLINE void *allocate(enum kind kind, size_t size) {
-  if (UNLIKELY(size > SIZECLASS_SMALL_MAX)) return allocate_large(kind, size);
-  return cache_allocate(kind, size);
+  if (UNLIKELY(size > SIZECLASS_TABLE_MAX)) return allocate_bigger(kind, size);
+  return cache_allocate(kind, sizeclass_of_tabled(size), size);
 }
 
 void *vgc_malloc(size_t size) { return allocate(KIND_SCAN, size); }

@@ -15,7 +15,7 @@ static size_t round_up(size_t value, size_t unit) { return (value + unit - 1) / 
 /* Lines that suffice however the arena is carved: descriptors are recycled only for the same number of lines, so in the
  * worst case every distinct number has once had as many spans as fit. */
 static size_t descriptor_lines_bound(size_t pages) {
-  size_t bound = 1; /* index 0 means none */
+  size_t bound = ARENA_NO_SPAN_LINES;
   for (unsigned i = 0; i < SIZECLASS_COUNT; i++) {
     bool seen = false;
     size_t span_pages = sizeclass_table[i].pages;
@@ -49,7 +49,7 @@ static bool reserve(struct arena *arena, size_t bytes) {
   arena->map_bytes = round_up(pages * sizeof(uint32_t), 4096);
   arena->tag_bytes = round_up((pages + 2) * sizeof(struct run_tag), 4096);
   arena->descriptor_bytes = round_up(descriptor_lines_bound(pages) * PLATFORM_CACHE_LINE, 4096);
-  arena->descriptor_lines = 1;
+  arena->descriptor_lines = ARENA_NO_SPAN_LINES;
   arena->used_pages = 0;
   arena->leak_root_bytes = 0;
   arena->huge_bytes = 0;

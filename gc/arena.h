@@ -20,6 +20,10 @@ struct run_tag;
 /* Sizes double as arenas are chained, so that the table cannot fill before the address space does. */
 #define ARENA_MAX 64u
 
+/* Lines of the descriptor that entry 0 of a page map stands for: no span's, all zero, and no address is in a slot of
+ * it. */
+#define ARENA_NO_SPAN_LINES 2u
+
 struct arena {
   /* Immutable once `bytes` (release by arena_add, acquire by arena_of) has published it; 0 holds no address (V03): */
   _Atomic size_t bytes;
@@ -51,10 +55,17 @@ void arena_release_all(void);
 /* Upper bound of resident bytes of maps, tags and descriptors. Pages lock. */
 size_t arena_metadata_bytes(void);
 
-static ALWAYS_INLINE struct span *arena_span_at(const struct arena *arena, uintptr_t offset) {
+/* The descriptor of the span that covers the offset, or of none. */
+static ALWAYS_INLINE struct span *arena_descriptor_at(const struct arena *arena, uintptr_t offset) {
   /* Acquire: pairs with publish's release, so that the descriptor is complete. */
   uint32_t line = load_acquire(&arena->map[offset >> arena->page_shift]);
-  return LIKELY(line) ? (struct span *)(void *)(arena->descriptors + (size_t)line * PLATFORM_CACHE_LINE) : NULL;
+  return (struct span *)(void *)(arena->descriptors + (size_t)line * PLATFORM_CACHE_LINE);
+}
+
+/* The span that covers the offset, or NULL. */
+static ALWAYS_INLINE struct span *arena_span_at(const struct arena *arena, uintptr_t offset) {
+  struct span *span = arena_descriptor_at(arena, offset);
+  return LIKELY((char *)span != arena->descriptors) ? span : NULL;
 }
 
 /* The arena that holds the address, or NULL. Before initialisation arenas[0] is all zero and holds nothing. */
@@ -68,12 +79,12 @@ static ALWAYS_INLINE struct arena *arena_of(uintptr_t address) {
   return NULL;
 }
 
-/* The span that covers the address, if it lies in the first arena, or NULL. */
-static ALWAYS_INLINE struct span *arena_span_first(uintptr_t address) {
+/* The descriptor for an address in the first arena, be it none's; NULL for others. */
+static ALWAYS_INLINE struct span *arena_descriptor_first(uintptr_t address) {
   /* Acquire: reserve's release, after the rest of the entry. */
   size_t bytes = load_acquire(&arenas[0].bytes);
   uintptr_t offset = address - load_relaxed(&arenas[0].base);
-  return LIKELY(offset < bytes) ? arena_span_at(&arenas[0], offset) : NULL;
+  return LIKELY(offset < bytes) ? arena_descriptor_at(&arenas[0], offset) : NULL;
 }
 
 /* The span that covers the address, or NULL. */

@@ -7,11 +7,13 @@
 #include "platform.h"
 
 static ALWAYS_INLINE unsigned bitmap_first(uint64_t word) { return (unsigned)__builtin_ctzll(word); }
+static ALWAYS_INLINE unsigned bitmap_last(uint64_t word) { return 63u - (unsigned)__builtin_clzll(word); }
 static ALWAYS_INLINE unsigned bitmap_count(uint64_t word) { return (unsigned)__builtin_popcountll(word); }
-/* Bits of word `index` of a map over `slots` bits that stand for a slot. */
-static ALWAYS_INLINE uint64_t bitmap_valid(uint32_t slots, uint32_t index) {
-  uint32_t left = slots - index * 64;
-  return left >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << left) - 1;
+/* The lowest `count` bits; at most 64. */
+static ALWAYS_INLINE uint64_t bitmap_below(unsigned count) {
+  return count >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << count) - 1;
 }
+/* Bits of word `index` of a map over `slots` bits that stand for a slot. */
+static ALWAYS_INLINE uint64_t bitmap_valid(uint32_t slots, uint32_t index) { return bitmap_below(slots - index * 64); }
 
 #endif

@@ -176,7 +176,7 @@ void cache_notify(struct span *span) {
 
 static void make_usable(struct cache *cache, struct span *span) {
   POINT(cache_usable_before_list);
-  unsigned slot = span->cache_index;
+  unsigned slot = span_index(span);
   span_list_remove(&cache->full[slot], span);
   store_relaxed(&span->state, SPAN_USABLE);
   span_list_push(&cache->usable[slot], span);
@@ -202,14 +202,14 @@ void cache_take_returned(struct cache *cache) {
 /* Counts where the slots become available, for a hook may have done as much by the time that the caller goes on. */
 static bool refill(struct cache *cache, struct span *span) {
   if (!span_refill(span)) return false;
-  cache_count(&cache->issued[span->cache_index], bitmap_count(load_relaxed(&span->avail)));
+  cache_count(&cache->issued[span_index(span)], bitmap_count(load_relaxed(&span->avail)));
   return true;
 }
 
 /* The span becomes current, unless a hook of the cycle that was run for it has allocated meanwhile and so made another
  * current. */
 static void adopt_fresh(struct cache *cache, struct span *span) {
-  unsigned slot = span->cache_index;
+  unsigned slot = span_index(span);
   if (load_relaxed(&cache->current[slot]) == &span_none) {
     store_relaxed(&cache->current[slot], span);
     return;
@@ -304,7 +304,7 @@ COLD void *cache_allocate_slow(enum kind kind, size_t size) {
     if (!cache) return hooks_out_of_memory(size);
     struct span *span = load_relaxed(&cache->current[span_cache_index(kind, class_index)]);
     uint64_t available = load_relaxed(&span->avail);
-    if (LIKELY(available)) return cache_issue(span, available, kind, size);
+    if (LIKELY(available)) return cache_issue(span, available, size);
   }
 }
 
@@ -323,7 +323,7 @@ NOINLINE void cache_free_elsewhere(void *ptr) {
 
 /* A free by a thread that does not own the span. */
 NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
-  struct cache *cache = cache_ensure();
+  cache_ensure(); /* what a thread holds that nobody knows, a cycle meanwhile would end, too */
   uint32_t word = slot / 64;
   uint64_t bit = UINT64_C(1) << slot % 64;
   if (UNLIKELY(!(span_issued(span, word) & bit))) {
@@ -331,8 +331,6 @@ NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
     return;
   }
   platform_poison(ptr, span->size);
-  /* Before the slot is returned: after that the span may end and its descriptor serve another. */
-  unsigned index = span->cache_index;
   POINT(free_remote_before_return);
   /* Release: the holder that folds it in (acquire, span_fold) has this thread's uses of the object behind it. The
    * pointer is kept alive past the store (N51). */
@@ -344,7 +342,6 @@ NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
     cache_free_error(ptr, span);
     return;
   }
-  if (cache) cache_count(&cache->freed[index], 1);
   if (!before) cache_notify(span);
 }
 

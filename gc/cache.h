@@ -29,8 +29,7 @@ struct cache {
   struct span_list usable[CACHE_SLOTS];
   /* Owner, relaxed, only ever growing, also over later owners; others read: */
   _Atomic uint64_t issued[CACHE_SLOTS]; /* slots moved into `avail` less those put back */
-  _Atomic uint64_t freed[CACHE_SLOTS];  /* vgc_free by this thread, whoever owned the span */
-  _Atomic uint64_t freed_large, freed_large_bytes, issued_large, issued_large_bytes;
+  _Atomic uint64_t issued_large, issued_large_bytes;
   /* Owner writes, the collector reads in a stopped world: the lists above may be halfway between two states. */
   _Atomic uint32_t busy;
   uint32_t countdown;      /* owner: allocations until the next forced collection */

@@ -29,7 +29,7 @@ void central_initialize(void) {
 
 static void file(struct central *class, struct span *span, enum span_state state) {
   struct span_list *list = state == SPAN_PARTIAL ? class->partial : class->exhausted;
-  store_relaxed(&span->state, (uint32_t)state);
+  store_relaxed(&span->state, (uint16_t)state);
   span_list_push(&list[span->kind], span);
 }
 

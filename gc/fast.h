@@ -6,34 +6,9 @@
 #include "cache.h"
 #include "point.h"
 
-/* Zeroes a slot, a multiple of 16 bytes or 8 bytes. */
-static ALWAYS_INLINE void zero(void *ptr, size_t size) {
-  typedef long long pair __attribute__((vector_size(16), aligned(8), may_alias));
-  char *at = ptr, *last = at + size - sizeof(pair);
-  if (LIKELY(size - sizeof(pair) <= sizeof(pair))) {
-    *(pair *)(void *)at = *(pair *)(void *)last = (pair){0, 0};
-    return;
-  }
-  if (UNLIKELY(size > 256)) {
-    __builtin_memset(ptr, 0, size);
-    return;
-  }
-  if (UNLIKELY(size < sizeof(pair))) {
-    *(uint64_t *)ptr = 0;
-    return;
-  }
-  /* By offset: a pointer past the end would keep the next slot's object alive. */
-  for (size_t i = 0; i < size - sizeof(pair); i += 2 * sizeof(pair)) {
-    OPAQUE(i); /* a loop, not a call of memset */
-    ((pair *)(void *)(at + i))[0] = (pair){0, 0};
-    ((pair *)(void *)(at + i))[1] = (pair){0, 0};
-  }
-  *(pair *)(void *)last = (pair){0, 0};
-}
-
-/* Issues the first of the span's available slots, zeroed unless noscan. */
-static ALWAYS_INLINE void *cache_issue(struct span *span, uint64_t available, enum kind kind, size_t size) {
-  void *ptr = (void *)(span->avail_base + (uintptr_t)bitmap_first(available) * span->size);
+/* Issues the first of the span's available slots. */
+static ALWAYS_INLINE void *cache_issue(struct span *span, uint64_t available, size_t size) {
+  void *ptr = (void *)(span->avail_base + bitmap_first(available) * (uintptr_t)span->size);
   /* Address first, commit second: a thread that is suspended between the two holds it where its scan finds it, and
    * until the commit the slot is available, which the collector leaves alone (N01). */
   OPAQUE(ptr);
@@ -41,18 +16,16 @@ static ALWAYS_INLINE void *cache_issue(struct span *span, uint64_t available, en
   /* Relaxed: orders nothing; continues the release sequence that span_refill began. */
   store_relaxed(&span->avail, available & (available - 1));
   POINT(allocate_after_commit);
-  platform_unpoison(ptr, span->size);
-  if (kind != KIND_NOSCAN) zero(ptr, span->size);
-  platform_poison((char *)ptr + size, span->size - size);
+  platform_unpoison(ptr, size);
   return ptr;
 }
 
-/* One slot of the kind, zeroed unless noscan. size <= SIZECLASS_SMALL_MAX. */
-static ALWAYS_INLINE void *cache_allocate(enum kind kind, size_t size) {
-  struct span *span = load_relaxed(&cache_current->current[span_cache_index(kind, sizeclass_of(size))]);
+/* One slot of the kind and class, zeroed unless noscan. */
+static ALWAYS_INLINE void *cache_allocate(enum kind kind, unsigned class_index, size_t size) {
+  struct span *span = load_relaxed(&cache_current->current[span_cache_index(kind, class_index)]);
   uint64_t available = load_relaxed(&span->avail);
   if (UNLIKELY(!available)) return cache_allocate_slow(kind, size);
-  return cache_issue(span, available, kind, size);
+  return cache_issue(span, available, size);
 }
 
 /* Frees what lies in the span. */
@@ -72,17 +45,19 @@ static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
   }
   uint32_t word = slot / 64;
   uint64_t bit = UINT64_C(1) << slot % 64;
-  uint64_t free = load_relaxed(&span->bits[word].free);
-  if (UNLIKELY(free & bit) ||
-      ((load_relaxed(&span->active) & SPAN_NO_WORD) == word && UNLIKELY(load_relaxed(&span->avail) & bit))) {
+  _Atomic uint64_t *place = &span->bits[word].free;
+  uint64_t free = load_relaxed(place);
+  uint64_t available = load_relaxed(&span->avail);
+  if (place != span->avail_free) available = 0;
+  OPAQUE(available); /* a move under a condition: a branch would be mispredicted too often */
+  if (UNLIKELY((free | available) & bit)) {
     cache_free_error(ptr, span);
     return;
   }
   platform_poison(ptr, span->size);
   POINT(free_before_commit);
-  store_relaxed(&span->bits[word].free, free | bit);
+  store_relaxed(place, free | bit);
   POINT(free_after_commit);
-  cache_count(&cache->freed[span->cache_index], 1);
   if (UNLIKELY(!free) && span_state(span) == SPAN_FULL) {
     cache_free_into_full(cache, span, ptr);
     return;
@@ -94,7 +69,7 @@ static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
 
 /* vgc_free. What is rare ends in a call, so that nothing need be kept over one. */
 static ALWAYS_INLINE void cache_free(void *ptr) {
-  struct span *span = arena_span_first((uintptr_t)ptr);
+  struct span *span = arena_descriptor_first((uintptr_t)ptr);
   if (UNLIKELY(!span)) {
     cache_free_elsewhere(ptr);
     return;

@@ -43,21 +43,16 @@ void *large_allocate(enum kind kind, size_t size, size_t alignment) {
 }
 
 bool large_free(struct span *span, void *ptr) {
-  struct cache *cache = cache_ensure();
+  cache_ensure(); /* as in cache_free_remote */
   lock_acquire(&heap_lock);
   bool live =
       span_of((uintptr_t)ptr) == span && span_class(span) == SPAN_CLASS_LARGE && !load_relaxed(&span->bits[0].free);
-  size_t bytes = live ? (size_t)span->pages * config.page_bytes : 0;
   if (live) {
     span_list_remove(span_state(span) == SPAN_UNSWEPT ? &unswept : &swept, span);
     span_destroy(span);
   }
   lock_release(&heap_lock);
   KEEP_ALIVE(ptr);
-  if (live && cache) {
-    cache_count(&cache->freed_large, 1);
-    cache_count(&cache->freed_large_bytes, bytes);
-  }
   return live;
 }
 

@@ -33,9 +33,12 @@ extern INTERNAL const uint8_t sizeclass_index_large[(SIZECLASS_SMALL_MAX - SIZEC
 /* Computes the table. lines(words) tells the descriptor's size. */
 void sizeclass_initialize(size_t page_bytes, uint32_t (*lines)(uint32_t words));
 
-/* Smallest class whose slots hold size bytes; size <= SIZECLASS_SMALL_MAX. */
+/* Smallest class whose slots hold size bytes; size <= SIZECLASS_TABLE_MAX. */
+static ALWAYS_INLINE unsigned sizeclass_of_tabled(size_t size) { return sizeclass_index_small[(size + 7) >> 3]; }
+
+/* As above; size <= SIZECLASS_SMALL_MAX. */
 static ALWAYS_INLINE unsigned sizeclass_of(size_t size) {
-  if (LIKELY(size <= SIZECLASS_TABLE_MAX)) return sizeclass_index_small[(size + 7) >> 3];
+  if (LIKELY(size <= SIZECLASS_TABLE_MAX)) return sizeclass_of_tabled(size);
   return sizeclass_index_large[(size - SIZECLASS_TABLE_MAX + 127) >> 7];
 }
 

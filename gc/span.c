@@ -11,8 +11,6 @@
 /* Pages lock: unused descriptors by their number of lines, linked through next. They stay mapped and keep being struct
  * span, so that a reader with a stale page-map entry reads a descriptor, never another thing. */
 static struct span *unused[DESCRIPTOR_LINES_MAX + 1] COLLECTOR_DATA;
-/* Relaxed: whoever folds adds, statistics read. */
-static _Atomic uint64_t ended_twice[SIZECLASS_COUNT] COLLECTOR_DATA;
 
 uint32_t span_descriptor_lines(uint32_t words) {
   size_t bits = sizeof(struct span) + words * sizeof(struct span_bits);
@@ -50,12 +48,13 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   if (!span) return NULL;
   store_relaxed(&span->class_index, (uint8_t)class_index);
   POINT(span_half_made);
-  span->cache_index = (uint16_t)(large ? 0 : span_cache_index(kind, class_index));
   span->zeroed = run.zero;
+  span->cursor = 0;
   span->pinned = 0;
   span->overflowed = 0;
   span->next = span->previous = NULL;
   span->avail_base = 0;
+  span->avail_free = NULL;
   store_relaxed(&span->avail, 0);
   store_relaxed(&span->active, SPAN_NO_WORD);
   const uint32_t slots = large ? 1 : entry->slots;
@@ -77,7 +76,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
    */
   fetch_add_release(&span->life, SPAN_LIVES);
   store_relaxed(&span->owner, owner);
-  store_relaxed(&span->state, (uint32_t)state);
+  store_relaxed(&span->state, (uint16_t)state);
   platform_poison((void *)span->base, run.pages << run.arena->page_shift);
   publish(run.arena, span, run.page);
   event_record(EVENT_SPAN_MADE, (uintptr_t)span, run.pages);
@@ -100,15 +99,10 @@ void span_destroy(struct span *span) {
   pages_give((struct run){arena, page, span->pages, false});
 }
 
-void span_reset(void) {
-  __builtin_memset(unused, 0, sizeof unused);
-  for (unsigned i = 0; i < SIZECLASS_COUNT; i++) store_relaxed(&ended_twice[i], 0);
-}
+void span_reset(void) { __builtin_memset(unused, 0, sizeof unused); }
 
-/* Slots that ended twice: freed by the owner, and freed by another thread or found dead by the collector. Each end was
- * counted. */
+/* Slots that ended twice: freed by the owner, and freed by another thread or found dead by the collector. */
 static COLD void report_twice(const struct span *span, uint32_t word, uint64_t slots) {
-  fetch_add_relaxed(&ended_twice[span->class_index], bitmap_count(slots));
   for (; slots; slots &= slots - 1) {
     uintptr_t slot = word * 64 + bitmap_first(slots);
     error_report(
@@ -117,8 +111,6 @@ static COLD void report_twice(const struct span *span, uint32_t word, uint64_t s
         "it; free each object once, and only while a pointer to it is kept");
   }
 }
-
-uint64_t span_ended_twice(unsigned class_index) { return load_relaxed(&ended_twice[class_index]); }
 
 /* One pass: what is returned meanwhile may be announced by nobody, but the word has a free slot now, and its holder
  * looks at it again before the span counts as full. */
@@ -162,6 +154,7 @@ bool span_fold_all(struct span *span) {
 static void activate(struct span *span, uint32_t word, uint64_t bits) {
   uint32_t refill = (load_relaxed(&span->active) & ~SPAN_NO_WORD) + 0x10000;
   span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
+  span->avail_free = &span->bits[word].free;
   POINT(span_refill_based);
   /* Release: who sees this word does not see what was available in the last one; acquire in issued_in. */
   store_release(&span->active, refill | word);
@@ -173,16 +166,54 @@ static void activate(struct span *span, uint32_t word, uint64_t bits) {
   store_release(&span->bits[word].free, load_relaxed(&span->bits[word].free) & ~bits);
 }
 
+/* The first of the free slots, as many as are made available at once. */
+static uint64_t batch(const struct span *span, uint64_t free) {
+  unsigned count = span->size >= SPAN_REFILL_BYTES ? 1 : SPAN_REFILL_BYTES / span->size;
+  /* One at a time when every allocation must pass the slow path. */
+  if (UNLIKELY(config.collect_every || config.check_level >= 2)) count = 1;
+  return free & bitmap_below(count) << bitmap_first(free);
+}
+
+/* Zeroes slots that are nobody's, run by run. */
+static void zero_slots(const struct span *span, uint32_t word, uint64_t slots) {
+  while (slots) {
+    unsigned first = bitmap_first(slots);
+    uint64_t gap = ~(slots >> first);
+    unsigned count = gap ? bitmap_first(gap) : 64;
+    char *start = (char *)span->base + (word * 64 + first) * (size_t)span->size;
+    platform_unpoison(start, count * (size_t)span->size);
+    __builtin_memset(start, 0, count * (size_t)span->size);
+    platform_poison(start, count * (size_t)span->size);
+    slots &= ~(bitmap_below(count) << first);
+  }
+}
+
+/* The slots are made available, and the next refill looks behind them. */
+static void take_slots(struct span *span, uint32_t word, uint64_t slots) {
+  if (span->kind != KIND_NOSCAN && !span->zeroed) zero_slots(span, word, slots);
+  uint32_t next = word * 64 + bitmap_last(slots) + 1;
+  if (next >= span->slots) {
+    next = 0;
+    span->zeroed = false;
+  }
+  span->cursor = (uint16_t)next;
+  activate(span, word, slots);
+}
+
 bool span_refill(struct span *span) {
-  uint32_t start = load_relaxed(&span->active) & SPAN_NO_WORD;
-  for (uint32_t i = 0; i < span->words; i++) {
-    uint32_t word = start == SPAN_NO_WORD ? i : (start + 1 + i) % span->words;
+  uint32_t start = span->cursor / 64;
+  uint64_t passed = bitmap_below(span->cursor % 64);
+  /* The first word twice: before the span counts as full, what lies before the cursor as well. */
+  for (uint32_t i = 0; i <= span->words; i++, passed = 0) {
+    uint32_t word = start + i;
+    if (word >= span->words) {
+      word -= span->words;
+      span->zeroed = false;
+    }
     if (UNLIKELY(load_relaxed(&span_remote(span)[word]))) span_fold(span, word);
-    uint64_t free = load_relaxed(&span->bits[word].free);
+    uint64_t free = load_relaxed(&span->bits[word].free) & ~passed;
     if (!free) continue;
-    /* One slot at a time when every allocation must pass the slow path. */
-    if (UNLIKELY(config.collect_every || config.check_level >= 2)) free &= -free;
-    activate(span, word, free);
+    take_slots(span, word, batch(span, free));
     return true;
   }
   return false;
@@ -191,6 +222,7 @@ bool span_refill(struct span *span) {
 void span_park(struct span *span) {
   uint64_t available = load_relaxed(&span->avail);
   uint32_t active = load_relaxed(&span->active);
+  span->avail_free = NULL;
   if (available) {
     uint32_t word = active & SPAN_NO_WORD;
     store_relaxed(&span->bits[word].free, load_relaxed(&span->bits[word].free) | available);

@@ -63,6 +63,8 @@ static ALWAYS_INLINE unsigned span_cache_index(enum kind kind, unsigned class_in
 
 #define SPAN_NO_WORD     0xffffu
 #define SPAN_CLASS_LARGE 0xffu
+/* Slots of no more are made available at once, if of more than one: they are zeroed together. */
+#define SPAN_REFILL_BYTES 16384u
 
 /* The descriptor's word `life`: the number of its lives and ends, in steps of SPAN_LIVES, and a flag. */
 #define SPAN_NOTIFIED 1u /* in a list of returned spans, or about to be; kept over the end of a life */
@@ -75,17 +77,16 @@ struct span_bits {
 
 struct span {
   /* The owner's line: written at every allocation. */
-  _Atomic uint64_t avail;       /* slots of the active word that may be issued; see span_claim and span_refill */
-  uintptr_t avail_base;         /* owner: address of slot 0 of the active word */
-  _Atomic uint32_t active;      /* owner: count of refills << 16 | word index, or SPAN_NO_WORD */
-  _Atomic uint32_t state;       /* enum span_state; written by the owner or under the lock that stands for it */
-  struct span *next, *previous; /* in a list of the owner's or of central; same rule */
-  struct span *remote_next;     /* whoever set SPAN_NOTIFIED */
-  uint32_t pages;               /* immutable */
-  _Atomic uint32_t life;        /* pages lock; SPAN_NOTIFIED: any thread. By read-modify-writes alone */
-  bool zeroed;                  /* owner: no slot was ever used */
-  uint8_t pinned;               /* collector: its owner's stack points into it (cache_surrender) */
-  uint8_t overflowed;           /* collector: holds a marked object whose scan was put off */
+  _Atomic uint64_t avail;             /* slots of the active word that may be issued; see cache_issue, span_refill */
+  uintptr_t avail_base;               /* owner: address of slot 0 of the active word */
+  const _Atomic uint64_t *avail_free; /* owner: the active word's bits[].free; NULL: there is none */
+  _Atomic uint32_t active;            /* owner: count of refills << 16 | word index, or SPAN_NO_WORD */
+  _Atomic uint16_t state;             /* enum span_state; written by the owner or under the lock that stands for it */
+  uint16_t cursor;                    /* owner: the next refill looks from this slot on */
+  struct span *next, *previous;       /* in a list of the owner's or of central; same rule */
+  struct span *remote_next;           /* whoever set SPAN_NOTIFIED */
+  uint32_t pages;                     /* immutable */
+  _Atomic uint32_t life;              /* pages lock; SPAN_NOTIFIED: any thread. By read-modify-writes alone */
 
   /* Read by every free and by the marker; the bits of the first words share the line. */
   uintptr_t base __attribute__((aligned(PLATFORM_CACHE_LINE))); /* immutable (in a life: see span_object_at) */
@@ -97,7 +98,9 @@ struct span {
   uint8_t words;                 /* immutable */
   _Atomic uint8_t class_index;   /* immutable in a life; relaxed, for who finds the descriptor in a list of its last */
   uint8_t kind;                  /* immutable, enum kind */
-  uint16_t cache_index;          /* immutable: span_cache_index(kind, class), 0 for a large object */
+  bool zeroed;                   /* owner: no slot from the cursor on was ever used; of a large object: it was not */
+  uint8_t pinned;                /* collector: its owner's stack points into it (cache_surrender) */
+  uint8_t overflowed;            /* collector: holds a marked object whose scan was put off */
   struct span_bits bits[];       /* words entries, then, from the next line on, the remote words */
 };
 
@@ -134,6 +137,11 @@ static ALWAYS_INLINE size_t span_slot_bytes(const struct span *span) {
 
 static ALWAYS_INLINE unsigned span_class(const struct span *span) { return load_relaxed(&span->class_index); }
 
+/* Where its owner keeps it. */
+static ALWAYS_INLINE unsigned span_index(const struct span *span) {
+  return span_cache_index((enum kind)span->kind, span_class(span));
+}
+
 static ALWAYS_INLINE enum span_state span_state(const struct span *span) {
   return (enum span_state)load_relaxed(&span->state);
 }
@@ -149,11 +157,10 @@ void span_destroy(struct span *);
 /* Forgets all descriptors (shutdown). */
 void span_reset(void);
 
-/* Fills `avail` from the next word with a free slot, folding in what was returned to it. False if there is none. Owner.
- * A double free found on the way is reported, and the slot stays issued no more than once. */
+/* Fills `avail` from the next word with a free slot, folding in what was returned to it; zeroes what it makes available
+ * unless noscan. False if there is none. Owner. A double free found on the way is reported, and the slot stays issued
+ * no more than once. */
 bool span_refill(struct span *);
-/* Slots of the class that were counted as freed once too often: what span_fold reported. */
-uint64_t span_ended_twice(unsigned class_index);
 /* Moves returned slots of word `word` into free. Owner, or whoever stands for it. Returns the bits moved. */
 uint64_t span_fold(struct span *, uint32_t word);
 /* Whether a slot was returned and not folded yet. Its holder. */

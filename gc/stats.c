@@ -21,16 +21,11 @@ static void add_cache(struct vgc_stats *stats, struct cache *cache) {
     uint64_t size = sizeclass_table[slot % SIZECLASS_COUNT].size;
     uint64_t issued = load_relaxed(&cache->issued[slot]);
     issued -= bitmap_count(load_relaxed(&load_relaxed(&cache->current[slot])->avail));
-    uint64_t freed = load_relaxed(&cache->freed[slot]);
     stats->objects_allocated += issued;
     stats->bytes_allocated += issued * size;
-    stats->objects_freed += freed;
-    stats->bytes_freed += freed * size;
   }
   stats->objects_allocated += load_relaxed(&cache->issued_large);
   stats->bytes_allocated += load_relaxed(&cache->issued_large_bytes);
-  stats->objects_freed += load_relaxed(&cache->freed_large);
-  stats->bytes_freed += load_relaxed(&cache->freed_large_bytes);
 }
 
 static void add_central(struct vgc_stats *stats) {
@@ -39,15 +34,20 @@ static void add_central(struct vgc_stats *stats) {
     stats->objects_swept += central[i].swept_objects;
     stats->bytes_swept += central[i].swept_objects * sizeclass_table[i].size;
     central_unlock(i);
-    /* Freed though it was dead already: one end too many. */
-    uint64_t twice = span_ended_twice(i);
-    stats->objects_freed -= twice;
-    stats->bytes_freed -= twice * sizeclass_table[i].size;
   }
+}
+
+static void add_span(struct span *span, void *arg) {
+  struct vgc_stats *stats = arg;
+  uint64_t issued = 0;
+  for (uint32_t w = 0; w < span->words; w++) issued += bitmap_count(span_issued(span, w));
+  stats->live_objects += issued;
+  stats->live_bytes += issued * span_slot_bytes(span);
 }
 
 static void add_pages(struct vgc_stats *stats) {
   lock_acquire(&heap_lock);
+  span_each(add_span, stats);
   stats->objects_swept += large_swept_objects();
   stats->bytes_swept += large_swept_bytes();
   stats->heap_bytes = pages_taken_bytes();
@@ -55,6 +55,13 @@ static void add_pages(struct vgc_stats *stats) {
   stats->peak_heap_bytes = pages_peak_bytes();
   stats->metadata_bytes += arena_metadata_bytes();
   lock_release(&heap_lock);
+}
+
+/* What is no more, and was not swept, was freed. More may be than was counted: threads go on issuing, and one that a
+ * fork left behind never counts what it had issued. */
+static uint64_t freed(uint64_t *allocated, uint64_t swept, uint64_t live) {
+  if (*allocated < live + swept) *allocated = live + swept;
+  return *allocated - swept - live;
 }
 
 void stats_fill(struct vgc_stats *stats) {
@@ -74,8 +81,8 @@ void stats_fill(struct vgc_stats *stats) {
   add_central(stats);
   stats->metadata_bytes += totals.mark_stack_bytes + thread_table_bytes() + roots_bytes();
   add_pages(stats);
-  stats->live_objects = stats->objects_allocated - stats->objects_freed - stats->objects_swept;
-  stats->live_bytes = stats->bytes_allocated - stats->bytes_freed - stats->bytes_swept;
+  stats->objects_freed = freed(&stats->objects_allocated, stats->objects_swept, stats->live_objects);
+  stats->bytes_freed = freed(&stats->bytes_allocated, stats->bytes_swept, stats->live_bytes);
   stats->marked_bytes = pace_marked();
   stats->trigger_bytes = pace_goal();
   stats->arenas = load_relaxed(&arenas_count);

@@ -21,7 +21,6 @@ uint32_t sweep_span(struct span *span) {
     poison(span, w, dead);
     count += bitmap_count(dead);
   }
-  span->zeroed = false;
   return count;
 }
 

@@ -19,7 +19,7 @@ static unsigned lost;
 
 static void find(struct span *span, void *arg) {
   const struct cache *cache = arg;
-  if (span_state(span) == SPAN_CURRENT && load_relaxed(&cache->current[span->cache_index]) != span) lost++;
+  if (span_state(span) == SPAN_CURRENT && load_relaxed(&cache->current[span_index(span)]) != span) lost++;
 }
 
 static void no_span_is_lost(void **state) {

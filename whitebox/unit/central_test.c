@@ -82,7 +82,7 @@ static void a_returned_span_that_was_taken_meanwhile_is_passed_on(void **state) 
   vgc_free((void *)span->base);
   store_relaxed(&span->owner, cache_current);
   store_relaxed(&span->state, SPAN_FULL);
-  span_list_push(&cache_current->full[span->cache_index], span);
+  span_list_push(&cache_current->full[span_index(span)], span);
   assert_null(load_relaxed(&cache_current->returned));
   assert_null(taken());
   assert_ptr_equal(load_relaxed(&cache_current->returned), span);

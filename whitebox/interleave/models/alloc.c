@@ -67,7 +67,7 @@ void disown(void) { interleave_assert(vgc_thread_detach() == 0); }
 
 void disown_span(struct span *span) {
   struct span_list *list = span_state(span) == SPAN_FULL ? cache_current->full : cache_current->usable;
-  span_list_remove(&list[span->cache_index], span);
+  span_list_remove(&list[span_index(span)], span);
   central_give(span);
 }
 

@@ -117,7 +117,7 @@ static void free_0_and_1_take_0(void) {
 }
 static void park(void) {
   struct span *span = span_of((uintptr_t)object[2]);
-  cache_count(&cache_current->issued[span->cache_index], -(uint64_t)1);
+  cache_count(&cache_current->issued[span_index(span)], -(uint64_t)1);
   span_park(span);
 }
 

@@ -144,7 +144,7 @@ static void cycle_and_free(void) {
   together(2, parts);
   expect_statistics();
 }
-INTERLEAVE_MODEL(cycle_and_free, .setup = cycle_start, .run = cycle_and_free, .learn = 200,
+INTERLEAVE_MODEL(cycle_and_free, .setup = cycle_start, .run = cycle_and_free, .learn = 1000,
                  .title = "a thread that is stopped inside a free ends its object once, and it counts once");
 
 static void frees_others(void) {
