@@ -79,12 +79,12 @@ static ALWAYS_INLINE struct arena *arena_of(uintptr_t address) {
   return NULL;
 }
 
-/* The descriptor for an address in the first arena, be it none's; NULL for others. */
-static ALWAYS_INLINE struct span *arena_descriptor_first(uintptr_t address) {
+/* Whether the first arena holds the address, and at which offset. */
+static ALWAYS_INLINE bool arena_first_holds(uintptr_t address, uintptr_t *offset) {
   /* Acquire: reserve's release, after the rest of the entry. */
   size_t bytes = load_acquire(&arenas[0].bytes);
-  uintptr_t offset = address - load_relaxed(&arenas[0].base);
-  return LIKELY(offset < bytes) ? arena_descriptor_at(&arenas[0], offset) : NULL;
+  *offset = address - load_relaxed(&arenas[0].base);
+  return *offset < bytes;
 }
 
 /* The span that covers the address, or NULL. */

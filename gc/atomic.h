@@ -35,8 +35,9 @@
   atomic_compare_exchange_weak_explicit(p, expected, v, memory_order_acq_rel, memory_order_relaxed)
 
 /* Relaxed, of a word that is not declared atomic. */
-#define load_loose(p)     __atomic_load_n(p, __ATOMIC_RELAXED)
-#define store_loose(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define load_loose(p)        __atomic_load_n(p, __ATOMIC_RELAXED)
+#define store_loose(p, v)    __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define fetch_or_loose(p, v) __atomic_fetch_or(p, v, __ATOMIC_RELAXED)
 
 /* Order as seen by a signal handler on the same thread: the compiler may not move memory accesses across. No
  * instruction. A thread is suspended by a signal, so this orders what its owner writes against what the collector sees

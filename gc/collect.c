@@ -168,7 +168,10 @@ bool collect_now(enum collect_reason reason) {
   while (!error && !attempt(&cycle))
     if (!roots_list_modules()) error = ENOMEM;
   if (cycle.refused) error = EBUSY;
-  if (cycle.done) tell(&cycle);
+  if (cycle.done) {
+    tell(&cycle);
+    mark_hire();
+  }
   inside--;
   if (error) errno = error;
   return !error;

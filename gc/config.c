@@ -44,7 +44,7 @@ static const struct knob knobs[] = {
     KNOB(growth_percent, "VGC_GROWTH_PERCENT", 1, 10000, 100, 0, "heap growth between collections, percent of live"),
     KNOB(check_level, "VGC_CHECK_LEVEL", 0, 3, 1, 0,
          "0 none, 1 cheap, 2 each operation, 3 heap walk and second marker"),
-    KNOB(mark_workers, "VGC_MARK_WORKERS", 1, 1, 1, 0, "threads that mark"),
+    KNOB(mark_workers, "VGC_MARK_WORKERS", 1, 64, 0, 0, "threads that mark; default: as many as processors, at most 8"),
     KNOB(suspend_signal, "VGC_SUSPEND_SIGNAL", 1, 64, SIGPWR, 0, "signal that suspends threads"),
     KNOB(collect_every, "VGC_COLLECT_EVERY", 0, UINT32_MAX, 0, 0, "collect at every Nth allocation (0: off)"),
     KNOB(log, "VGC_LOG", 0, 1, 0, 0, "one line on standard error for each cycle"),
@@ -135,6 +135,7 @@ int config_load(const struct vgc_config *given) {
   config.struct_size = sizeof config;
   for (size_t i = 0; i < KNOBS; i++)
     if (load_one(&knobs[i], given)) return -1;
+  if (!config.mark_workers) config.mark_workers = platform_processors() < 8 ? platform_processors() : 8;
   const char *help = getenv("VGC_HELP");
   if (help && strcmp(help, "0")) print_knobs();
   return 0;

@@ -69,12 +69,12 @@ static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
 
 /* vgc_free. What is rare ends in a call, so that nothing need be kept over one. */
 static ALWAYS_INLINE void cache_free(void *ptr) {
-  struct span *span = arena_descriptor_first((uintptr_t)ptr);
-  if (UNLIKELY(!span)) {
+  uintptr_t offset;
+  if (UNLIKELY(!arena_first_holds((uintptr_t)ptr, &offset))) {
     cache_free_elsewhere(ptr);
     return;
   }
-  cache_free_in(span, ptr);
+  cache_free_in(arena_descriptor_at(&arenas[0], offset), ptr);
 }
 
 #endif

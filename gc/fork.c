@@ -10,6 +10,7 @@
 #include "init.h"
 #include "large.h"
 #include "lock.h"
+#include "mark_team.h"
 #include "platform.h"
 #include "point.h"
 #include "roots.h"
@@ -26,10 +27,12 @@ static void prepare(void) {
   roots_lock();
   central_lock_all();
   lock_acquire(&heap_lock);
+  mark_team_before_fork();
   POINT(fork_prepared);
 }
 
-static void release(void) {
+static void release(bool child) {
+  mark_team_after_fork(child);
   lock_release(&heap_lock);
   central_unlock_all();
   roots_unlock();
@@ -60,13 +63,15 @@ static void in_child(void) {
   for (struct cache *cache = cache_all(); cache; cache = cache->next) store_relaxed(&cache->returned, NULL);
   span_forget_notices();
   span_each(adopt, mine);
-  release();
+  release(true);
 }
+
+static void in_parent(void) { release(false); }
 
 /* Before main already: handlers before a fork run last first, so the program's own, which may use the heap, find it
  * unlocked. */
 __attribute__((constructor(101))) void fork_install(void) {
   static bool installed COLLECTOR_DATA;
   if (installed) return;
-  installed = !pthread_atfork(prepare, release, in_child);
+  installed = !pthread_atfork(prepare, in_parent, in_child);
 }

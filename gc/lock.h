@@ -2,7 +2,8 @@
  * index); check level 2 checks it. Built on pthread_mutex so that sanitizers see the edges and, under ThreadSanitizer,
  * a thread that waits still answers a stop.
  *
- * No lock is ever taken with the world stopped: collect.c takes all that a cycle needs before the stop. The loader's
+ * With the world stopped no lock is taken but LOCK_MARK, which no mutator takes: collect.c takes all that a cycle needs
+ * before the stop. The loader's
  * own lock ranks before all of these (collect.c). */
 #ifndef VGC_LOCK_H
 #define VGC_LOCK_H
@@ -18,6 +19,7 @@ enum lock_rank {
   LOCK_ROOTS,    /* added roots, layouts */
   LOCK_CENTRAL,  /* one for each size class; lock.index orders them */
   LOCK_PAGES,    /* page runs, descriptors, arenas */
+  LOCK_MARK,     /* what markers share */
 };
 
 struct lock {

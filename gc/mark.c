@@ -4,6 +4,8 @@
 #include "cache.h"
 #include "config.h"
 #include "layout.h"
+#include "mark_team.h"
+#include "pace.h"
 #include "platform.h"
 #include "point.h"
 #include "roots.h"
@@ -14,12 +16,6 @@
  * other markers. */
 #define PIECE_BYTES 4096u
 #define QUEUE       16u /* prefetches in flight; a power of two */
-
-/* A range still to scan; layout 0: conservatively. Pieces of typed arrays begin at an element. */
-struct range {
-  uintptr_t low, high;
-  const struct layout *layout;
-};
 
 /* An address whose span's line is on its way. */
 struct candidate {
@@ -36,69 +32,87 @@ struct view {
   uint32_t first_shift;
 };
 
-/* How far marking is. Loops work on copies of this and of the view, which stay in registers: what they write into heap
+/* How far a marker is. Loops work on copies of this and of the view, which stay in registers: what they write into heap
  * and stack might be these words, for all that the compiler knows. */
 struct progress {
-  struct range *stack;
-  size_t depth, capacity;
+  struct mark_range *stack;
+  size_t given, depth, capacity; /* entries from given to depth are to be scanned */
   uint64_t objects;
   size_t bytes;
-  unsigned candidates_next, ranges_next;
+  unsigned candidates_next, candidates; /* where the next goes; how many there are */
+  unsigned ranges_next, ranges;
 };
 
-/* The collecting thread, world stopped. */
-static struct marker {
-  struct view view;
+/* Its own thread; the collecting thread before mark_team_open and after mark_team_close. */
+struct marker {
   struct progress progress;
   size_t bytes_reserved; /* of the stack */
   bool overflowed;
-  uint32_t rescans;
   struct candidate candidates[QUEUE];
-  struct range ranges[QUEUE]; /* popped; their first line is on its way (Cher, Hosking, Vitek 2004) */
-} marker COLLECTOR_DATA;
+  struct mark_range ranges[QUEUE]; /* popped; their first line is on its way (Cher, Hosking, Vitek 2004) */
+} __attribute__((aligned(PLATFORM_FALSE_SHARING)));
 
-static int stack_reserve(size_t entries) {
-  struct progress *progress = &marker.progress;
-  size_t bytes = (entries * sizeof(struct range) + 4095) / 4096 * 4096;
-  struct range *stack = platform_reserve(bytes, 4096);
+static struct marker markers[MARK_TEAM_MAX] COLLECTOR_DATA;
+/* The collecting thread, world stopped; helpers read it while marking goes on. */
+static struct view view COLLECTOR_DATA;
+static bool together COLLECTOR_DATA; /* helpers take part */
+static uint32_t rescans COLLECTOR_DATA;
+
+#define COLLECTOR (&markers[0])
+
+static int stack_reserve(struct marker *marker, size_t entries) {
+  struct progress *progress = &marker->progress;
+  size_t bytes = (entries * sizeof(struct mark_range) + 4095) / 4096 * 4096;
+  struct mark_range *stack = platform_reserve(bytes, 4096);
   if (!stack) return -1;
   if (progress->stack) {
     __builtin_memcpy(stack, progress->stack, progress->depth * sizeof *stack);
-    platform_release(progress->stack, marker.bytes_reserved);
+    platform_release(progress->stack, marker->bytes_reserved);
   }
   progress->stack = stack;
   progress->capacity = entries;
-  marker.bytes_reserved = bytes;
+  marker->bytes_reserved = bytes;
   return 0;
 }
 
-int mark_initialize(void) {
+static int first_stack(struct marker *marker) {
   size_t entries = config.mark_stack < config.mark_stack_max ? config.mark_stack : config.mark_stack_max;
-  return stack_reserve(entries);
+  return stack_reserve(marker, entries);
 }
+
+int mark_initialize(void) { return first_stack(COLLECTOR); }
 
 void mark_shutdown(void) {
-  if (marker.progress.stack) platform_release(marker.progress.stack, marker.bytes_reserved);
-  marker = (struct marker){0};
+  mark_team_stop();
+  for (unsigned i = 0; i < MARK_TEAM_MAX; i++) {
+    if (markers[i].progress.stack) platform_release(markers[i].progress.stack, markers[i].bytes_reserved);
+    markers[i] = (struct marker){0};
+  }
 }
 
-static COLD void note_overflow(uintptr_t address) {
+static COLD void note_overflow(struct marker *marker, uintptr_t address) {
   struct span *span = span_of(address);
-  if (span) span->overflowed = 1;
-  marker.overflowed = true;
+  if (span) store_loose(&span->overflowed, 1); /* loose: several markers may, and all alike */
+  marker->overflowed = true;
 }
 
 /* Makes room, or notes the span of what there is no room for. */
-static COLD struct progress stack_full(struct progress progress, uintptr_t address) {
-  marker.progress = progress;
+static COLD struct progress stack_full(struct marker *marker, struct progress progress, uintptr_t address) {
+  if (progress.given) {
+    progress.depth -= progress.given;
+    __builtin_memmove(progress.stack, progress.stack + progress.given, progress.depth * sizeof *progress.stack);
+    progress.given = 0;
+    return progress;
+  }
+  marker->progress = progress;
   size_t wish = progress.capacity * 2 < config.mark_stack_max ? progress.capacity * 2 : config.mark_stack_max;
-  if (wish <= progress.capacity || stack_reserve(wish)) note_overflow(address);
-  return marker.progress;
+  if (wish <= progress.capacity || stack_reserve(marker, wish)) note_overflow(marker, address);
+  return marker->progress;
 }
 
-static ALWAYS_INLINE void push(struct progress *progress, struct range range) {
+static ALWAYS_INLINE void push(struct marker *marker, struct progress *progress, struct mark_range range) {
   if (UNLIKELY(progress->depth == progress->capacity)) {
-    *progress = stack_full(*progress, range.low);
+    *progress = stack_full(marker, *progress, range.low);
     if (progress->depth == progress->capacity) return;
   }
   progress->stack[progress->depth++] = range;
@@ -111,10 +125,10 @@ static ALWAYS_INLINE void push(struct progress *progress, struct range range) {
 NO_SANITIZE static vgc_layout_id layout_id_at(uintptr_t word) { return (vgc_layout_id) * (const uintptr_t *)word; }
 
 /* What of a marked object is to be scanned. */
-static ALWAYS_INLINE struct range object_range(const struct span *span, uint32_t slot) {
+static ALWAYS_INLINE struct mark_range object_range(const struct span *span, uint32_t slot) {
   size_t size = span->size ? span->size : (size_t)span->pages * config.page_bytes;
   uintptr_t low = span->base + slot * size;
-  struct range range = {low, low + (size & ~(sizeof(uintptr_t) - 1)), NULL};
+  struct mark_range range = {low, low + (size & ~(sizeof(uintptr_t) - 1)), NULL};
   if (span->kind == KIND_TYPED) {
     range.high -= sizeof(uintptr_t);
     range.layout = layout_of(layout_id_at(range.high));
@@ -122,53 +136,59 @@ static ALWAYS_INLINE struct range object_range(const struct span *span, uint32_t
   return range;
 }
 
+/* Sets the bit, which was seen clear. False: another marker has. Relaxed: a mark publishes nothing; who sweeps has it
+ * from mark_team_close. */
+static ALWAYS_INLINE bool set_mark(uint64_t *mark, uint64_t before, uint64_t bit, bool shared) {
+  if (shared) return !(fetch_or_loose(mark, bit) & bit);
+  *mark = before | bit;
+  return true;
+}
+
 /* Marks the object that the address points into, if there is one that is not marked yet. */
-static ALWAYS_INLINE void mark_candidate(struct progress *progress, struct candidate candidate) {
+static ALWAYS_INLINE void mark_candidate(struct marker *marker, struct progress *progress, struct candidate candidate,
+                                         bool shared) {
   struct span *span = candidate.span;
   uint32_t slot = span_slot(span, candidate.address);
   if (UNLIKELY(slot >= span->slots)) return;
   uint64_t bit = UINT64_C(1) << slot % 64;
   struct span_bits *bits = &span->bits[slot / 64];
-  uint64_t mark = bits->mark;
+  uint64_t mark = load_loose(&bits->mark);
   if ((mark | load_relaxed(&bits->free)) & bit) return;
-  bits->mark = mark | bit;
+  if (!set_mark(&bits->mark, mark, bit, shared)) return;
   progress->objects++;
   progress->bytes += span->size ? span->size : (size_t)span->pages * config.page_bytes;
-  if (span->kind != KIND_NOSCAN) push(progress, object_range(span, slot));
+  if (span->kind != KIND_NOSCAN) push(marker, progress, object_range(span, slot));
 }
 
 /* Relaxed: whoever made the span held the pages lock, which the collector holds. */
-static ALWAYS_INLINE struct span *find_span(const struct view *view, uintptr_t address) {
-  uintptr_t offset = address - view->first_low;
-  if (UNLIKELY(offset >= view->first_bytes)) return span_of(address);
-  uint32_t line = load_relaxed(&view->first_map[offset >> view->first_shift]);
-  return line ? (struct span *)(void *)(view->first_descriptors + (size_t)line * PLATFORM_CACHE_LINE) : NULL;
+static ALWAYS_INLINE struct span *find_span(const struct view *in, uintptr_t address) {
+  uintptr_t offset = address - in->first_low;
+  if (UNLIKELY(offset >= in->first_bytes)) return span_of(address);
+  uint32_t line = load_relaxed(&in->first_map[offset >> in->first_shift]);
+  return line ? (struct span *)(void *)(in->first_descriptors + (size_t)line * PLATFORM_CACHE_LINE) : NULL;
 }
 
 /* A word that may be a pointer. */
-static ALWAYS_INLINE void consider(const struct view *view, struct progress *progress, uintptr_t word) {
-  if (LIKELY(word - view->low >= view->bytes)) return;
-  struct span *span = find_span(view, word);
+static ALWAYS_INLINE void consider(const struct view *in, struct marker *marker, struct progress *progress,
+                                   uintptr_t word, bool shared) {
+  if (LIKELY(word - in->low >= in->bytes)) return;
+  struct span *span = find_span(in, word);
   if (UNLIKELY(!span)) return;
   __builtin_prefetch(&span->base);
-  struct candidate *place = &marker.candidates[progress->candidates_next++ % QUEUE];
+  struct candidate *place = &marker->candidates[progress->candidates_next++ % QUEUE];
   struct candidate before = *place;
   *place = (struct candidate){word, span};
-  if (LIKELY(before.span != NULL)) mark_candidate(progress, before);
+  if (LIKELY(progress->candidates == QUEUE))
+    mark_candidate(marker, progress, before, shared);
+  else
+    progress->candidates++;
 }
 
-/* Marks what is left of the candidates. False: there was nothing. */
-static bool flush_candidates(struct progress *progress) {
-  bool any = false;
-  for (unsigned i = 0; i < QUEUE; i++) {
-    struct candidate *place = &marker.candidates[progress->candidates_next++ % QUEUE];
-    struct candidate candidate = *place;
-    place->span = NULL;
-    if (!candidate.span) continue;
-    mark_candidate(progress, candidate);
-    any = true;
-  }
-  return any;
+/* Marks what is left of the candidates. */
+static ALWAYS_INLINE void flush_candidates(struct marker *marker, struct progress *progress, bool shared) {
+  for (; progress->candidates; progress->candidates--)
+    mark_candidate(marker, progress, marker->candidates[(progress->candidates_next - progress->candidates) % QUEUE],
+                   shared);
 }
 
 /* ---- Scanning ---- */
@@ -176,21 +196,24 @@ static bool flush_candidates(struct progress *progress) {
 /* A word that its thread may have been about to write, or that AddressSanitizer holds poisoned. */
 NO_SANITIZE static uintptr_t word_at(uintptr_t address) { return *(const uintptr_t *)address; }
 
-static ALWAYS_INLINE void scan_typed(const struct view *view, struct progress *progress, struct range range) {
+static ALWAYS_INLINE void scan_typed(const struct view *in, struct marker *marker, struct progress *progress,
+                                     struct mark_range range, bool shared) {
   const struct layout *layout = range.layout;
   size_t element = layout->words * sizeof(uintptr_t);
   for (uintptr_t low = range.low; low + element <= range.high; low += element)
     for (size_t word = 0; word < layout->words; word += 64)
       for (uint64_t bits = layout->bits[word / 64]; bits; bits &= bits - 1)
-        consider(view, progress, word_at(low + (word + bitmap_first(bits)) * sizeof(uintptr_t)));
+        consider(in, marker, progress, word_at(low + (word + bitmap_first(bits)) * sizeof(uintptr_t)), shared);
 }
 
-static ALWAYS_INLINE void scan_piece(const struct view *view, struct progress *progress, struct range range) {
+static ALWAYS_INLINE void scan_piece(const struct view *in, struct marker *marker, struct progress *progress,
+                                     struct mark_range range, bool shared) {
   if (UNLIKELY(range.layout != NULL)) {
-    scan_typed(view, progress, range);
+    scan_typed(in, marker, progress, range, shared);
     return;
   }
-  for (uintptr_t at = range.low; at < range.high; at += sizeof(uintptr_t)) consider(view, progress, word_at(at));
+  for (uintptr_t at = range.low; at < range.high; at += sizeof(uintptr_t))
+    consider(in, marker, progress, word_at(at), shared);
 }
 
 static size_t piece_bytes(const struct layout *layout) {
@@ -199,45 +222,88 @@ static size_t piece_bytes(const struct layout *layout) {
 }
 
 /* Scans the range, or its first piece, putting the rest back. */
-static ALWAYS_INLINE void scan_range(const struct view *view, struct progress *progress, struct range range) {
+static ALWAYS_INLINE void scan_range(const struct view *in, struct marker *marker, struct progress *progress,
+                                     struct mark_range range, bool shared) {
   if (UNLIKELY(range.high - range.low > PIECE_BYTES)) {
     size_t piece = piece_bytes(range.layout);
     if (range.high - range.low > piece) {
-      push(progress, (struct range){range.low + piece, range.high, range.layout});
+      push(marker, progress, (struct mark_range){range.low + piece, range.high, range.layout});
       range.high = range.low + piece;
     }
   }
-  scan_piece(view, progress, range);
+  scan_piece(in, marker, progress, range, shared);
 }
 
-/* Puts the range where its first line can arrive; gives one that has been there for a while, or none. */
-static ALWAYS_INLINE struct range exchange_range(struct progress *progress, struct range range) {
-  __builtin_prefetch((const void *)range.low);
-  struct range *place = &marker.ranges[progress->ranges_next++ % QUEUE];
-  struct range before = *place;
-  *place = range;
-  return before;
+/* The next range to scan: one whose first line has had time to arrive, if there are others meanwhile. False: none. */
+static ALWAYS_INLINE bool next_range(struct marker *marker, struct progress *progress, struct mark_range *next) {
+  while (LIKELY(progress->depth > progress->given)) {
+    struct mark_range range = progress->stack[--progress->depth];
+    __builtin_prefetch((const void *)range.low);
+    struct mark_range *place = &marker->ranges[progress->ranges_next++ % QUEUE];
+    *next = *place;
+    *place = range;
+    if (LIKELY(progress->ranges == QUEUE)) return true;
+    progress->ranges++;
+  }
+  if (!progress->ranges) return false;
+  *next = marker->ranges[(progress->ranges_next - progress->ranges--) % QUEUE];
+  return true;
 }
 
-/* Empties the queues and the stack. */
-static void drain(void) {
-  const struct view view = marker.view;
-  struct progress progress = marker.progress;
-  unsigned idle = 0;
+/* The older half of what the stack holds, to who waits for it. */
+static NOINLINE size_t give(const struct progress *progress) {
+  return mark_team_give(progress->stack + progress->given, (progress->depth - progress->given) / 2);
+}
+
+/* Scans what is on the stack, and what comes of it. */
+static ALWAYS_INLINE void drain_as(struct marker *marker, bool shared) {
+  const struct view in = view;
+  struct progress progress = marker->progress;
+  struct mark_range range;
   do {
-    while (progress.depth || idle < QUEUE) {
-      struct range next = {0};
-      idle++;
-      if (LIKELY(progress.depth)) {
-        next = progress.stack[--progress.depth];
-        idle = 0;
-      }
-      struct range range = exchange_range(&progress, next);
-      if (LIKELY(range.low)) scan_range(&view, &progress, range);
+    while (next_range(marker, &progress, &range)) {
+      scan_range(&in, marker, &progress, range, shared);
+      if (shared && UNLIKELY(mark_team_hungry()) && progress.depth - progress.given > 1)
+        progress.given += give(&progress);
     }
-    idle = 0;
-  } while (flush_candidates(&progress));
-  marker.progress = progress;
+    flush_candidates(marker, &progress, shared);
+  } while (progress.depth > progress.given);
+  progress.given = progress.depth = 0;
+  marker->progress = progress;
+}
+
+static NOINLINE void drain_alone(struct marker *marker) { drain_as(marker, false); }
+static NOINLINE void drain_shared(struct marker *marker) { drain_as(marker, true); }
+
+static void drain(struct marker *marker) {
+  if (together)
+    drain_shared(marker);
+  else
+    drain_alone(marker);
+}
+
+/* Until nobody has anything left. */
+static void drain_all(struct marker *marker) {
+  struct progress *progress = &marker->progress;
+  do {
+    drain_shared(marker);
+    progress->depth = mark_team_take(progress->stack, progress->capacity);
+  } while (progress->depth);
+}
+
+static void begin(struct marker *marker) {
+  struct progress *progress = &marker->progress;
+  progress->given = progress->depth = progress->candidates = progress->ranges = 0;
+  progress->objects = progress->bytes = 0;
+  marker->overflowed = false;
+}
+
+/* Body of a helper. */
+static void help(unsigned number) {
+  struct marker *marker = &markers[number];
+  if (!marker->progress.stack && first_stack(marker)) return;
+  begin(marker);
+  drain_all(marker);
 }
 
 /* ---- Roots ---- */
@@ -249,18 +315,25 @@ static void pin(uintptr_t word, const struct thread *thread) {
   if (span && thread->cache && load_relaxed(&span->owner) == thread->cache) span->pinned = 1;
 }
 
+static void mark_roots(uintptr_t low, uintptr_t high, const struct thread *thread) {
+  const struct view in = view;
+  struct progress progress = COLLECTOR->progress;
+  for (uintptr_t at = low; at < high; at += sizeof(uintptr_t)) {
+    uintptr_t word = word_at(at);
+    if (LIKELY(word - in.low >= in.bytes)) continue;
+    if (thread) pin(word, thread);
+    consider(&in, COLLECTOR, &progress, word, together);
+  }
+  COLLECTOR->progress = progress;
+}
+
 static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread) {
   (void)context;
-  const struct view view = marker.view;
-  struct progress progress = marker.progress;
-  for (uintptr_t at = (uintptr_t)low; at < (uintptr_t)high; at += sizeof(uintptr_t)) {
-    uintptr_t word = word_at(at);
-    if (LIKELY(word - view.low >= view.bytes)) continue;
-    if (thread) pin(word, thread);
-    consider(&view, &progress, word);
+  for (uintptr_t at = (uintptr_t)low, end; at < (uintptr_t)high; at = end) {
+    end = (uintptr_t)high - at > PIECE_BYTES ? at + PIECE_BYTES : (uintptr_t)high;
+    mark_roots(at, end, thread);
+    if (COLLECTOR->progress.depth) drain(COLLECTOR);
   }
-  marker.progress = progress;
-  drain();
 }
 
 static void mark_uncollectable(struct span *span, void *arg) {
@@ -268,8 +341,9 @@ static void mark_uncollectable(struct span *span, void *arg) {
   if (span->kind != KIND_UNCOLLECTABLE) return;
   for (uint32_t w = 0; w < span->words; w++)
     for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1)
-      consider(&marker.view, &marker.progress, span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size);
-  drain();
+      consider(&view, COLLECTOR, &COLLECTOR->progress,
+               span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size, together);
+  drain(COLLECTOR);
 }
 
 /* ---- Overflow ---- */
@@ -284,21 +358,21 @@ static void rescan_span(struct span *span, void *arg) {
   span->overflowed = 0;
   for (uint32_t w = 0; w < span->words; w++)
     for (uint64_t marked = span->bits[w].mark & ~available_in(span, w); marked; marked &= marked - 1) {
-      struct range range = object_range(span, w * 64 + bitmap_first(marked));
+      struct mark_range range = object_range(span, w * 64 + bitmap_first(marked));
       /* In pieces and drained between them, so that a second overflow leaves less to do. */
-      for (struct range piece = range; piece.low < range.high; piece.low = piece.high) {
+      for (struct mark_range piece = range; piece.low < range.high; piece.low = piece.high) {
         size_t step = range.layout ? range.layout->words * sizeof(uintptr_t) : PIECE_BYTES / 16;
         piece.high = range.high - piece.low > step ? piece.low + step : range.high;
-        scan_piece(&marker.view, &marker.progress, piece);
-        drain();
+        scan_piece(&view, COLLECTOR, &COLLECTOR->progress, piece, false);
+        drain_alone(COLLECTOR);
       }
     }
 }
 
 static void rescan(void) {
-  while (marker.overflowed) {
-    marker.overflowed = false;
-    marker.rescans++;
+  while (COLLECTOR->overflowed) {
+    COLLECTOR->overflowed = false;
+    rescans++;
     span_each(rescan_span, NULL);
   }
 }
@@ -311,13 +385,13 @@ static void bound_heap(void) {
     if (end > high) high = end;
   }
   const struct arena *first = &arenas[0];
-  marker.view = (struct view){.low = low,
-                              .bytes = high > low ? high - low : 0,
-                              .first_low = load_relaxed(&first->base),
-                              .first_bytes = first->used_pages << first->page_shift,
-                              .first_map = first->map,
-                              .first_descriptors = first->descriptors,
-                              .first_shift = first->page_shift};
+  view = (struct view){.low = low,
+                       .bytes = high > low ? high - low : 0,
+                       .first_low = load_relaxed(&first->base),
+                       .first_bytes = first->used_pages << first->page_shift,
+                       .first_map = first->map,
+                       .first_descriptors = first->descriptors,
+                       .first_shift = first->page_shift};
 }
 
 /* ---- Slots that are still to be issued ---- */
@@ -335,25 +409,53 @@ static void unmark_available(struct span *span, void *arg) {
   if (word != SPAN_NO_WORD) span->bits[word].mark &= ~load_relaxed(&span->avail);
 }
 
-size_t mark_all(void) {
-  bound_heap();
-  marker.progress.candidates_next = marker.progress.ranges_next = 0;
-  for (unsigned i = 0; i < QUEUE; i++) {
-    marker.candidates[i] = (struct candidate){0};
-    marker.ranges[i] = (struct range){0};
-  }
-  marker.progress.objects = 0;
-  marker.progress.bytes = 0;
-  marker.rescans = 0;
-  span_each(mark_available, NULL);
+static void mark_from_roots(void) {
   span_each(mark_uncollectable, NULL);
   roots_scan(mark_root_range, NULL);
+  drain(COLLECTOR);
   POINT(mark_after_roots);
-  rescan();
-  span_each(unmark_available, NULL);
-  return marker.progress.bytes;
 }
 
-uint64_t mark_objects(void) { return marker.progress.objects; }
-uint32_t mark_overflows(void) { return marker.rescans; }
-size_t mark_stack_bytes(void) { return marker.bytes_reserved; }
+/* What helpers have found is added to what the collector has. */
+static void add_helpers(void) {
+  for (unsigned i = 1; i <= mark_team_helpers(); i++) {
+    COLLECTOR->progress.objects += markers[i].progress.objects;
+    COLLECTOR->progress.bytes += markers[i].progress.bytes;
+    COLLECTOR->overflowed |= markers[i].overflowed;
+    begin(&markers[i]);
+  }
+}
+
+/* A small heap is marked before a helper has woken up. */
+static bool worth_helpers(void) { return pace_marked() >= config.minimum_heap; }
+
+size_t mark_all(void) {
+  bound_heap();
+  begin(COLLECTOR);
+  rescans = 0;
+  together = mark_team_helpers() && worth_helpers();
+  span_each(mark_available, NULL);
+  if (together) mark_team_open(help);
+  mark_from_roots();
+  if (together) {
+    drain_all(COLLECTOR);
+    mark_team_close();
+    add_helpers();
+  }
+  rescan();
+  span_each(unmark_available, NULL);
+  return COLLECTOR->progress.bytes;
+}
+
+void mark_hire(void) {
+  if (config.mark_workers > 1 && worth_helpers()) mark_team_start(config.mark_workers - 1);
+}
+
+uint64_t mark_objects(void) { return COLLECTOR->progress.objects; }
+uint32_t mark_overflows(void) { return rescans; }
+
+size_t mark_stack_bytes(void) {
+  size_t bytes = 0;
+  for (unsigned i = 0; i < MARK_TEAM_MAX; i++) bytes += markers[i].bytes_reserved;
+  return bytes;
+}

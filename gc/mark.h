@@ -1,5 +1,5 @@
 /* Marking: from the roots, depth first, with two prefetch queues: one for a span's line of bits, one for the object.
- * All of it in a stopped world.
+ * All of it in a stopped world, by one marker or several (mark_team.h).
  *
  * The stack grows; when it cannot, the object stays marked, its span is noted, and the heap's noted spans are scanned
  * again until nothing is noted (B09, N26). */
@@ -18,6 +18,9 @@ void mark_shutdown(void);
 
 /* Marks everything reachable from the roots. Bytes of the slots marked. */
 size_t mark_all(void);
+
+/* Starts the helpers that the next cycle may need. No lock of ours held. */
+void mark_hire(void);
 
 /* Objects marked, and rescans after overflow, in the last cycle. */
 uint64_t mark_objects(void);

@@ -92,7 +92,7 @@ _Noreturn void platform_abort(void);
 /* ---- Waiting ---- */
 
 /* Sleeps while *word == value (may wake early). Async-signal-safe. timeout_ns 0: none. For use inside the suspend
- * handler and by the stopping thread only: elsewhere use lock.h, which sanitizers see. */
+ * handler, by the stopping thread and by markers only: elsewhere use lock.h, which sanitizers see. */
 void platform_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns);
 void platform_futex_wake_all(_Atomic uint32_t *word);
 
@@ -132,6 +132,8 @@ bool platform_readable(uintptr_t start, size_t size);
 /* ---- Threads and signals ---- */
 
 int platform_thread_id(void);
+/* Processors that this process may run on; at least 1. */
+unsigned platform_processors(void);
 uintptr_t platform_thread_pointer(void);
 /* Sends the signal to a thread of this process; 0 or an errno value. */
 int platform_thread_signal(int tid, unsigned signal);

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <mqueue.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -343,6 +344,29 @@ VGC_API int pthread_create(pthread_t *restrict thread, const pthread_attr_t *res
   platform_with_registers(create_blocking, &creation);
   return creation.rc;
 }
+
+/* As create_blocking, and for the same reason. */
+static void create_service(void *arg, uintptr_t *registers) {
+  struct creation *creation = arg;
+  struct thread *self = thread_self();
+  bool entered = self && world_blocking_enter(self, registers);
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  creating = true;
+  creation->rc = front.create(creation->thread, NULL, creation->start, creation->arg);
+  creating = false;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (entered) world_blocking_leave(self);
+}
+
+int spawn_service(pthread_t *thread, start_function *start, void *arg) {
+  struct creation creation = {thread, NULL, start, arg, 0};
+  platform_with_registers(create_service, &creation);
+  return creation.rc;
+}
+
+int spawn_service_join(pthread_t thread) { return front.join(thread, NULL); }
 
 /* ---- Results ---- */
 

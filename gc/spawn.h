@@ -3,6 +3,7 @@
 #ifndef VGC_SPAWN_H
 #define VGC_SPAWN_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 struct thread;
@@ -10,6 +11,10 @@ struct thread;
 /* Finds the functions behind ours; any thread, any number of times. A constructor calls it, and so does initialisation:
  * that keeps this file in every program that links the archive, so that its definitions prevail over libc's. */
 void spawn_start(void);
+
+/* Starts a thread of the library's own: no mutator, all signals blocked. 0 or an errno value. No lock of ours held. */
+int spawn_service(pthread_t *, void *(*start)(void *), void *arg);
+int spawn_service_join(pthread_t);
 
 /* After a successful join: the result goes to the joiner and ceases to be a root. 0. */
 int spawn_joined(struct thread *, uint64_t birth, void *value, void **result);

@@ -32,6 +32,7 @@
 #include "world.h"
 
 #include "mark.h"
+#include "mark_team.h"
 #include "pace.h"
 #include "sweep.h"
 

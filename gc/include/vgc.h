@@ -41,7 +41,8 @@ struct vgc_config {
   size_t hard_limit;       /* bytes of heap beyond which allocation fails; default none */
   unsigned growth_percent; /* heap growth over the live bytes between collections; default 100 */
   unsigned check_level;    /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
-  unsigned mark_workers;   /* threads that mark; default 1 */
+  unsigned mark_workers;   /* threads that mark, 1 to 64; default: as many as processors, at most 8. All but one are the
+                              library's own, started when a collection finds more alive than minimum_heap */
   unsigned suspend_signal; /* default SIGPWR */
   unsigned collect_every;  /* stress: collect at every Nth allocation; default 0 (off) */
   unsigned log;            /* 1: one line on stderr for each cycle */

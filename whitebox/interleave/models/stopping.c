@@ -14,6 +14,7 @@ struct vgc_config tiny_config(void) {
   tiny.arena_bytes = 256 * 1024;
   tiny.thread_table = 4;
   tiny.mark_stack = 256;
+  tiny.mark_workers = 1;
   return tiny;
 }
 

@@ -1,0 +1,92 @@
+/* Markers that share what is left to scan. */
+#include "stopping.h"
+
+/* ---- The sharing alone: a tree of numbered items, each to be done once ---- */
+
+enum { ITEMS = 6, ROOM = 4 };
+
+static unsigned done[ITEMS + 1]; /* plain: who gives an item hands over all that came before it */
+
+/* What an item leads to comes onto the stack, as long as nobody waits for it. */
+static void work_off(struct mark_range *stack, size_t depth) {
+  do {
+    while (depth) {
+      uintptr_t item = stack[--depth].low;
+      done[item]++;
+      for (uintptr_t next = 2 * item; next <= 2 * item + 1 && next <= ITEMS; next++)
+        stack[depth++] = (struct mark_range){next, next, NULL};
+      if (depth > 1 && mark_team_hungry() && mark_team_give(stack, 1) == 1) stack[0] = stack[--depth];
+    }
+    depth = mark_team_take(stack, ROOM);
+  } while (depth);
+}
+
+static void helps(unsigned number) {
+  struct mark_range stack[ROOM];
+  interleave_assert(number == 1);
+  work_off(stack, 0);
+}
+
+static void marks(unsigned times) {
+  struct mark_range stack[ROOM] = {{1, 1, NULL}};
+  mark_team_open(helps);
+  work_off(stack, 1);
+  mark_team_close();
+  for (unsigned i = 1; i <= ITEMS; i++) interleave_assert(done[i] == times);
+}
+
+static void team(void) {
+  interleave_meet(1, false);
+  mark_team_start(1);
+  interleave_assert(mark_team_helpers() == 1);
+  interleave_meet(1, true);
+  for (unsigned times = 1; times <= 2; times++) marks(times);
+  interleave_meet(1, false);
+  interleave_explored_all();
+  mark_team_stop();
+  interleave_assert(mark_team_helpers() == 0);
+}
+INTERLEAVE_MODEL(team, .setup = stopping_start, .run = team, .preemptions = 2, .learn = 200,
+                 .title = "a marker and a helper, who may come late: each range is scanned once, then marking is over");
+
+static void team_ends(void) {
+  interleave_meet(1, false);
+  interleave_meet(1, true);
+  mark_team_start(2);
+  mark_team_stop();
+  interleave_meet(1, false);
+}
+INTERLEAVE_MODEL(team_ends, .setup = stopping_start, .run = team_ends, .preemptions = 2, .learn = 200,
+                 .title = "helpers are ended before they have begun to wait");
+
+/* ---- Marks in one word ---- */
+
+/* More than the queue of a marker holds, so that there is something to give. */
+enum { PARENTS = 20 };
+static void **parents[PARENTS];
+
+static void graph_start(void) {
+  struct vgc_config tiny = tiny_config();
+  tiny.minimum_heap = 1;
+  strict_start(&tiny);
+  for (unsigned i = 0; i < PARENTS; i++) {
+    interleave_assert(parents[i] = vgc_malloc(16));
+    interleave_assert(*parents[i] = vgc_malloc(16));
+  }
+  interleave_assert(vgc_collect() == 0);
+}
+
+static void marks_in_one_word(void) {
+  interleave_meet(1, false);
+  mark_team_start(1);
+  interleave_meet(1, true);
+  interleave_assert(vgc_collect() == 0);
+  interleave_meet(1, false);
+  interleave_explored_all();
+  interleave_assert(mark_objects() == 2 * PARENTS);
+  for (unsigned i = 0; i < PARENTS; i++)
+    interleave_assert(vgc_base_of(parents[i]) == parents[i] && vgc_base_of(*parents[i]) == *parents[i]);
+  mark_team_stop();
+}
+INTERLEAVE_MODEL(marks_in_one_word, .setup = graph_start, .run = marks_in_one_word, .preemptions = 2, .learn = 200,
+                 .title = "two markers mark objects of one word: no mark is lost, no object counts twice");

@@ -1,0 +1,170 @@
+/* Helpers of the collector: what several markers find is what one finds, and they come and go with the library. */
+#include <dirent.h>
+#include <semaphore.h>
+
+#include "unit.h"
+
+enum { NODES = 30000, MARKERS = 4 };
+
+struct node {
+  struct node *across, *down[2];
+};
+static void *roots[1];
+
+static void start(struct vgc_config given) {
+  given.mark_workers = MARKERS;
+  given.minimum_heap = 1;
+  unit_start(&given);
+  unit_roots(roots, 1);
+}
+
+/* A tree in the order of allocation, with links across. */
+static struct node **build(void) {
+  static struct node *nodes[NODES]; /* no root: `roots` alone is */
+  uint64_t random = 1;
+  vgc_disable();
+  for (unsigned i = 0; i < NODES; i++) nodes[i] = vgc_malloc(sizeof **nodes);
+  for (unsigned i = 0; i < NODES; i++)
+    *nodes[i] =
+        (struct node){nodes[unit_random(&random) % NODES],
+                      {2 * i + 1 < NODES ? nodes[2 * i + 1] : NULL, 2 * i + 2 < NODES ? nodes[2 * i + 2] : NULL}};
+  roots[0] = nodes[0];
+  vgc_enable();
+  return nodes;
+}
+
+static void expect_all(struct node **nodes) {
+  assert_int_equal(mark_objects(), NODES);
+  assert_int_equal(stats_now().live_objects, NODES);
+  for (unsigned i = 0; i < NODES; i++) assert_true(unit_alive(nodes[i]));
+}
+
+static unsigned threads(void) {
+  unsigned count = 0;
+  DIR *tasks = opendir("/proc/self/task");
+  assert_non_null(tasks);
+  while (readdir(tasks)) count++;
+  closedir(tasks);
+  return count - 2; /* itself and its parent directory */
+}
+
+static sem_t joined;
+static bool stopped;
+
+static void tell(void *unused) {
+  (void)unused;
+  stopped = world_is_stopped();
+  sem_post(&joined);
+}
+
+static void wait_for_helper(void *unused) {
+  (void)unused;
+  while (sem_wait(&joined) != 0) continue;
+}
+
+static void a_helper_takes_part(void **state) {
+  (void)state;
+  sem_init(&joined, 0, 0);
+  start(unit_config(0));
+  struct node **nodes = build();
+  unit_collect();
+  assert_int_equal(mark_team_helpers(), MARKERS - 1);
+  park_arm_call("mark_team_joined", tell, NULL);
+  park_arm_call("mark_after_roots", wait_for_helper, NULL);
+  unit_collect();
+  assert_true(stopped);
+  expect_all(nodes);
+}
+
+/* The second marker compares, and is alone. */
+static void helpers_find_what_one_marker_finds(void **state) {
+  (void)state;
+  struct vgc_config given = unit_config(0);
+  given.check_level = 3;
+  start(given);
+  struct node **nodes = build();
+  for (unsigned cycle = 0; cycle < 10; cycle++) {
+    unit_collect();
+    expect_all(nodes);
+  }
+}
+
+static void stacks_of_helpers_may_overflow(void **state) {
+  (void)state;
+  struct vgc_config given = unit_config(0);
+  given.mark_stack = given.mark_stack_max = 16;
+  start(given);
+  struct node **nodes = build();
+  unsigned rescans = 0;
+  for (unsigned cycle = 0; cycle < 10; cycle++) {
+    unit_collect();
+    expect_all(nodes);
+    rescans += mark_overflows();
+  }
+  assert_true(rescans > 0);
+}
+
+static void a_small_heap_has_no_helpers(void **state) {
+  (void)state;
+  struct vgc_config given = unit_config(0);
+  given.mark_workers = MARKERS;
+  unit_start(&given);
+  unsigned before = threads();
+  void *object = vgc_malloc(64);
+  unit_collect();
+  unit_collect();
+  assert_int_equal(mark_team_helpers(), 0);
+  assert_int_equal(threads(), before);
+  KEEP_ALIVE(object);
+}
+
+static void shutdown_ends_helpers(void **state) {
+  (void)state;
+  unsigned before = threads();
+  for (unsigned round = 0; round < 3; round++) {
+    start(unit_config(0));
+    build();
+    unit_collect();
+    assert_int_equal(threads(), before + MARKERS - 1);
+    assert_int_equal(vgc_shutdown(), 0);
+    assert_int_equal(threads(), before);
+  }
+}
+
+static void collect_in_child(void *nodes) {
+  must(mark_team_helpers() == 0);
+  for (unsigned cycle = 0; cycle < 3; cycle++) {
+    must(vgc_collect() == 0);
+    must(mark_objects() == NODES);
+    must(mark_team_helpers() == MARKERS - 1);
+  }
+  for (unsigned i = 0; i < NODES; i++) must(unit_alive(((struct node **)nodes)[i]));
+}
+
+static void a_forked_child_hires_its_own(void **state) {
+  (void)state;
+  if (UNDER_TSAN) not_applicable("ThreadSanitizer's runtime does not follow a fork of many threads");
+  start(unit_config(0));
+  struct node **nodes = build();
+  unit_collect();
+  struct child_result result;
+  child_run(collect_in_child, nodes, 20, &result);
+  if (result.exit_code != 0) print_error("%s", result.text);
+  assert_int_equal(result.exit_code, 0);
+  unit_collect();
+  expect_all(nodes);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fault_reset, unit_teardown)
+
+UNIT(mark_team) {
+  const struct CMUnitTest tests[] = {
+      TEST(a_helper_takes_part),
+      TEST(helpers_find_what_one_marker_finds),
+      TEST(stacks_of_helpers_may_overflow),
+      TEST(a_small_heap_has_no_helpers),
+      TEST(shutdown_ends_helpers),
+      TEST(a_forked_child_hires_its_own),
+  };
+  return cmocka_run_group_tests_name("mark_team", tests, NULL, NULL);
+}
