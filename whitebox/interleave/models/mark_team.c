@@ -90,3 +90,28 @@ static void marks_in_one_word(void) {
 }
 INTERLEAVE_MODEL(marks_in_one_word, .setup = graph_start, .run = marks_in_one_word, .preemptions = 2, .learn = 200,
                  .title = "two markers mark objects of one word: no mark is lost, no object counts twice");
+
+/* ---- Hiring ---- */
+
+static unsigned helped[3]; /* plain: each helper has a number of its own */
+
+static void counts(unsigned number) {
+  helped[number]++;
+  interleave_assert(mark_team_take(NULL, 0) == 0);
+}
+
+static void hires_one(void) { mark_team_start(1); }
+
+static void hires_two(void) { mark_team_start(2); }
+
+static void hired_by_two(void) {
+  static void (*const parts[])(void) = {hires_one, hires_two};
+  together_bare(2, parts);
+  mark_team_open(counts);
+  interleave_assert(mark_team_take(NULL, 0) == 0);
+  mark_team_close();
+  interleave_assert(helped[1] <= 1 && helped[2] <= 1);
+  mark_team_stop();
+}
+INTERLEAVE_MODEL(hired_by_two, .setup = stopping_start, .run = hired_by_two, .preemptions = 3, .learn = 200,
+                 .title = "two threads that both end a cycle hire: no helper has another's number");
