@@ -2,7 +2,7 @@
  * order in which it came. */
 #include "bench.h"
 
-const char bench_operation[] = "alloc and free in batches of 1000";
+const char bench_operation[] = "alloc and free in batches of 1000" BENCH_KIND;
 const bool bench_in_step = false;
 
 enum { BATCH = 1000, BATCHES = 100, SMALLEST = 16, LARGEST = 512, SIZES = 8192 };
@@ -34,7 +34,7 @@ uint64_t bench_round(struct bench_thread *thread) {
   for (unsigned batch = 0; batch < BATCHES; batch++) {
     unsigned first = (unsigned)(bench_random(thread) % SIZES);
     for (unsigned i = 0; i < BATCH; i++) {
-      objects[i] = bench_alloc(plan.sizes[(first + i) % SIZES]);
+      objects[i] = bench_alloc_kind(plan.sizes[(first + i) % SIZES]);
       *objects[i] = i;
     }
     for (unsigned i = 0; i < BATCH; i++) bench_free(objects[plan.order[i]]);

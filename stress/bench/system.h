@@ -6,7 +6,11 @@
  *   bench_free(pointer)       nothing where the collector alone reclaims
  *   bench_collect()           a full collection; only of collectors
  *
- * vgc and libgc give zeroed memory from bench_alloc, malloc does not: that is what a program gets from each. */
+ * vgc and libgc give zeroed memory from bench_alloc, malloc does not: that is what a program gets from each.
+ * BENCH_MIMALLOC_ZERO is malloc with the same promise.
+ *
+ *   bench_alloc_kind(size)    the first, or with BENCH_NOSCAN the second: NAME_noscan is NAME.c once more
+ *   BENCH_KIND                says which, as a string to append */
 #ifndef BENCH_SYSTEM_H
 #define BENCH_SYSTEM_H
 
@@ -40,10 +44,14 @@
 #define bench_collect() GC_gcollect()
 #define bench_start()   GC_INIT()
 
-#elif defined(BENCH_MIMALLOC)
+#elif defined(BENCH_MIMALLOC) || defined(BENCH_MIMALLOC_ZERO)
 
 #include <mimalloc.h>
-#define bench_alloc(size)        mi_malloc(size)
+#if defined(BENCH_MIMALLOC_ZERO)
+#define bench_alloc(size) mi_zalloc(size)
+#else
+#define bench_alloc(size) mi_malloc(size)
+#endif
 #define bench_alloc_noscan(size) mi_malloc(size)
 #define bench_free(pointer)      mi_free(pointer)
 #define bench_start()            ((void)0)
@@ -62,5 +70,13 @@
 
 #else
 #error "no system chosen: define one of the BENCH_* macros above"
+#endif
+
+#if defined(BENCH_NOSCAN)
+#define bench_alloc_kind(size) bench_alloc_noscan(size)
+#define BENCH_KIND             " without pointers"
+#else
+#define bench_alloc_kind(size) bench_alloc(size)
+#define BENCH_KIND             ""
 #endif
 #endif
