@@ -9,18 +9,21 @@
 #include <time.h>
 
 static const char usage[] =
-    "usage: %s [--threads N] [--seconds S | --repeat N]\n"
+    "usage: %s [--threads N] [--seconds S | --repeat N] [--size N]\n"
     "\n"
     "Runs the benchmark on N threads (default 1) for S seconds (default 1) or N rounds, after one round that does not\n"
-    "count, and prints the result as one line of JSON. ci/bench compares the systems.\n";
+    "count, and prints the result as one line of JSON. --size makes the programs larger or smaller that have a size;\n"
+    "the head of each source says what it counts. ci/bench compares the systems.\n";
 
 static unsigned threads = 1;
 static double seconds = 1;
 static uint64_t repeat; /* rounds; 0: by time */
+static uint64_t size;   /* 0: the program's own */
 
+static struct bench_thread states[BENCH_THREADS_MAX];
 static pthread_barrier_t barrier;
 static atomic_bool stop; /* set by thread 0, before a barrier where the rounds are in step */
-static struct timespec started;
+static uint64_t started;
 static double cpu_before; /* processor time when the round that does not count was done */
 
 void bench_barrier(void) { pthread_barrier_wait(&barrier); }
@@ -34,11 +37,28 @@ uint64_t bench_random(struct bench_thread *thread) {
   return x * 0x2545f4914f6cdd1d;
 }
 
-static double elapsed(void) {
+uint64_t bench_size_or(uint64_t usual) { return size ? size : usual; }
+
+static uint64_t nanoseconds(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)(now.tv_sec - started.tv_sec) + 1e-9 * (double)(now.tv_nsec - started.tv_nsec);
+  clock_gettime(clock, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
+
+uint64_t bench_now(void) { return nanoseconds(CLOCK_MONOTONIC); }
+
+void bench_pause(struct bench_thread *thread, uint64_t took) {
+  if (thread->pause_count == thread->pause_room) {
+    thread->pause_room = thread->pause_room ? 2 * thread->pause_room : 1024;
+    thread->pauses = realloc(thread->pauses, thread->pause_room * sizeof *thread->pauses);
+    if (!thread->pauses) abort();
+  }
+  thread->pauses[thread->pause_count++] = took;
+}
+
+static double elapsed(void) { return 1e-9 * (double)(bench_now() - started); }
+
+static double cpu_seconds(void) { return 1e-9 * (double)nanoseconds(CLOCK_PROCESS_CPUTIME_ID); }
 
 static bool enough(struct bench_thread *thread, uint64_t rounds) {
   if (repeat) return rounds >= repeat;
@@ -53,12 +73,11 @@ static void *run(void *arg) {
   struct bench_thread *thread = arg;
   uint64_t operations = 0, rounds = 0;
   bench_round(thread);
+  thread->pause_count = 0;
   bench_barrier();
   if (thread->index == 0) {
-    struct timespec cpu;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    cpu_before = (double)cpu.tv_sec + 1e-9 * (double)cpu.tv_nsec;
-    clock_gettime(CLOCK_MONOTONIC, &started);
+    cpu_before = cpu_seconds();
+    started = bench_now();
   }
   bench_barrier();
   do {
@@ -81,14 +100,30 @@ static unsigned long peak_kib(void) {
   return peak;
 }
 
-static void report(uint64_t operations, double took) {
-  struct timespec cpu;
-  unsigned long peak = peak_kib();
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+static int ascending(const void *one, const void *other) {
+  uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
+  return (a > b) - (a < b);
+}
+
+static void report_pauses(void) {
+  struct bench_thread all = {0};
+  for (unsigned i = 0; i < threads; i++) {
+    for (size_t k = 0; k < states[i].pause_count; k++) bench_pause(&all, states[i].pauses[k]);
+  }
+  if (all.pause_count) qsort(all.pauses, all.pause_count, sizeof *all.pauses, ascending);
+  printf("\"pauses\": %zu, \"pause_median_us\": %.3f, \"pause_longest_us\": %.3f", all.pause_count,
+         all.pause_count ? 1e-3 * (double)all.pauses[all.pause_count / 2] : 0,
+         all.pause_count ? 1e-3 * (double)all.pauses[all.pause_count - 1] : 0);
+  free(all.pauses);
+}
+
+static void report(uint64_t operations) {
+  double took = elapsed(), cpu = cpu_seconds() - cpu_before;
   printf("{\"operation\": \"%s\", \"threads\": %u, \"operations\": %llu, \"seconds\": %.6f, \"cpu_seconds\": %.6f, "
-         "\"rss_kib\": %lu}\n",
-         bench_operation, threads, (unsigned long long)operations, took,
-         (double)cpu.tv_sec + 1e-9 * (double)cpu.tv_nsec - cpu_before, peak);
+         "\"rss_kib\": %lu, ",
+         bench_operation, threads, (unsigned long long)operations, took, cpu, peak_kib());
+  report_pauses();
+  printf("}\n");
 }
 
 static bool parse(int argc, char **argv) {
@@ -104,6 +139,8 @@ static bool parse(int argc, char **argv) {
       seconds = strtod(value, &end);
     } else if (value && strcmp(argv[i], "--repeat") == 0) {
       repeat = strtoull(value, &end, 10);
+    } else if (value && strcmp(argv[i], "--size") == 0) {
+      size = strtoull(value, &end, 10);
     }
     if (!end || end == value || *end) {
       fprintf(stderr, "%s: bad argument '%s'; see --help\n", argv[0], argv[i]);
@@ -117,7 +154,6 @@ static bool parse(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   static pthread_t handles[BENCH_THREADS_MAX];
-  static struct bench_thread states[BENCH_THREADS_MAX];
   uint64_t operations = 0;
   bench_start();
   if (!parse(argc, argv)) return 2;
@@ -136,6 +172,6 @@ int main(int argc, char **argv) {
     pthread_join(handles[i], &result);
     operations += (uint64_t)result;
   }
-  report(operations, elapsed());
+  report(operations);
   return 0;
 }

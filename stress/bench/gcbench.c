@@ -1,5 +1,6 @@
 /* GCBench (Ellis, Kovac, Boehm): trees built top down, where a parent points to younger children, and bottom up, beside
- * a long-lived tree and a large pointer-free array. */
+ * a long-lived tree and a large pointer-free array, in GCBench's proportions but for the number of short-lived trees,
+ * an eighth, so that a round is short. --size is the greatest depth; GCBench's is 16. Each thread has its own. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -8,7 +9,7 @@
 const char bench_operation[] = "node of GCBench";
 const bool bench_in_step = false;
 
-enum { LONG_LIVED_DEPTH = 14, SHALLOW = 4, DEEP = 14, ARRAY = 200000, TREES = 32 };
+enum { SHALLOW = 4, DEEP = 18, ARRAY_OF_A_NODE = 4 };
 
 struct node {
   struct node *left, *right;
@@ -50,13 +51,15 @@ static uint64_t nodes(unsigned depth) { return ((uint64_t)2 << depth) - 1; }
 
 uint64_t bench_round(struct bench_thread *thread) {
   (void)thread;
+  unsigned deep = (unsigned)bench_size_or(DEEP);
+  size_t length = ARRAY_OF_A_NODE * nodes(deep);
   struct node *long_lived = new_node(NULL, NULL);
-  populate(long_lived, LONG_LIVED_DEPTH);
-  double *array = bench_alloc_noscan(ARRAY * sizeof *array);
-  for (unsigned i = 0; i < ARRAY; i++) array[i] = 1.0 / (i + 1);
-  uint64_t made = nodes(LONG_LIVED_DEPTH);
-  for (unsigned depth = SHALLOW; depth <= DEEP; depth += 2) {
-    for (unsigned i = 0; i < (unsigned)TREES >> (depth - SHALLOW) / 2; i++) {
+  populate(long_lived, deep);
+  double *array = bench_alloc_noscan(length * sizeof *array);
+  for (size_t i = 0; i < length; i++) array[i] = 1.0 / (double)(i + 1);
+  uint64_t made = nodes(deep);
+  for (unsigned depth = SHALLOW; depth <= deep; depth += 2) {
+    for (unsigned i = 0; i < 1u << (deep - depth); i++) {
       struct node *top_down = new_node(NULL, NULL);
       populate(top_down, depth);
       discard(top_down);
@@ -64,7 +67,7 @@ uint64_t bench_round(struct bench_thread *thread) {
       made += 2 * nodes(depth);
     }
   }
-  if (count(long_lived) != nodes(LONG_LIVED_DEPTH) || array[1000] != 1.0 / 1001) {
+  if (count(long_lived) != nodes(deep) || array[1000] != 1.0 / 1001) {
     fprintf(stderr, "gcbench: the long-lived data are damaged\n");
     abort();
   }
