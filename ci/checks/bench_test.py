@@ -116,7 +116,7 @@ class GrowthTest(unittest.TestCase):
         self.assertEqual(growth.available_bytes("MemFree: 1 kB\nMemAvailable:  12 kB\n"), 12288)
 
     def test_a_point_that_failed_is_a_remark(self):
-        def fake(path, threads, seconds, size=0):
+        def fake(path, threads, seconds, size=0, spare=0):
             if path.name == "bench_roots_libgc" and size > 1000:
                 raise measure.Failed("Too many root sets")
             return {"pause_median_us": 2000, "operations": 5e6, "seconds": 1}
@@ -125,7 +125,8 @@ class GrowthTest(unittest.TestCase):
         with unittest.mock.patch("vgcci.growth.one_run", fake), \
                 unittest.mock.patch("vgcci.growth.available_bytes", lambda: 1 << 40):
             points, remarks = growth.measure(arguments, ["vgc", "libgc"], unittest.mock.Mock())
-        self.assertEqual(remarks, ["roots, 10,000: Too many root sets", "roots, 100,000: Too many root sets"])
+        self.assertEqual(remarks, [f"roots, {count} ranges added as roots: Too many root sets"
+                                   for count in ("10,000", "100,000")])
         self.assertRegex(growth.printed(points), r"\n100,000 +2\.000 +-$")
 
 

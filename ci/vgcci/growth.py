@@ -38,6 +38,7 @@ GROWTHS = {
     "handoff": Growth("64 bytes, freed by another thread", "handoff", "threads", (1, 2, 4, 8, 16, 32, 64),
                       ("vgc", *COLLECTORS), bytes_of_unit=64 * MEBIBYTE, threads=True),
 }
+SECONDS_SPARE = 900  # the largest graphs are built for minutes
 QUICK_SIZES = 3  # of each, for a look
 
 
@@ -57,9 +58,9 @@ def _point(arguments, growth, size, system):
     """Seconds of a full collection, or operations a second."""
     path = SYSTEMS[system].path(arguments.build, growth.program, system)
     if growth.threads:
-        one = one_run(path, size, arguments.seconds)
+        one = one_run(path, size, arguments.seconds, spare=SECONDS_SPARE)
         return one["operations"] / one["seconds"]
-    return one_run(path, 1, arguments.seconds, size)["pause_median_us"] / 1e6
+    return one_run(path, 1, arguments.seconds, size, spare=SECONDS_SPARE)["pause_median_us"] / 1e6
 
 
 def _sizes(growth, quick, progress):
@@ -71,20 +72,26 @@ def _sizes(growth, quick, progress):
     return able
 
 
+def _plan(arguments, systems, progress):
+    """(name, size, system) of every run."""
+    return [(name, size, system) for name in arguments.programs
+            for size in _sizes(GROWTHS[name], arguments.quick, progress)
+            for system in GROWTHS[name].systems if system in systems or system == GROWTHS[name].systems[0]]
+
+
 def measure(arguments, systems, progress):
     """(points, remarks): a dictionary for each point; what could not be had."""
     points, remarks = [], []
-    for name, growth in ((name, GROWTHS[name]) for name in arguments.programs):
-        for size in _sizes(growth, arguments.quick, progress):
-            for system in [one for one in growth.systems if one in systems or one == growth.systems[0]]:
-                progress.now(f"{name}, {size * growth.unit:,} {growth.of}, {system}")
-                try:
-                    value = _point(arguments, growth, size, system)
-                except Failed as why:
-                    remarks.append(f"{name}, {size:,}: {why}")
-                    continue
-                points.append({"growth": name, "system": system, "size": size * growth.unit, "value": value})
-        progress.event(f"{name} is done")
+    plan = _plan(arguments, systems, progress)
+    for number, (name, size, system) in enumerate(plan, 1):
+        growth = GROWTHS[name]
+        progress.step(f"{number} of {len(plan)}: {name}, {size * growth.unit:,} {growth.of}, {system}")
+        try:
+            value = _point(arguments, growth, size, system)
+        except Failed as why:
+            remarks.append(f"{name}, {size * growth.unit:,} {growth.of}: {why}")
+            continue
+        points.append({"growth": name, "system": system, "size": size * growth.unit, "value": value})
     return points, remarks
 
 

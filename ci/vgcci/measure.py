@@ -18,10 +18,10 @@ def duration(seconds):
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def one_run(path, threads, seconds, size=0, env=None):
+def one_run(path, threads, seconds, size=0, env=None, spare=SECONDS_SPARE):
     """What the program reports."""
     command = [path, "--threads", threads, "--seconds", seconds, *(["--size", size] if size else [])]
-    result = run(command, timeout=seconds + SECONDS_SPARE, env=env)
+    result = run(command, timeout=seconds + spare, env=env)
     if not result.ok:
         said = result.output.strip().splitlines() or ["no output"]
         raise Failed(f"{path.name} with {threads} threads: status {result.status}"
