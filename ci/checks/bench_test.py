@@ -142,7 +142,7 @@ class PlotTest(unittest.TestCase):
         self.assertAlmostEqual(plot.LogAxis([1, 100], 0, 300).place(10), 150)
 
     def test_units(self):
-        self.assertEqual([plot.seconds_text(value) for value in (2e-5, 0.03, 5)], ["20 us", "30 ms", "5 s"])
+        self.assertEqual([plot.seconds_text(value) for value in (2e-5, 0.03, 5)], ["20 µs", "30 ms", "5 s"])
         self.assertEqual([plot.bytes_text(value) for value in (16 << 20, 4 << 30)], ["16 MiB", "4 GiB"])
 
     def test_bars_are_well_formed_and_begin_at_one(self):

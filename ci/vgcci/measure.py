@@ -47,16 +47,17 @@ def rounds(arguments, systems, progress):
     progress.event(f"{total} runs; about {duration(total * (arguments.seconds + SECONDS_BESIDE))} or more")
     began = time.monotonic()
 
-    def left():
-        return f"about {duration((time.monotonic() - began) * (total - done) / done)} left" if done else ""
+    def with_left(text):
+        seconds = (time.monotonic() - began) * (total - done) / done if done else 0
+        return f"{text}; about {duration(seconds)} left" if seconds else text
 
     def step(text):
         nonlocal done
-        progress.now(f"{text}; {left()}")
+        progress.now(with_left(text))
         done += 1
 
     for number in range(arguments.rounds):
         for cell in every:
             runs += _round(arguments, number, cell, step)
-        progress.event(f"round {number + 1} of {arguments.rounds} is done; {left()}")
+        progress.event(with_left(f"round {number + 1} of {arguments.rounds} is done"))
     return runs

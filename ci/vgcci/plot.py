@@ -90,7 +90,7 @@ def bytes_text(value):
 
 
 def seconds_text(value):
-    for scale, unit in ((1, "s"), (1e3, "ms"), (1e6, "us")):
+    for scale, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
         if value * scale >= 0.9999:
             return f"{value * scale:.3g} {unit}"
     return f"{value * 1e9:.3g} ns"

@@ -29,7 +29,7 @@ def paired(of, ones, bases):
 
 def row(program, threads, system, ones, bases):
     low, ratio, high = paired(rate, ones, bases)
-    return {"program": program, "threads": threads, "system": system,
+    return {"program": program, "threads": threads, "system": system, "rounds": len(ones),
             "rate": statistics.median(map(rate, ones)),
             "ratio": ratio, "ratio_low": low, "ratio_high": high, "cpu_ratio": paired(cpu_rate, ones, bases)[1],
             "rss_kib": max(one["rss_kib"] for one in ones),
@@ -48,17 +48,17 @@ def summarise(runs, programs, threads, systems):
 
 
 def _rate(value):
-    return f"{value / 1e6:.1f} M" if value >= 1e5 else f"{value:.0f}"
+    return f"{value / 1e6:.1f} M" if value >= 1e6 else f"{value:,.0f}"
 
 
 def _duration(microseconds):
-    return f"{microseconds / 1000:.1f} ms" if microseconds >= 1000 else f"{microseconds:.0f} us"
+    return f"{microseconds / 1000:.1f} ms" if microseconds >= 1000 else f"{microseconds:.0f} µs"
 
 
 def _cells(one, base):
     return [one["system"], _rate(one["rate"]), f"{one['ratio']:.2f}",
-            "" if one["system"] == base else f"{one['ratio_low']:.2f} to {one['ratio_high']:.2f}",
-            f"{one['cpu_ratio']:.2f}", f"{one['rss_kib'] / 1024:.1f}"]
+            "" if one["system"] == base or one["rounds"] < 2 else f"{one['ratio_low']:.2f} to {one['ratio_high']:.2f}",
+            "" if PROGRAMS[one["program"]].is_latency else f"{one['cpu_ratio']:.2f}", f"{one['rss_kib'] / 1024:.1f}"]
 
 
 def _pause_cells(one):
