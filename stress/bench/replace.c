@@ -56,13 +56,18 @@ static void replace(struct bench_thread *thread, size_t place) {
   if (old) bench_free(old);
 }
 
+/* Fills the table, and replaces as many objects as it holds: then a collector has met its first collections. */
+static void begin(struct bench_thread *thread, size_t length) {
+  struct object **table = bench_alloc(length * sizeof *table);
+  for (size_t i = 0; i < length; i++) table[i] = NULL;
+  tables[thread->index] = table;
+  for (size_t i = 0; i < length; i++) replace(thread, i);
+  for (size_t i = 0; i < length; i++) replace(thread, bench_random(thread) % length);
+}
+
 uint64_t bench_round(struct bench_thread *thread) {
   size_t length = bench_size_or(MEGABYTES) * 1000000 / AVERAGE / thread->count / NEIGHBOURS * NEIGHBOURS;
-  if (!tables[thread->index]) {
-    tables[thread->index] = bench_alloc(length * sizeof(struct object *));
-    for (size_t i = 0; i < length; i++) tables[thread->index][i] = NULL;
-    for (size_t i = 0; i < length; i++) replace(thread, i);
-  }
+  if (!tables[thread->index]) begin(thread, length);
   for (uint64_t i = 0, before = bench_now(); i < ROUND; i++) {
     replace(thread, bench_random(thread) % length);
     uint64_t now = bench_now();
