@@ -40,7 +40,7 @@ struct cycle {
   size_t marked;
   uint32_t surrendered;
   unsigned suspended;
-  uint64_t pause;
+  uint64_t stop, pause; /* nanoseconds */
 };
 
 /* ---- With the world stopped ---- */
@@ -89,6 +89,8 @@ static void count_pause(struct cycle *cycle) {
   totals.pause_last = cycle->pause;
   totals.pause_total += cycle->pause;
   if (cycle->pause > totals.pause_max) totals.pause_max = cycle->pause;
+  totals.stop_last = cycle->stop;
+  if (cycle->stop > totals.stop_max) totals.stop_max = cycle->stop;
 }
 
 /* With the world's locks. False, with the world running again, if the list of loaded objects does not hold. */
@@ -96,6 +98,7 @@ static bool stop_and_collect(struct cycle *cycle) {
   if (!roots_modules_listed()) return false;
   uint64_t start = platform_now_ns();
   unsigned suspended = world_stop();
+  cycle->stop = platform_now_ns() - start;
   bool hold = roots_modules_hold();
   totals.stops++;
   totals.suspensions += suspended;

@@ -21,7 +21,7 @@ bool collect_enable(void);
 
 struct collect_totals {
   uint64_t cycles, stops, suspensions;
-  uint64_t pause_last, pause_max, pause_total; /* ns */
+  uint64_t pause_last, pause_max, pause_total, stop_last, stop_max; /* ns */
   size_t mark_stack_bytes;
 };
 /* Registered thread, no locks held. */

@@ -74,6 +74,8 @@ void stats_fill(struct vgc_stats *stats) {
   stats->pause_ns_last = totals.pause_last;
   stats->pause_ns_max = totals.pause_max;
   stats->pause_ns_total = totals.pause_total;
+  stats->stop_ns_last = totals.stop_last;
+  stats->stop_ns_max = totals.stop_max;
   for (struct cache *cache = cache_all(); cache; cache = cache->next) {
     add_cache(stats, cache);
     stats->metadata_bytes += sizeof *cache;

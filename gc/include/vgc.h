@@ -159,7 +159,7 @@ struct vgc_stats {
   uint64_t bytes_allocated;   /* in slots, which may exceed what was asked for */
   uint64_t bytes_freed;
   uint64_t bytes_swept;
-  uint64_t live_objects; /* allocated - freed - swept */
+  uint64_t live_objects; /* allocated - freed - swept; while other threads run, of about one moment */
   uint64_t live_bytes;
   uint64_t marked_bytes; /* found live by the last collection */
   uint64_t heap_bytes;   /* pages in spans */
@@ -172,6 +172,8 @@ struct vgc_stats {
   uint64_t pause_ns_last;
   uint64_t pause_ns_max;
   uint64_t pause_ns_total;
+  uint64_t stop_ns_last; /* of the pause: until every thread had stopped */
+  uint64_t stop_ns_max;
 };
 /* Fills at most stats->struct_size bytes. Exact when no other thread allocates or frees; sweeps what is left to sweep.
  * 0, or -1 with errno EINVAL. */

@@ -13,7 +13,7 @@ static uint64_t stop_once(struct bench_thread *thread) {
   (void)thread;
   bench_collect();
   if (vgc_get_stats(&stats)) abort();
-  return stats.pause_ns_last;
+  return stats.stop_ns_last;
 }
 
 #elif defined(BENCH_LIBGC)
