@@ -24,10 +24,13 @@
 #include "thread.h"
 #include "world.h"
 
+#define TRIM_NS UINT64_C(500000000)
+
 static struct lock collect_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_COLLECT, 0);
 /* Written under the collect lock, which alone decides; peeked at (relaxed) to spare a pointless attempt. */
 static _Atomic unsigned disabled COLLECTOR_DATA;
 static struct collect_totals totals COLLECTOR_DATA; /* collect lock */
+static uint64_t trimmed COLLECTOR_DATA;             /* collect lock: when pages were last given back */
 /* Cycles begun; written under the collect lock, read before it is taken, to learn what happened while waiting. */
 static _Atomic uint64_t begun COLLECTOR_DATA;
 /* Calls of collect_now that the thread is in: more than one if a hook allocates. */
@@ -114,6 +117,16 @@ static bool stop_and_collect(struct cycle *cycle) {
   return hold;
 }
 
+/* A page costs more to get than a short cycle costs: what is idle is given back after a while, not after a cycle. */
+static void trim(void) {
+  uint64_t now = platform_now_ns();
+  if (now - trimmed < TRIM_NS) return;
+  trimmed = now;
+  lock_acquire(&heap_lock);
+  pages_trim(false, pace_room());
+  lock_release(&heap_lock);
+}
+
 /* Everything that a cycle needs is taken before the stop, in the order of ranks: no suspended thread holds it, so no
  * span is between central and a cache, no descriptor half made, no thread half registered. */
 static void run(struct cycle *cycle) {
@@ -128,9 +141,7 @@ static void run(struct cycle *cycle) {
   cycle->done = stop_and_collect(cycle);
   unlock_world();
   if (!cycle->done) return;
-  lock_acquire(&heap_lock);
-  pages_trim(false, pages_taken_bytes() / 4);
-  lock_release(&heap_lock);
+  trim();
   event_record(EVENT_CYCLE, totals.cycles, cycle->marked);
   event_record(EVENT_SURRENDER, cycle->surrendered, cycle->suspended);
 }

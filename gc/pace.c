@@ -11,6 +11,8 @@ static _Atomic size_t goal COLLECTOR_DATA;
 static _Atomic size_t marked COLLECTOR_DATA;
 static _Atomic size_t issued COLLECTOR_DATA; /* since the last cycle */
 
+static size_t recent COLLECTOR_DATA; /* pages lock: most bytes of pages in late cycles */
+
 static size_t growth_over(size_t live) {
   size_t growth;
   if (__builtin_mul_overflow(live / 100, (size_t)config.growth_percent, &growth)) growth = SIZE_MAX / 4;
@@ -28,6 +30,7 @@ static void set_goal(size_t live) {
 void pace_initialize(void) {
   store_relaxed(&marked, 0);
   store_relaxed(&issued, 0);
+  recent = 0;
   set_goal(0);
 }
 
@@ -56,6 +59,14 @@ void pace_after_cycle(size_t marked_bytes) {
   store_relaxed(&marked, marked_bytes);
   store_relaxed(&issued, 0);
   set_goal(marked_bytes);
+}
+
+size_t pace_room(void) {
+  size_t high = pages_high_bytes(), taken = pages_taken_bytes();
+  recent -= recent / 4;
+  if (recent < high) recent = high;
+  size_t until = recent > load_relaxed(&goal) ? recent : load_relaxed(&goal);
+  return until > taken ? until - taken : 0;
 }
 
 size_t pace_goal(void) { return load_relaxed(&goal); }

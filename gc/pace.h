@@ -24,6 +24,9 @@ void pace_count_issued(size_t bytes);
 void pace_after_cycle(size_t marked_bytes);
 /* Bytes of pages at which the next cycle is considered. */
 size_t pace_goal(void);
+/* At the end of a cycle: free bytes worth keeping, for they will be taken again before the next one: up to the goal, or
+ * to what was taken since the calls before, of which a quarter is forgotten each time. Pages lock. */
+size_t pace_room(void);
 size_t pace_marked(void);
 
 #endif

@@ -11,7 +11,7 @@
 static struct {
   uint64_t heads[ARENA_MAX][BINS]; /* page + 1 of the first run, 0 none */
   _Atomic size_t taken;            /* pages; written under the lock, read by the pace without (relaxed) */
-  size_t free, peak;               /* pages */
+  size_t free, peak, high;         /* pages; high: most taken since it was last asked for */
 } state COLLECTOR_DATA;
 
 static unsigned bin_of(size_t pages) {
@@ -55,6 +55,7 @@ static void count_taken(size_t pages) {
   size_t taken = load_relaxed(&state.taken) + pages;
   store_relaxed(&state.taken, taken);
   if (taken > state.peak) state.peak = taken;
+  if (taken > state.high) state.high = taken;
 }
 
 /* Takes pages [page + skip, + pages) out of the free run at `page`; the rest goes back to the bins. */
@@ -156,6 +157,12 @@ size_t pages_trim(bool all, size_t keep) {
 
 size_t pages_taken_bytes(void) { return load_relaxed(&state.taken) * config.page_bytes; }
 size_t pages_free_bytes(void) { return state.free * config.page_bytes; }
+size_t pages_high_bytes(void) {
+  size_t high = state.high;
+  state.high = load_relaxed(&state.taken);
+  return high * config.page_bytes;
+}
+
 size_t pages_peak_bytes(void) { return state.peak * config.page_bytes; }
 
 void pages_reset(void) { __builtin_memset(&state, 0, sizeof state); }

@@ -34,7 +34,7 @@ struct run pages_take(size_t pages, size_t align);
 struct run pages_carve(size_t pages, size_t align);
 /* Gives a run back. The page map no longer shows a span there. */
 void pages_give(struct run);
-/* Discards free runs: all, or only those idle for a whole cycle beyond `keep` bytes. Marks the others idle. Returns
+/* Discards free runs: all, or only those idle since the last call beyond `keep` bytes. Marks the others idle. Returns
  * bytes. */
 size_t pages_trim(bool all, size_t keep);
 
@@ -42,6 +42,8 @@ size_t pages_trim(bool all, size_t keep);
 size_t pages_taken_bytes(void);
 size_t pages_free_bytes(void);
 size_t pages_peak_bytes(void);
+/* Most bytes taken since the last call. */
+size_t pages_high_bytes(void);
 /* Forgets everything (shutdown, before the arenas go). */
 void pages_reset(void);
 
