@@ -13,7 +13,7 @@ static _Thread_local struct lock *held __attribute__((tls_model("initial-exec"))
 void lock_set_checking(bool on) { store_relaxed(&checking, on); }
 
 void lock_init(struct lock *lock, enum lock_rank rank, unsigned index) {
-  pthread_mutex_init(&lock->mutex, NULL);
+  lock->mutex = (pthread_mutex_t)PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
   lock->rank = rank;
   lock->index = index;
   lock->below = NULL;

@@ -30,7 +30,7 @@ struct lock {
 };
 
 #define LOCK_INITIALIZER(rank_, index_)                                                                                \
-  { PTHREAD_MUTEX_INITIALIZER, rank_, index_, NULL }
+  { PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, rank_, index_, NULL }
 
 void lock_init(struct lock *, enum lock_rank, unsigned index);
 void lock_acquire(struct lock *);

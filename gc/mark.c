@@ -396,21 +396,21 @@ static void bound_heap(void) {
 
 /* ---- Slots that are still to be issued ---- */
 
-/* They are no objects. While they bear marks nothing finds them, and the marker needs not look at the owner's line. */
-static void mark_available(struct span *span, void *arg) {
-  (void)arg;
-  uint32_t word = load_relaxed(&span->active) & SPAN_NO_WORD;
-  if (word != SPAN_NO_WORD) span->bits[word].mark |= load_relaxed(&span->avail);
-}
-
-static void unmark_available(struct span *span, void *arg) {
-  (void)arg;
-  uint32_t word = load_relaxed(&span->active) & SPAN_NO_WORD;
-  if (word != SPAN_NO_WORD) span->bits[word].mark &= ~load_relaxed(&span->avail);
+/* They are no objects. While they bear marks nothing finds them, and the marker needs not look at the owner's line.
+ * Only current spans have any. */
+static void mark_available(bool mark) {
+  for (struct cache *cache = cache_all(); cache; cache = cache->next)
+    for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
+      struct span *span = load_relaxed(&cache->current[slot]);
+      uint32_t word = load_relaxed(&span->active) & SPAN_NO_WORD;
+      if (word == SPAN_NO_WORD) continue;
+      uint64_t available = load_relaxed(&span->avail);
+      span->bits[word].mark = mark ? span->bits[word].mark | available : span->bits[word].mark & ~available;
+    }
 }
 
 static void mark_from_roots(void) {
-  span_each(mark_uncollectable, NULL);
+  if (span_any_uncollectable()) span_each(mark_uncollectable, NULL);
   roots_scan(mark_root_range, NULL);
   drain(COLLECTOR);
   POINT(mark_after_roots);
@@ -434,7 +434,7 @@ size_t mark_all(void) {
   begin(COLLECTOR);
   rescans = 0;
   together = mark_team_helpers() && worth_helpers();
-  span_each(mark_available, NULL);
+  mark_available(true);
   if (together) mark_team_open(help);
   mark_from_roots();
   if (together) {
@@ -443,7 +443,7 @@ size_t mark_all(void) {
     add_helpers();
   }
   rescan();
-  span_each(unmark_available, NULL);
+  mark_available(false);
   return COLLECTOR->progress.bytes;
 }
 

@@ -8,6 +8,7 @@
 
 #define DESCRIPTOR_LINES_MAX 64u
 
+static size_t uncollectable COLLECTOR_DATA; /* pages lock: spans of that kind */
 /* Pages lock: unused descriptors by their number of lines, linked through next. They stay mapped and keep being struct
  * span, so that a reader with a stale page-map entry reads a descriptor, never another thing. */
 static struct span *unused[DESCRIPTOR_LINES_MAX + 1] COLLECTOR_DATA;
@@ -79,6 +80,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   store_relaxed(&span->state, (uint16_t)state);
   platform_poison((void *)span->base, run.pages << run.arena->page_shift);
   publish(run.arena, span, run.page);
+  uncollectable += kind == KIND_UNCOLLECTABLE;
   event_record(EVENT_SPAN_MADE, (uintptr_t)span, run.pages);
   return span;
 }
@@ -90,6 +92,7 @@ void span_destroy(struct span *span) {
   for (size_t i = 0; i < span->pages; i++) store_relaxed(&arena->map[page + i], 0);
   /* Acquire: span_lives_on's release: what that thread has read is not of the next life. */
   fetch_add_acquire(&span->life, SPAN_LIVES);
+  uncollectable -= span->kind == KIND_UNCOLLECTABLE;
   store_relaxed(&span->owner, NULL);
   store_relaxed(&span->state, SPAN_NONE);
   uint32_t lines = span_descriptor_lines(span->words);
@@ -99,7 +102,10 @@ void span_destroy(struct span *span) {
   pages_give((struct run){arena, page, span->pages, false});
 }
 
-void span_reset(void) { __builtin_memset(unused, 0, sizeof unused); }
+void span_reset(void) {
+  __builtin_memset(unused, 0, sizeof unused);
+  uncollectable = 0;
+}
 
 /* Slots that ended twice: freed by the owner, and freed by another thread or found dead by the collector. */
 static COLD void report_twice(const struct span *span, uint32_t word, uint64_t slots) {
@@ -292,6 +298,8 @@ uint32_t span_free_count(struct span *span) {
   for (uint32_t w = 0; w < span->words; w++) count += bitmap_count(load_relaxed(&span->bits[w].free));
   return count;
 }
+
+bool span_any_uncollectable(void) { return uncollectable != 0; }
 
 void span_each(void (*visit)(struct span *, void *), void *arg) {
   for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++)

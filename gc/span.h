@@ -185,6 +185,8 @@ struct span_object {
  * is none, or its span ended meanwhile. Any thread; lock-free. */
 bool span_object_at(uintptr_t address, struct span_object *);
 
+/* Whether there is a span of that kind. Pages lock. */
+bool span_any_uncollectable(void);
 /* Calls visit for each span of the heap in order of address. Pages lock. */
 void span_each(void (*visit)(struct span *, void *), void *arg);
 /* No descriptor is in a list of returned spans any more, those without a span included. A forked child. */
