@@ -36,9 +36,7 @@ struct view {
  * and stack might be these words, for all that the compiler knows. */
 struct progress {
   struct mark_range *stack;
-  size_t given, depth, capacity; /* entries from given to depth are to be scanned */
-  uint64_t objects;
-  size_t bytes;
+  size_t given, depth, capacity;        /* entries from given to depth are to be scanned */
   unsigned candidates_next, candidates; /* where the next goes; how many there are */
   unsigned ranges_next, ranges;
 };
@@ -57,6 +55,8 @@ static struct marker markers[MARK_TEAM_MAX] COLLECTOR_DATA;
 static struct view view COLLECTOR_DATA;
 static bool together COLLECTOR_DATA; /* helpers take part */
 static uint32_t rescans COLLECTOR_DATA;
+static uint64_t objects_marked COLLECTOR_DATA;
+static size_t bytes_marked COLLECTOR_DATA;
 
 #define COLLECTOR (&markers[0])
 
@@ -126,14 +126,9 @@ NO_SANITIZE static vgc_layout_id layout_id_at(uintptr_t word) { return (vgc_layo
 
 /* What of a marked object is to be scanned. */
 static ALWAYS_INLINE struct mark_range object_range(const struct span *span, uint32_t slot) {
-  size_t size = span->size ? span->size : (size_t)span->pages * config.page_bytes;
+  size_t size = LIKELY(span->size) ? span->size : (size_t)span->pages * config.page_bytes;
   uintptr_t low = span->base + slot * size;
-  struct mark_range range = {low, low + (size & ~(sizeof(uintptr_t) - 1)), NULL};
-  if (span->kind == KIND_TYPED) {
-    range.high -= sizeof(uintptr_t);
-    range.layout = layout_of(layout_id_at(range.high));
-  }
-  return range;
+  return (struct mark_range){low, (low + size) | (span->kind == KIND_TYPED ? MARK_TYPED : 0)};
 }
 
 /* Sets the bit, which was seen clear. False: another marker has. Relaxed: a mark publishes nothing; who sweeps has it
@@ -155,8 +150,6 @@ static ALWAYS_INLINE void mark_candidate(struct marker *marker, struct progress 
   uint64_t mark = load_loose(&bits->mark);
   if ((mark | load_relaxed(&bits->free)) & bit) return;
   if (!set_mark(&bits->mark, mark, bit, shared)) return;
-  progress->objects++;
-  progress->bytes += span->size ? span->size : (size_t)span->pages * config.page_bytes;
   if (span->kind != KIND_NOSCAN) push(marker, progress, object_range(span, slot));
 }
 
@@ -196,24 +189,18 @@ static ALWAYS_INLINE void flush_candidates(struct marker *marker, struct progres
 /* A word that its thread may have been about to write, or that AddressSanitizer holds poisoned. */
 NO_SANITIZE static uintptr_t word_at(uintptr_t address) { return *(const uintptr_t *)address; }
 
-static ALWAYS_INLINE void scan_typed(const struct view *in, struct marker *marker, struct progress *progress,
-                                     struct mark_range range, bool shared) {
-  const struct layout *layout = range.layout;
+static ALWAYS_INLINE void scan_words(const struct view *in, struct marker *marker, struct progress *progress,
+                                     uintptr_t low, uintptr_t high, bool shared) {
+  for (uintptr_t at = low; at < high; at += sizeof(uintptr_t)) consider(in, marker, progress, word_at(at), shared);
+}
+
+static ALWAYS_INLINE void scan_elements(const struct view *in, struct marker *marker, struct progress *progress,
+                                        const struct layout *layout, uintptr_t low, uintptr_t high, bool shared) {
   size_t element = layout->words * sizeof(uintptr_t);
-  for (uintptr_t low = range.low; low + element <= range.high; low += element)
+  for (; low + element <= high; low += element)
     for (size_t word = 0; word < layout->words; word += 64)
       for (uint64_t bits = layout->bits[word / 64]; bits; bits &= bits - 1)
         consider(in, marker, progress, word_at(low + (word + bitmap_first(bits)) * sizeof(uintptr_t)), shared);
-}
-
-static ALWAYS_INLINE void scan_piece(const struct view *in, struct marker *marker, struct progress *progress,
-                                     struct mark_range range, bool shared) {
-  if (UNLIKELY(range.layout != NULL)) {
-    scan_typed(in, marker, progress, range, shared);
-    return;
-  }
-  for (uintptr_t at = range.low; at < range.high; at += sizeof(uintptr_t))
-    consider(in, marker, progress, word_at(at), shared);
 }
 
 static size_t piece_bytes(const struct layout *layout) {
@@ -221,23 +208,42 @@ static size_t piece_bytes(const struct layout *layout) {
   return element >= PIECE_BYTES ? element : PIECE_BYTES / element * element;
 }
 
-/* Scans the range, or its first piece, putting the rest back. */
+/* End of the range, or of its first piece, putting the rest back. */
+static ALWAYS_INLINE uintptr_t first_piece(struct marker *marker, struct progress *progress, struct mark_range range,
+                                           const struct layout *layout) {
+  uintptr_t high = range.high & ~(uintptr_t)MARK_TYPED;
+  if (LIKELY(high - range.low <= PIECE_BYTES)) return high;
+  size_t piece = piece_bytes(layout);
+  if (high - range.low <= piece) return high;
+  push(marker, progress, (struct mark_range){range.low + piece, range.high});
+  return range.low + piece;
+}
+
+/* Scans the range, or its first piece. */
 static ALWAYS_INLINE void scan_range(const struct view *in, struct marker *marker, struct progress *progress,
                                      struct mark_range range, bool shared) {
-  if (UNLIKELY(range.high - range.low > PIECE_BYTES)) {
-    size_t piece = piece_bytes(range.layout);
-    if (range.high - range.low > piece) {
-      push(marker, progress, (struct mark_range){range.low + piece, range.high, range.layout});
-      range.high = range.low + piece;
-    }
+  if (LIKELY(!(range.high & MARK_TYPED))) {
+    scan_words(in, marker, progress, range.low, first_piece(marker, progress, range, NULL), shared);
+    return;
   }
-  scan_piece(in, marker, progress, range, shared);
+  uintptr_t last_word = range.high - MARK_TYPED - sizeof(uintptr_t);
+  const struct layout *layout = layout_of(layout_id_at(last_word));
+  uintptr_t high = first_piece(marker, progress, range, layout);
+  if (high > last_word) high = last_word;
+  if (layout)
+    scan_elements(in, marker, progress, layout, range.low, high, shared);
+  else
+    scan_words(in, marker, progress, range.low, high, shared);
 }
 
 /* The next range to scan: one whose first line has had time to arrive, if there are others meanwhile. False: none. */
 static ALWAYS_INLINE bool next_range(struct marker *marker, struct progress *progress, struct mark_range *next) {
   while (LIKELY(progress->depth > progress->given)) {
     struct mark_range range = progress->stack[--progress->depth];
+    if (UNLIKELY(!progress->ranges && progress->depth == progress->given)) { /* alone, as in a list */
+      *next = range;
+      return true;
+    }
     __builtin_prefetch((const void *)range.low);
     struct mark_range *place = &marker->ranges[progress->ranges_next++ % QUEUE];
     *next = *place;
@@ -294,7 +300,6 @@ static void drain_all(struct marker *marker) {
 static void begin(struct marker *marker) {
   struct progress *progress = &marker->progress;
   progress->given = progress->depth = progress->candidates = progress->ranges = 0;
-  progress->objects = progress->bytes = 0;
   marker->overflowed = false;
 }
 
@@ -352,21 +357,33 @@ static uint64_t available_in(const struct span *span, uint32_t word) {
   return (load_relaxed(&span->active) & SPAN_NO_WORD) == word ? load_relaxed(&span->avail) : 0;
 }
 
+/* In pieces and drained between them, so that a second overflow leaves less to do. */
+static void rescan_object(struct mark_range range) {
+  const struct view in = view;
+  uintptr_t high = range.high & ~(uintptr_t)MARK_TYPED;
+  const struct layout *layout = NULL;
+  if (range.high & MARK_TYPED) {
+    high -= sizeof(uintptr_t);
+    layout = layout_of(layout_id_at(high));
+  }
+  size_t step = layout ? layout->words * sizeof(uintptr_t) : PIECE_BYTES / 16;
+  for (uintptr_t low = range.low, end; low < high; low = end) {
+    end = high - low > step ? low + step : high;
+    if (layout)
+      scan_elements(&in, COLLECTOR, &COLLECTOR->progress, layout, low, end, false);
+    else
+      scan_words(&in, COLLECTOR, &COLLECTOR->progress, low, end, false);
+    drain_alone(COLLECTOR);
+  }
+}
+
 static void rescan_span(struct span *span, void *arg) {
   (void)arg;
   if (!span->overflowed) return;
   span->overflowed = 0;
   for (uint32_t w = 0; w < span->words; w++)
-    for (uint64_t marked = span->bits[w].mark & ~available_in(span, w); marked; marked &= marked - 1) {
-      struct mark_range range = object_range(span, w * 64 + bitmap_first(marked));
-      /* In pieces and drained between them, so that a second overflow leaves less to do. */
-      for (struct mark_range piece = range; piece.low < range.high; piece.low = piece.high) {
-        size_t step = range.layout ? range.layout->words * sizeof(uintptr_t) : PIECE_BYTES / 16;
-        piece.high = range.high - piece.low > step ? piece.low + step : range.high;
-        scan_piece(&view, COLLECTOR, &COLLECTOR->progress, piece, false);
-        drain_alone(COLLECTOR);
-      }
-    }
+    for (uint64_t marked = span->bits[w].mark & ~available_in(span, w); marked; marked &= marked - 1)
+      rescan_object(object_range(span, w * 64 + bitmap_first(marked)));
 }
 
 static void rescan(void) {
@@ -416,11 +433,9 @@ static void mark_from_roots(void) {
   POINT(mark_after_roots);
 }
 
-/* What helpers have found is added to what the collector has. */
-static void add_helpers(void) {
+/* What helpers have put off is the collector's. */
+static void take_over(void) {
   for (unsigned i = 1; i <= mark_team_helpers(); i++) {
-    COLLECTOR->progress.objects += markers[i].progress.objects;
-    COLLECTOR->progress.bytes += markers[i].progress.bytes;
     COLLECTOR->overflowed |= markers[i].overflowed;
     begin(&markers[i]);
   }
@@ -428,6 +443,14 @@ static void add_helpers(void) {
 
 /* A small heap is marked before a helper has woken up. */
 static bool worth_helpers(void) { return pace_marked() >= config.minimum_heap; }
+
+static void count(struct span *span, void *arg) {
+  (void)arg;
+  uint64_t marked = 0;
+  for (uint32_t w = 0; w < span->words; w++) marked += bitmap_count(span->bits[w].mark);
+  objects_marked += marked;
+  bytes_marked += marked * (span->size ? span->size : (size_t)span->pages * config.page_bytes);
+}
 
 size_t mark_all(void) {
   bound_heap();
@@ -440,18 +463,20 @@ size_t mark_all(void) {
   if (together) {
     drain_all(COLLECTOR);
     mark_team_close();
-    add_helpers();
+    take_over();
   }
   rescan();
   mark_available(false);
-  return COLLECTOR->progress.bytes;
+  objects_marked = bytes_marked = 0;
+  span_each(count, NULL);
+  return bytes_marked;
 }
 
 void mark_hire(void) {
   if (config.mark_workers > 1 && worth_helpers()) mark_team_start(config.mark_workers - 1);
 }
 
-uint64_t mark_objects(void) { return COLLECTOR->progress.objects; }
+uint64_t mark_objects(void) { return objects_marked; }
 uint32_t mark_overflows(void) { return rescans; }
 
 size_t mark_stack_bytes(void) {

@@ -18,13 +18,12 @@
 #define MARK_TEAM_MAX   64u /* markers, the collector among them */
 #define MARK_TEAM_CHUNK 64u /* ranges given at a time, at most */
 
-struct layout;
-
-/* A range still to scan; layout 0: conservatively. Pieces of typed arrays begin at an element. */
+/* A range still to scan: conservatively, or if MARK_TYPED is set in `high` as an object by the layout that its last
+ * word names. What is left of an array begins at an element. */
 struct mark_range {
   uintptr_t low, high;
-  const struct layout *layout;
 };
+#define MARK_TYPED 1u
 
 /* Markers that wait for work. Written under the team's lock; who asks whether to give reads it without: relaxed, for
  * what is given is handed over under the lock. */

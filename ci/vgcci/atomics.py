@@ -74,7 +74,8 @@ def macros(root):
     text = (Path(root) / "gc/atomic.h").read_text()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL).replace("\\\n", " ")
     found = {}
-    text = re.sub(r"__atomic_(fetch_\w+)\((.*), __ATOMIC_RELAXED\)", r"atomic_\1_explicit(\2, memory_order_relaxed)", text)
+    text = re.sub(r"__atomic_(fetch_\w+)\((.*), __ATOMIC_RELAXED\)", r"atomic_\1_explicit(\2, memory_order_relaxed)",
+                  text)
     word = re.compile(r"^#define (\w+)\([^)]*\)\s+(atomic_\w+)\((.*)\)\s*$", re.MULTILINE)
     for name, callee, arguments in word.findall(text):
         operation = _EXPLICIT.fullmatch(callee)

@@ -14,7 +14,7 @@ static void work_off(struct mark_range *stack, size_t depth) {
       uintptr_t item = stack[--depth].low;
       done[item]++;
       for (uintptr_t next = 2 * item; next <= 2 * item + 1 && next <= ITEMS; next++)
-        stack[depth++] = (struct mark_range){next, next, NULL};
+        stack[depth++] = (struct mark_range){next, next};
       if (depth > 1 && mark_team_hungry() && mark_team_give(stack, 1) == 1) stack[0] = stack[--depth];
     }
     depth = mark_team_take(stack, ROOM);
@@ -28,7 +28,7 @@ static void helps(unsigned number) {
 }
 
 static void marks(unsigned times) {
-  struct mark_range stack[ROOM] = {{1, 1, NULL}};
+  struct mark_range stack[ROOM] = {{1, 1}};
   mark_team_open(helps);
   work_off(stack, 1);
   mark_team_close();
@@ -48,16 +48,6 @@ static void team(void) {
 }
 INTERLEAVE_MODEL(team, .setup = stopping_start, .run = team, .preemptions = 2, .learn = 200,
                  .title = "a marker and a helper, who may come late: each range is scanned once, then marking is over");
-
-static void team_ends(void) {
-  interleave_meet(1, false);
-  interleave_meet(1, true);
-  mark_team_start(2);
-  mark_team_stop();
-  interleave_meet(1, false);
-}
-INTERLEAVE_MODEL(team_ends, .setup = stopping_start, .run = team_ends, .preemptions = 2, .learn = 200,
-                 .title = "helpers are ended before they have begun to wait");
 
 /* ---- Marks in one word ---- */
 
@@ -88,7 +78,7 @@ static void marks_in_one_word(void) {
     interleave_assert(vgc_base_of(parents[i]) == parents[i] && vgc_base_of(*parents[i]) == *parents[i]);
   mark_team_stop();
 }
-INTERLEAVE_MODEL(marks_in_one_word, .setup = graph_start, .run = marks_in_one_word, .preemptions = 2, .learn = 200,
+INTERLEAVE_MODEL(marks_in_one_word, .setup = graph_start, .run = marks_in_one_word, .preemptions = 3, .learn = 200,
                  .title = "two markers mark objects of one word: no mark is lost, no object counts twice");
 
 /* ---- Hiring ---- */

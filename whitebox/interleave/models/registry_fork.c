@@ -18,12 +18,13 @@ static void take_locks(int *root) {
   interleave_assert(vgc_root_remove(root, sizeof *root) == 0);
 }
 
-/* Under those of the heap: of one class, and of the pages. */
+/* Under those of the heap: of one class, of the pages, of the markers. */
 static void take_heap_locks(void) {
   central_lock(0);
   central_unlock(0);
   lock_acquire(&heap_lock);
   lock_release(&heap_lock);
+  interleave_assert(mark_team_give(NULL, 0) == 0);
 }
 
 static void *other(void *arg) {
