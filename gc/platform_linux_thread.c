@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -196,12 +197,9 @@ void platform_position_take(struct platform_position *position, uintptr_t sp) {
 /* ---- Signals ---- */
 
 unsigned platform_processors(void) {
-  uint64_t mask[128] = {0}; /* 8192 processors; the system call gives bytes that it wrote */
-  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
-  unsigned count = 0;
-  for (long i = 0; i < bytes / (long)sizeof *mask; i++)
-    for (uint64_t bits = mask[i]; bits; bits &= bits - 1) count++;
-  return count ? count : 1;
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return CPU_SETSIZE; /* there are more than it holds */
+  return (unsigned)CPU_COUNT(&set);
 }
 
 int platform_thread_id(void) { return (int)syscall(SYS_gettid); }

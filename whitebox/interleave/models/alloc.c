@@ -45,6 +45,7 @@ void heap_start(void) {
   tiny.minimum_heap = 64 * 1024 * 1024;
   tiny.thread_table = 4;
   tiny.mark_stack = 256;
+  tiny.mark_workers = 1;
   interleave_assert(vgc_init(&tiny) == 0);
   errors_expect();
 }

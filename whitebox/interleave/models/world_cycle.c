@@ -94,6 +94,36 @@ static void cycle_and_allocation(void) {
 INTERLEAVE_MODEL(cycle_and_allocation, .setup = cycle_start, .run = cycle_and_allocation, .learn = 200,
                  .title = "a thread that is stopped inside an allocation has its object, or the slot is not issued");
 
+/* ---- Counts ---- */
+
+enum { AT_ONCE = 64 };
+
+/* Nothing is available afterwards. */
+static void use_up(void) {
+  for (unsigned i = 0; i < AT_ONCE; i++) expect_object(allocate(i), i);
+}
+
+static uint64_t allocated(void) {
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  interleave_assert(vgc_get_stats(&stats) == 0);
+  return stats.objects_allocated;
+}
+
+static void refills(void) {
+  prepare(use_up);
+  expect_object(allocate(0), 0);
+}
+
+static void cycle_and_refill(void) {
+  static void (*const parts[])(void) = {collects, refills};
+  together(2, parts);
+  interleave_assert(allocated() == AT_ONCE + 1);
+}
+INTERLEAVE_MODEL(cycle_and_refill, .setup = cycle_start, .run = cycle_and_refill, .learn = 200,
+                 .title = "a thread that is stopped between a refill and its count counts it once");
+
+/* ---- The end of a cycle ---- */
+
 static void allocation_and_end_of_cycle(void) {
   static void (*const parts[])(void) = {collects_and_lets_go, allocates};
   together(2, parts);
