@@ -132,65 +132,6 @@ static void allocation_and_end_of_cycle(void) {
 INTERLEAVE_MODEL(allocation_and_end_of_cycle, .setup = cycle_start, .run = allocation_and_end_of_cycle, .learn = 200,
                  .title = "what a thread allocates as soon as it is let go on is no part of the cycle");
 
-/* ---- Free ---- */
-
-static void *handed[FEW];
-
-static void fill_hands(void) {
-  for (unsigned i = 0; i < FEW; i++) handed[i] = allocate(i);
-}
-
-static void free_start(void) {
-  cycle_start();
-  fill_hands();
-}
-
-static __attribute__((noinline)) void free_handed(unsigned index) {
-  void *object = handed[index];
-  handed[index] = NULL;
-  vgc_free(object);
-}
-
-/* Counts that a stop may come between are above zero. */
-static void free_first(void) { free_handed(0); }
-
-static void free_rest(void) {
-  for (unsigned i = 1; i < FEW; i++) free_handed(i);
-}
-
-static void fill_hands_and_free_first(void) {
-  fill_hands();
-  free_first();
-}
-
-static void frees_own(void) {
-  prepare(fill_hands_and_free_first);
-  free_rest();
-}
-
-/* By the owner: its counts and its words. */
-static void cycle_and_free(void) {
-  static void (*const parts[])(void) = {collects, frees_own};
-  together(2, parts);
-  expect_statistics();
-}
-INTERLEAVE_MODEL(cycle_and_free, .setup = cycle_start, .run = cycle_and_free, .learn = 1000,
-                 .title = "a thread that is stopped inside a free ends its object once, and it counts once");
-
-static void frees_others(void) {
-  prepare(free_first);
-  free_rest();
-}
-
-/* By another: the object that it is about to return is its own to the last store. */
-static void cycle_and_remote_free(void) {
-  static void (*const parts[])(void) = {collects, frees_others};
-  together(2, parts);
-  expect_statistics();
-}
-INTERLEAVE_MODEL(cycle_and_remote_free, .setup = free_start, .run = cycle_and_remote_free, .learn = 200,
-                 .title = "the same where another thread owns the span");
-
 /* ---- The pace ---- */
 
 /* More issued than makes a cycle worth it. */
