@@ -22,6 +22,7 @@
 #include "span.h"
 #include "spawn.h"
 #include "thread.h"
+#include "trim.h"
 #include "world.h"
 
 static struct lock init_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_INIT, 0);
@@ -64,6 +65,7 @@ static int initialize(const struct vgc_config *given, bool exclusive) {
     store_release(&initialized, true); /* release: all is in place; acquire in init_ensure */
   }
   lock_release(&init_lock);
+  if (!result) trim_start();
   return result;
 }
 
@@ -83,6 +85,7 @@ int vgc_shutdown(void) {
   lock_acquire(&init_lock);
   int error = !load_relaxed(&initialized) ? EPERM : !thread_alone() ? EBUSY : 0;
   if (!error) {
+    trim_stop();
     world_uninstall();
     store_relaxed(&initialized, false);
     roots_clear();

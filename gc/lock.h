@@ -14,6 +14,7 @@
 enum lock_rank {
   LOCK_NONE = 0,
   LOCK_INIT,     /* vgc_init, vgc_shutdown */
+  LOCK_TRIM,     /* starts and ends the thread that gives memory back */
   LOCK_COLLECT,  /* one cycle at a time; the disable count */
   LOCK_REGISTRY, /* list of threads, births and deaths */
   LOCK_ROOTS,    /* added roots, layouts */

@@ -29,6 +29,7 @@
 #include "roots.h"
 #include "spawn.h"
 #include "thread.h"
+#include "trim.h"
 #include "world.h"
 
 #include "mark.h"

@@ -46,6 +46,8 @@ struct vgc_config {
   unsigned suspend_signal; /* default SIGPWR */
   unsigned collect_every;  /* stress: collect at every Nth allocation; default 0 (off) */
   unsigned log;            /* 1: one line on stderr for each cycle */
+  unsigned trim_ms;        /* a thread gives back what was idle for so many milliseconds; default 0: only cycles do, and
+                              vgc_trim */
 };
 
 /* Fills *config with the defaults (all zero but struct_size). */
