@@ -131,14 +131,6 @@ static ALWAYS_INLINE struct mark_range object_range(const struct span *span, uin
   return (struct mark_range){low, (low + size) | (span->kind == KIND_TYPED ? MARK_TYPED : 0)};
 }
 
-/* Sets the bit, which was seen clear. False: another marker has. Relaxed: a mark publishes nothing; who sweeps has it
- * from mark_team_close. */
-static ALWAYS_INLINE bool set_mark(uint64_t *mark, uint64_t before, uint64_t bit, bool shared) {
-  if (shared) return !(fetch_or_loose(mark, bit) & bit);
-  *mark = before | bit;
-  return true;
-}
-
 /* Marks the object that the address points into, if there is one that is not marked yet. */
 static ALWAYS_INLINE void mark_candidate(struct marker *marker, struct progress *progress, struct candidate candidate,
                                          bool shared) {
@@ -149,7 +141,7 @@ static ALWAYS_INLINE void mark_candidate(struct marker *marker, struct progress 
   struct span_bits *bits = &span->bits[slot / 64];
   uint64_t mark = load_loose(&bits->mark);
   if ((mark | load_relaxed(&bits->free)) & bit) return;
-  if (!set_mark(&bits->mark, mark, bit, shared)) return;
+  if (!span_set_mark(bits, mark, bit, shared)) return;
   if (span->kind != KIND_NOSCAN) push(marker, progress, object_range(span, slot));
 }
 

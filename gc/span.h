@@ -146,6 +146,14 @@ static ALWAYS_INLINE enum span_state span_state(const struct span *span) {
   return (enum span_state)load_relaxed(&span->state);
 }
 
+/* Sets a bit that was clear in `before`, what `mark` was. False: another of the markers, if there are several, has.
+ * Relaxed: a mark publishes nothing; who sweeps has it from mark_team_close. */
+static ALWAYS_INLINE bool span_set_mark(struct span_bits *bits, uint64_t before, uint64_t bit, bool several) {
+  if (several) return !(fetch_or_loose(&bits->mark, bit) & bit);
+  bits->mark = before | bit;
+  return true;
+}
+
 /* Whether `life`, as it was read before, is one, and lasts: then all that was read since is of that life. */
 bool span_lives_on(struct span *, uint32_t life);
 

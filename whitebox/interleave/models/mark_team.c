@@ -81,6 +81,28 @@ static void marks_in_one_word(void) {
 INTERLEAVE_MODEL(marks_in_one_word, .setup = graph_start, .run = marks_in_one_word, .preemptions = 3, .learn = 200,
                  .title = "two markers mark objects of one word: no mark is lost, no object counts twice");
 
+static struct span_bits bits;
+static bool first[2];
+
+static bool mark_bit(uint64_t bit) {
+  uint64_t before = load_loose(&bits.mark);
+  return !(before & bit) && span_set_mark(&bits, before, bit, true);
+}
+
+static void marks_one_and_two(void) { first[0] = mark_bit(1) && mark_bit(2); }
+
+static void marks_four_and_two(void) { first[1] = mark_bit(4) && mark_bit(2); }
+
+static void bits_of_one_word(void) {
+  static void (*const parts[])(void) = {marks_one_and_two, marks_four_and_two};
+  bits.mark = 0;
+  together_bare(2, parts);
+  interleave_assert(bits.mark == (1 | 2 | 4));
+  interleave_assert(first[0] != first[1]);
+}
+INTERLEAVE_MODEL(bits_of_one_word, .setup = stopping_start, .run = bits_of_one_word, .preemptions = UINT32_MAX,
+                 .learn = 200, .title = "of two markers one marks an object, and neither undoes the other's marks");
+
 /* ---- Hiring ---- */
 
 static unsigned helped[3]; /* plain: each helper has a number of its own */

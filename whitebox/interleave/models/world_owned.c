@@ -101,7 +101,7 @@ static void swept_while_it_fills_up(void) {
   interleave_assert(found == stats.objects_swept);
 }
 INTERLEAVE_MODEL(swept_while_it_fills_up, .setup = stopping_start, .run = swept_while_it_fills_up, .preemptions = 1,
-                 .learn = 1000, .prompt_signals = true,
+                 .prompt_signals = true,
                  .title = "slots are swept in a span that its owner finds full: it hears of them");
 
 /* ---- The same slots, while a thread returns one that no stop stops: there was no memory to register it ---- */
