@@ -33,13 +33,14 @@ struct arena {
   _Atomic uint32_t *map; /* entries: release by whoever makes the span (pages lock), acquire by span_of */
   char *descriptors;
   struct run_tag *tags; /* pages lock */
-  /* Pages lock, from here on: apart from what every free reads. */
-  size_t used_pages
-      __attribute__((aligned(PLATFORM_FALSE_SHARING))); /* pages below this have been handed out at least once */
-  size_t descriptor_lines;                              /* lines below this have been handed out at least once */
-  size_t leak_root_bytes;                               /* from the base on: what a leak checker has been told of */
-  size_t huge_bytes; /* from the base on: where the system was asked for huge pages */
   size_t map_bytes, descriptor_bytes, tag_bytes;
+  struct {
+    size_t used_pages;       /* pages below this have been handed out at least once */
+    size_t descriptor_lines; /* lines below this have been handed out at least once */
+    size_t leak_root_bytes;  /* from the base on: what a leak checker has been told of */
+    size_t huge_bytes;       /* from the base on: where the system was asked for huge pages */
+    /* Pages lock; apart from what every free reads. */
+  } __attribute__((aligned(PLATFORM_FALSE_SHARING)));
 };
 
 extern INTERNAL struct arena arenas[ARENA_MAX];

@@ -150,8 +150,3 @@ unsigned config_suspend_signal(void) {
   const char *text = getenv(knob->variable);
   return (unsigned)(text && parse(text, &value) && acceptable(knob, value) ? value : knob->standard);
 }
-
-void vgc_config_default(struct vgc_config *out) {
-  memset(out, 0, sizeof *out);
-  out->struct_size = sizeof *out;
-}

@@ -8,7 +8,6 @@
 #include "collect.h"
 #include "heap.h"
 #include "init.h"
-#include "large.h"
 #include "lock.h"
 #include "mark_team.h"
 #include "platform.h"
@@ -16,14 +15,12 @@
 #include "roots.h"
 #include "span.h"
 #include "thread.h"
-#include "trim.h"
 
 /* All locks in order of rank, so that no structure is halfway in the child's copy, and no cycle runs. The child's
  * thread is the one that took them, and releases them. */
 static void prepare(void) {
   POINT(fork_prepare);
   init_lock_acquire();
-  trim_before_fork();
   collect_lock_acquire();
   thread_registry_lock();
   roots_lock();
@@ -40,7 +37,6 @@ static void release(bool child) {
   roots_unlock();
   thread_registry_unlock();
   collect_lock_release();
-  trim_after_fork(child);
   init_lock_release();
 }
 

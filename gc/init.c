@@ -22,7 +22,6 @@
 #include "span.h"
 #include "spawn.h"
 #include "thread.h"
-#include "trim.h"
 #include "world.h"
 
 static struct lock init_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_INIT, 0);
@@ -65,7 +64,7 @@ static int initialize(const struct vgc_config *given, bool exclusive) {
     store_release(&initialized, true); /* release: all is in place; acquire in init_ensure */
   }
   lock_release(&init_lock);
-  if (!result) trim_start();
+  if (!result) mark_hire();
   return result;
 }
 
@@ -85,7 +84,6 @@ int vgc_shutdown(void) {
   lock_acquire(&init_lock);
   int error = !load_relaxed(&initialized) ? EPERM : !thread_alone() ? EBUSY : 0;
   if (!error) {
-    trim_stop();
     world_uninstall();
     store_relaxed(&initialized, false);
     roots_clear();

@@ -2,8 +2,8 @@
  * index); check level 2 checks it. Built on pthread_mutex so that sanitizers see the edges and, under ThreadSanitizer,
  * a thread that waits still answers a stop.
  *
- * With the world stopped no lock is taken but LOCK_MARK, which no mutator takes: collect.c takes all that a cycle needs
- * before the stop. The loader's
+ * With the world stopped no lock is taken but LOCK_MARK, which no mutator takes while a stop may begin: collect.c takes
+ * all that a cycle needs before the stop. The loader's
  * own lock ranks before all of these (collect.c). */
 #ifndef VGC_LOCK_H
 #define VGC_LOCK_H
@@ -14,7 +14,6 @@
 enum lock_rank {
   LOCK_NONE = 0,
   LOCK_INIT,     /* vgc_init, vgc_shutdown */
-  LOCK_TRIM,     /* starts and ends the thread that gives memory back */
   LOCK_COLLECT,  /* one cycle at a time; the disable count */
   LOCK_REGISTRY, /* list of threads, births and deaths */
   LOCK_ROOTS,    /* added roots, layouts */

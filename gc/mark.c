@@ -16,6 +16,7 @@
  * other markers. */
 #define PIECE_BYTES 4096u
 #define QUEUE       16u /* prefetches in flight; a power of two */
+#define GIVE_LEAST  8u  /* ranges on the stack before some are given away, which costs two system calls */
 
 /* An address whose span's line is on its way. */
 struct candidate {
@@ -261,7 +262,7 @@ static ALWAYS_INLINE void drain_as(struct marker *marker, bool shared) {
   do {
     while (next_range(marker, &progress, &range)) {
       scan_range(&in, marker, &progress, range, shared);
-      if (shared && UNLIKELY(mark_team_hungry()) && progress.depth - progress.given > 1)
+      if (shared && UNLIKELY(mark_team_hungry()) && progress.depth - progress.given >= GIVE_LEAST)
         progress.given += give(&progress);
     }
     flush_candidates(marker, &progress, shared);
@@ -405,8 +406,8 @@ static void bound_heap(void) {
 
 /* ---- Slots that are still to be issued ---- */
 
-/* They are no objects. While they bear marks nothing finds them, and the marker needs not look at the owner's line.
- * Only current spans have any. */
+/* They are no objects. While they bear marks nothing finds them, and the marker needs not look at the owner's line. A
+ * span that a thread is just giving up has some and is not current: there a stray word may mark one, which is zero. */
 static void mark_available(bool mark) {
   for (struct cache *cache = cache_all(); cache; cache = cache->next)
     for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
@@ -427,7 +428,7 @@ static void mark_from_roots(void) {
 
 /* What helpers have put off is the collector's. */
 static void take_over(void) {
-  for (unsigned i = 1; i <= mark_team_helpers(); i++) {
+  for (unsigned i = 1; i < MARK_TEAM_MAX; i++) { /* one that is just being hired may have come, too */
     COLLECTOR->overflowed |= markers[i].overflowed;
     begin(&markers[i]);
   }
@@ -448,7 +449,7 @@ size_t mark_all(void) {
   bound_heap();
   begin(COLLECTOR);
   rescans = 0;
-  together = mark_team_helpers() && worth_helpers();
+  together = mark_team_helpers() && config.mark_workers > 1 && worth_helpers();
   mark_available(true);
   if (together) mark_team_open(help);
   mark_from_roots();
@@ -465,7 +466,9 @@ size_t mark_all(void) {
 }
 
 void mark_hire(void) {
-  if (config.mark_workers > 1 && worth_helpers()) mark_team_start(config.mark_workers - 1);
+  unsigned wanted = config.trim_ms ? 1 : 0;
+  if (config.mark_workers > 1 && worth_helpers()) wanted = config.mark_workers - 1;
+  mark_team_start(wanted);
 }
 
 uint64_t mark_objects(void) { return objects_marked; }

@@ -19,13 +19,13 @@ void mark_shutdown(void);
 /* Marks everything reachable from the roots. Bytes of the slots marked. */
 size_t mark_all(void);
 
-/* Starts the helpers that the next cycle may need. No lock of ours held. */
+/* Starts the helpers that the next cycle may need, and the one that gives memory back in time. No lock of ours held. */
 void mark_hire(void);
 
 /* Objects marked, and rescans after overflow, in the last cycle. */
 uint64_t mark_objects(void);
 uint32_t mark_overflows(void);
-/* Bytes of the mark stack. Collect lock. */
+/* Bytes of the mark stacks. Collect lock. */
 size_t mark_stack_bytes(void);
 
 #endif

@@ -2,7 +2,10 @@
 
 #include <pthread.h>
 
+#include "config.h"
+#include "heap.h"
 #include "lock.h"
+#include "pages.h"
 #include "point.h"
 #include "spawn.h"
 
@@ -29,11 +32,11 @@ static struct {
   struct chunk pool[CHUNKS];
 } team COLLECTOR_DATA;
 
-/* Whoever starts and stops them. */
+/* 1 while a thread starts or ends helpers: acquire by who begins, release by who is done; slept on. */
+static _Atomic uint32_t hiring COLLECTOR_DATA;
+/* Whoever has `hiring`: */
 static pthread_t threads[MARK_TEAM_MAX] COLLECTOR_DATA;
 static _Atomic unsigned helpers COLLECTOR_DATA; /* relaxed: the collector asks how many there are, no more */
-/* One thread at a time starts helpers. */
-static _Atomic bool starting COLLECTOR_DATA;
 
 /* Wakes who sleeps on the word. With the lock. */
 static void tell(_Atomic uint32_t *word) {
@@ -41,12 +44,13 @@ static void tell(_Atomic uint32_t *word) {
   platform_futex_wake_all(word);
 }
 
-/* Sleeps until the word changes. Called and left with the lock held, given up meanwhile. */
-static void sleep_on(_Atomic uint32_t *word) {
+/* Sleeps until the word changes, or for so long (0: no limit). Called and left with the lock held, given up meanwhile.
+ */
+static void sleep_on(_Atomic uint32_t *word, uint64_t nanoseconds) {
   uint32_t seen = load_relaxed(word);
   lock_release(&lock);
   POINT(mark_team_sleeps);
-  platform_futex_wait(word, seen, 0);
+  platform_futex_wait(word, seen, nanoseconds);
   lock_acquire(&lock);
 }
 
@@ -79,7 +83,10 @@ size_t mark_team_take(struct mark_range *ranges, size_t room) {
   size_t count = 0;
   lock_acquire(&lock);
   store_relaxed(&mark_team_waiting, load_relaxed(&mark_team_waiting) + 1);
-  while (team.open && !team.chunks && load_relaxed(&mark_team_waiting) < team.joined) sleep_on(&team.news);
+  while (team.open && !team.chunks && load_relaxed(&mark_team_waiting) < team.joined) {
+    POINT(mark_team_waits);
+    sleep_on(&team.news, 0);
+  }
   if (team.chunks) {
     struct chunk *chunk = &team.pool[team.chunks - 1];
     count = chunk->count < room ? chunk->count : room;
@@ -95,16 +102,16 @@ size_t mark_team_take(struct mark_range *ranges, size_t room) {
   return count;
 }
 
-/* With the lock. */
+/* With the lock. Who waits for work may be the last now. */
 static void leave(void) {
   team.joined--;
-  if (!team.joined) tell(&team.news);
+  tell(&team.news);
 }
 
 void mark_team_close(void) {
   lock_acquire(&lock);
   leave();
-  while (team.joined) sleep_on(&team.news);
+  while (team.joined) sleep_on(&team.news, 0);
   lock_release(&lock);
 }
 
@@ -120,11 +127,25 @@ static void help(unsigned number) {
   leave();
 }
 
+/* The first helper gives back what has been idle. With the lock, given up meanwhile. */
+static void trim(void) {
+  lock_release(&lock);
+  lock_acquire(&heap_lock);
+  pages_trim(false, 0);
+  lock_release(&heap_lock);
+  POINT(mark_team_trimmed);
+  lock_acquire(&lock);
+}
+
 static void *helper(void *arg) {
   unsigned number = (unsigned)(uintptr_t)arg;
+  uint64_t limit = number == 1 ? config.trim_ms * UINT64_C(1000000) : 0;
   lock_acquire(&lock);
   for (uint32_t answered = 0; !team.ending; answered = load_relaxed(&team.calls)) {
-    while (load_relaxed(&team.calls) == answered && !team.ending) sleep_on(&team.calls);
+    while (load_relaxed(&team.calls) == answered && !team.ending) {
+      sleep_on(&team.calls, limit);
+      if (limit && load_relaxed(&team.calls) == answered) trim();
+    }
     if (team.open) help(number);
   }
   lock_release(&lock);
@@ -133,17 +154,23 @@ static void *helper(void *arg) {
 
 unsigned mark_team_helpers(void) { return load_relaxed(&helpers); }
 
+/* Acquire: threads and helpers as the last one left them, by hiring_end's release. */
+static bool hiring_begin(void) { return !exchange_acquire(&hiring, 1); }
+
+static void hiring_end(void) {
+  store_release(&hiring, 0); /* release: threads and helpers; acquire in hiring_begin */
+  platform_futex_wake_all(&hiring);
+}
+
 void mark_team_start(unsigned wanted) {
-  if (load_relaxed(&helpers) >= wanted) return;
-  /* Acquire: what the last one wrote into threads, by its release below. */
-  if (exchange_acquire(&starting, true)) return;
+  if (load_relaxed(&helpers) >= wanted || !hiring_begin()) return;
   unsigned count = load_relaxed(&helpers);
   while (count < wanted && spawn_service(&threads[count], helper, (void *)(uintptr_t)(count + 1)) == 0)
     store_relaxed(&helpers, ++count);
-  store_release(&starting, false); /* release: threads; acquire above */
+  hiring_end();
 }
 
-void mark_team_stop(void) {
+static void end_all(void) {
   lock_acquire(&lock);
   team.ending = true;
   tell(&team.calls);
@@ -153,12 +180,25 @@ void mark_team_stop(void) {
   team.ending = false;
 }
 
+void mark_team_end(void) {
+  if (!load_relaxed(&helpers) || !hiring_begin()) return;
+  end_all();
+  hiring_end();
+}
+
+void mark_team_stop(void) {
+  while (!hiring_begin()) platform_futex_wait(&hiring, 1, 0);
+  end_all();
+  hiring_end();
+}
+
 void mark_team_before_fork(void) { lock_acquire(&lock); }
 
 void mark_team_after_fork(bool child) {
   if (child) {
     store_relaxed(&helpers, 0);
-    store_relaxed(&starting, false);
+    store_relaxed(&hiring, 0);
+    team.ending = false;
   }
   lock_release(&lock);
 }

@@ -1,9 +1,12 @@
-/* The markers of one cycle: the collecting thread and helpers of the library's own, which share what is left to scan.
+/* The markers of a cycle: the collecting thread and helpers, threads of the library's own, which share what is left to
+ * scan.
  *
  * Each has a stack of its own. One that has nothing left waits here, and who sees that somebody waits gives the older
- * half of its stack. When all that take part wait, marking is over. A helper that comes late finds it over, so nobody
- * waits for a thread that has no processor. Helpers are no mutators: never stopped, never scanned, all signals blocked.
- */
+ * half of its stack. When all that take part wait, marking is over. A helper that comes late finds it over: nobody
+ * waits for one that has not joined. Helpers are no mutators: never stopped, never scanned, all signals blocked.
+ *
+ * While they live the process has more threads than the program made, so they end with the last mutator: a program
+ * whose main thread has called pthread_exit ends with its last thread. */
 #ifndef VGC_MARK_TEAM_H
 #define VGC_MARK_TEAM_H
 
@@ -52,7 +55,9 @@ size_t mark_team_take(struct mark_range *, size_t room);
 /* Starts helpers until there are so many (less than MARK_TEAM_MAX), or the system refuses. No lock of ours held, for a
  * thread's creation may allocate. */
 void mark_team_start(unsigned helpers);
-/* Ends and joins them (shutdown). */
+/* Ends and joins them, unless another thread is starting or ending some: of the last mutator that leaves. */
+void mark_team_end(void);
+/* The same, waiting for that other thread (shutdown). */
 void mark_team_stop(void);
 /* Around a fork, with the collect lock: no helper is in the middle of a step, and a child has none. */
 void mark_team_before_fork(void);

@@ -18,7 +18,7 @@ struct run_tag {
   uint32_t next, previous; /* page + 1 of its neighbours in the bin, same arena; 0 ends the list */
   uint8_t state;           /* enum run_state */
   uint8_t zero;            /* every byte of the run is zero */
-  uint8_t idle;            /* has been free since before the last cycle */
+  uint8_t idle;            /* has been free since the last pages_trim */
 };
 
 struct run {

@@ -8,6 +8,9 @@
 
 #define DESCRIPTOR_LINES_MAX 64u
 
+_Static_assert(sizeof(struct span) <= ARENA_NO_SPAN_LINES * PLATFORM_CACHE_LINE,
+               "entry 0 stands for a whole descriptor");
+
 static size_t uncollectable COLLECTOR_DATA; /* pages lock: spans of that kind */
 /* Pages lock: unused descriptors by their number of lines, linked through next. They stay mapped and keep being struct
  * span, so that a reader with a stale page-map entry reads a descriptor, never another thing. */
@@ -202,6 +205,7 @@ static void take_slots(struct span *span, uint32_t word, uint64_t slots) {
     next = 0;
     span->zeroed = false;
   }
+  signal_order(); /* a fork may come between: never the cursor at the start and all of it zeroed */
   span->cursor = (uint16_t)next;
   activate(span, word, slots);
 }

@@ -345,6 +345,9 @@ VGC_API int pthread_create(pthread_t *restrict thread, const pthread_attr_t *res
   return creation.rc;
 }
 
+/* Signals that an instruction raises: blocked, they end the process without the program's handler. */
+static const int own_faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+
 /* As create_blocking, and for the same reason. */
 static void create_service(void *arg, uintptr_t *registers) {
   struct creation *creation = arg;
@@ -352,6 +355,7 @@ static void create_service(void *arg, uintptr_t *registers) {
   bool entered = self && world_blocking_enter(self, registers);
   sigset_t all, before;
   sigfillset(&all);
+  for (unsigned i = 0; i < sizeof own_faults / sizeof *own_faults; i++) sigdelset(&all, own_faults[i]);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   creating = true;
   creation->rc = front.create(creation->thread, NULL, creation->start, creation->arg);

@@ -12,7 +12,8 @@ struct thread;
  * that keeps this file in every program that links the archive, so that its definitions prevail over libc's. */
 void spawn_start(void);
 
-/* Starts a thread of the library's own: no mutator, all signals blocked. 0 or an errno value. No lock of ours held. */
+/* Starts a thread of the library's own: no mutator, all signals but faults blocked. 0 or an errno value. No lock of
+ * ours held. */
 int spawn_service(pthread_t *, void *(*start)(void *), void *arg);
 int spawn_service_join(pthread_t);
 

@@ -14,7 +14,6 @@
 #include "pages.h"
 #include "roots.h"
 #include "thread.h"
-#include "world.h"
 
 static void add_cache(struct vgc_stats *stats, struct cache *cache) {
   for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
@@ -60,7 +59,7 @@ static void add_pages(struct vgc_stats *stats) {
 /* What is no more, and was not swept, was freed. More may be than was counted: threads go on issuing, and one that a
  * fork left behind never counts what it had issued. */
 static uint64_t freed(uint64_t *allocated, uint64_t swept, uint64_t live) {
-  if (*allocated < live + swept) *allocated = live + swept;
+  if ((int64_t)(*allocated - live - swept) < 0) *allocated = live + swept;
   return *allocated - swept - live;
 }
 

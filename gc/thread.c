@@ -10,6 +10,7 @@
 #include "atomic.h"
 #include "cache.h"
 #include "lock.h"
+#include "mark_team.h"
 #include "point.h"
 #include "world.h"
 
@@ -378,6 +379,7 @@ void thread_leave(struct thread *self) {
   drop_inherited(self);
   unwatch(self);
   count_down(&registry.running);
+  bool last = load_relaxed(&registry.running) == 0;
   store_relaxed(&self->state, THREAD_EXITED);
   POINT(thread_exit_between);
   self->handle_known = self->handle_known && !self->detached;
@@ -386,6 +388,7 @@ void thread_leave(struct thread *self) {
   current = NULL;
   thread_registry_unlock();
   POINT(thread_exit_after_deregister);
+  if (last) mark_team_end();
 }
 
 /* Destructor of the last key. Those of others may allocate in the rounds to come, so the thread stays registered until

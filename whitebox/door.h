@@ -29,7 +29,6 @@
 #include "roots.h"
 #include "spawn.h"
 #include "thread.h"
-#include "trim.h"
 #include "world.h"
 
 #include "mark.h"

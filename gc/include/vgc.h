@@ -42,16 +42,22 @@ struct vgc_config {
   unsigned growth_percent; /* heap growth over the live bytes between collections; default 100 */
   unsigned check_level;    /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
   unsigned mark_workers;   /* threads that mark, 1 to 64; default: as many as processors, at most 8. All but one are the
-                              library's own, started when a collection finds more alive than minimum_heap */
+                              library's own, started after a collection that found minimum_heap alive, by the thread
+                              that collected; they end with the last registered thread. 1: there are none, nor is
+                              pthread_create called in an allocation */
   unsigned suspend_signal; /* default SIGPWR */
   unsigned collect_every;  /* stress: collect at every Nth allocation; default 0 (off) */
   unsigned log;            /* 1: one line on stderr for each cycle */
-  unsigned trim_ms;        /* a thread gives back what was idle for so many milliseconds; default 0: only cycles do, and
-                              vgc_trim */
+  unsigned trim_ms; /* a thread of the library's own gives back what was idle for so many milliseconds; default 0:
+                       cycles do, after half a second, and vgc_trim. After a fork: from the next collection on */
 };
 
 /* Fills *config with the defaults (all zero but struct_size). */
-VGC_API void vgc_config_default(struct vgc_config *config);
+static inline void vgc_config_default(struct vgc_config *config) {
+  static struct vgc_config defaults; /* as large as the caller knows it, whatever library it meets */
+  *config = defaults;
+  config->struct_size = sizeof *config;
+}
 
 /* Initialises the library; NULL means defaults. 0, or -1 with errno: EALREADY (initialised, perhaps by an earlier
  * allocation), EINVAL (a field or variable out of range, a signal that the system keeps), EBUSY (the suspend signal

@@ -51,36 +51,6 @@ INTERLEAVE_MODEL(team, .setup = stopping_start, .run = team, .preemptions = 2, .
 
 /* ---- Marks in one word ---- */
 
-/* More than the queue of a marker holds, so that there is something to give. */
-enum { PARENTS = 20 };
-static void **parents[PARENTS];
-
-static void graph_start(void) {
-  struct vgc_config tiny = tiny_config();
-  tiny.minimum_heap = 1;
-  strict_start(&tiny);
-  for (unsigned i = 0; i < PARENTS; i++) {
-    interleave_assert(parents[i] = vgc_malloc(16));
-    interleave_assert(*parents[i] = vgc_malloc(16));
-  }
-  interleave_assert(vgc_collect() == 0);
-}
-
-static void marks_in_one_word(void) {
-  interleave_meet(1, false);
-  mark_team_start(1);
-  interleave_meet(1, true);
-  interleave_assert(vgc_collect() == 0);
-  interleave_meet(1, false);
-  interleave_explored_all();
-  interleave_assert(mark_objects() == 2 * PARENTS);
-  for (unsigned i = 0; i < PARENTS; i++)
-    interleave_assert(vgc_base_of(parents[i]) == parents[i] && vgc_base_of(*parents[i]) == *parents[i]);
-  mark_team_stop();
-}
-INTERLEAVE_MODEL(marks_in_one_word, .setup = graph_start, .run = marks_in_one_word, .preemptions = 3, .learn = 200,
-                 .title = "two markers mark objects of one word: no mark is lost, no object counts twice");
-
 static struct span_bits bits;
 static bool first[2];
 
@@ -127,3 +97,42 @@ static void hired_by_two(void) {
 }
 INTERLEAVE_MODEL(hired_by_two, .setup = stopping_start, .run = hired_by_two, .preemptions = 3, .learn = 200,
                  .title = "two threads that both end a cycle hire: no helper has another's number");
+
+/* ---- The end, and the time between ---- */
+
+static void hires_and_ends(void) {
+  mark_team_start(1);
+  mark_team_end();
+}
+
+static void hired_and_ended_by_two(void) {
+  static void (*const parts[])(void) = {hires_and_ends, hires_and_ends};
+  together_bare(2, parts);
+  mark_team_stop();
+  interleave_assert(mark_team_helpers() == 0);
+}
+INTERLEAVE_MODEL(hired_and_ended_by_two, .setup = stopping_start, .run = hired_and_ended_by_two, .preemptions = 2,
+                 .learn = 200, .title = "two threads hire and end helpers, each whenever it can");
+
+#define LARGE ((size_t)64 * 1024)
+
+static void timed_start(void) {
+  struct vgc_config tiny = tiny_config();
+  tiny.page_bytes = 4096; /* that the system can take back */
+  tiny.arena_bytes = (size_t)1024 * 1024;
+  strict_start(&tiny);
+  vgc_free(vgc_malloc_noscan(LARGE));
+  config.trim_ms = 1; /* from here on: there are no threads in a setup */
+}
+
+static void trim_by_time(void) {
+  interleave_meet(1, false);
+  interleave_assert(cache_ensure());
+  mark_team_start(1);
+  interleave_meet(1, true);
+  interleave_assert(vgc_malloc_noscan(LARGE));
+  interleave_meet(1, false);
+  mark_team_stop();
+}
+INTERLEAVE_MODEL(trim_by_time, .setup = timed_start, .run = trim_by_time, .preemptions = 2, .learn = 200,
+                 .title = "memory is given back by time while a thread takes pages");

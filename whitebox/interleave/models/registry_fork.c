@@ -11,7 +11,6 @@ static int roots[2];
 /* Under each lock but those of the heap. */
 static void take_locks(int *root) {
   interleave_assert(vgc_init(NULL) == -1 && errno == EALREADY);
-  trim_stop();
   collect_disable();
   interleave_assert(collect_enable());
   interleave_assert(thread_records() >= 1);
