@@ -23,12 +23,13 @@
 
 #define KEYS_PER_BLOCK 32 /* glibc; a value is a sequence number and a pointer */
 #define KEY_BLOCKS     32
-#define STRUCT_WINDOW  4096 /* the array lies within that of the thread pointer */
+#define STRUCT_WINDOW  4096 /* the thread's structure, and in it the array, lie within that of the thread pointer */
 
 static struct {
   bool learnt;
   intptr_t key_blocks; /* the array of pointers to blocks of keys, relative to the thread pointer */
-  size_t static_size;  /* upper bound of the static block */
+  size_t static_size;  /* upper bound of the static block, without the structure */
+  size_t struct_size;  /* of the structure, or an upper bound */
 } storage COLLECTOR_DATA;
 
 struct key_value {
@@ -67,15 +68,18 @@ static void learn_key_blocks(void) {
 void platform_storage_learn(void) {
   if (storage.static_size) return;
   int saved = errno;
-  /* glibc tells how large a stack it needs: a page, the static block with the structure, and PTHREAD_STACK_MIN of old.
-   * What is left is no more than its block: the memory below may be another thread's stack, dead frames included. */
+  /* glibc tells how large a stack it needs: a page, the static block with the structure, and PTHREAD_STACK_MIN of old;
+   * and debuggers how large the structure is. What is left is no more than its block: the memory beside it may be
+   * another thread's stack, with dead frames, and be unmapped while it is scanned (X99). */
+  const uint32_t *structure = dlsym ? dlsym(RTLD_DEFAULT, "_thread_db_sizeof_pthread") : NULL;
+  storage.struct_size = structure && *structure < STRUCT_WINDOW ? *structure : STRUCT_WINDOW;
   size_t (*least)(const pthread_attr_t *) = NULL;
   void *symbol = dlsym ? dlsym(RTLD_DEFAULT, "__pthread_get_minstack") : NULL;
   memcpy(&least, &symbol, sizeof least);
   pthread_attr_t attributes;
   storage.static_size = 16384;
   if (least && pthread_attr_init(&attributes) == 0) {
-    size_t rest = (size_t)sysconf(_SC_PAGESIZE) + 16384;
+    size_t rest = (size_t)sysconf(_SC_PAGESIZE) + 16384 + (structure ? storage.struct_size : 0);
     storage.static_size = least(&attributes) > rest ? least(&attributes) - rest : least(&attributes);
     pthread_attr_destroy(&attributes);
   }
@@ -132,8 +136,8 @@ static void walk_range(const struct storage_walk *walk, uintptr_t low, size_t si
 
 /* The static block and the thread's structure, page by page as far as they are mapped. */
 static void walk_static(const struct storage_walk *walk, uintptr_t tp) {
-  uintptr_t below = ARCH_STRUCT_ABOVE_POINTER ? storage.static_size : STRUCT_WINDOW;
-  uintptr_t above = ARCH_STRUCT_ABOVE_POINTER ? STRUCT_WINDOW : storage.static_size;
+  uintptr_t below = ARCH_STRUCT_ABOVE_POINTER ? storage.static_size : storage.struct_size;
+  uintptr_t above = ARCH_STRUCT_ABOVE_POINTER ? storage.struct_size : storage.static_size;
   uintptr_t low = tp - below, high = tp + above;
   low &= ~(uintptr_t)7;
   if (tp >= walk->low && tp < walk->high) return;

@@ -36,7 +36,7 @@ static void the_process_ends(void **state) {
   (void)state;
   if (UNDER_TSAN) not_applicable("ThreadSanitizer's own thread keeps such a process");
   struct child_result result;
-  child_run(end_by_exit_of_each_thread, NULL, 10, &result);
+  child_run(end_by_exit_of_each_thread, NULL, 5, &result);
   if (result.exit_code != 0) print_error("signal %d: %s", result.signal, result.text);
   assert_int_equal(result.signal, 0);
   assert_int_equal(result.exit_code, 0);
