@@ -13,6 +13,7 @@ static void account_agrees(void *(*allocate)(size_t), size_t size) {
   struct vgc_stats after = stats_now();
   assert_int_equal(after.live_objects - before.live_objects, 1);
   assert_int_equal(after.live_bytes - before.live_bytes, vgc_usable_size(object));
+  assert_int_equal(after.bytes_allocated - before.bytes_allocated, vgc_usable_size(object));
   struct probe_count count = probe_recount();
   assert_int_equal(after.live_objects, count.objects);
   assert_int_equal(after.live_bytes, count.bytes);
