@@ -8,7 +8,7 @@
 
 #define DESCRIPTOR_LINES_MAX 64u
 
-_Static_assert(sizeof(struct span) <= ARENA_NO_SPAN_LINES * PLATFORM_CACHE_LINE,
+_Static_assert(sizeof(struct span) <= (size_t)ARENA_NO_SPAN_LINES * PLATFORM_CACHE_LINE,
                "entry 0 stands for a whole descriptor");
 
 static size_t uncollectable COLLECTOR_DATA; /* pages lock: spans of that kind */
