@@ -176,7 +176,7 @@ void cache_notify(struct span *span) {
 
 static void make_usable(struct cache *cache, struct span *span) {
   POINT(cache_usable_before_list);
-  unsigned slot = span_index(span);
+  size_t slot = span_index(span);
   span_list_remove(&cache->full[slot], span);
   store_relaxed(&span->state, SPAN_USABLE);
   span_list_push(&cache->usable[slot], span);
@@ -209,7 +209,7 @@ static bool refill(struct cache *cache, struct span *span) {
 /* The span becomes current, unless a hook of the cycle that was run for it has allocated meanwhile and so made another
  * current. */
 static void adopt_fresh(struct cache *cache, struct span *span) {
-  unsigned slot = span_index(span);
+  size_t slot = span_index(span);
   if (load_relaxed(&cache->current[slot]) == &span_none) {
     store_relaxed(&cache->current[slot], span);
     return;
@@ -222,7 +222,7 @@ static void adopt_fresh(struct cache *cache, struct span *span) {
 
 /* The next span to allocate from becomes current. False if there is no memory. */
 static bool next_span(struct cache *cache, enum kind kind, unsigned class_index) {
-  unsigned slot = span_cache_index(kind, class_index);
+  size_t slot = span_cache_index(kind, class_index);
   busy_set(cache, 1);
   struct span *span = load_relaxed(&cache->current[slot]);
   if (span != &span_none) {
@@ -263,7 +263,7 @@ static struct cache *cache_fill(enum kind kind, unsigned class_index) {
   if (!cache) return NULL;
   platform_poll(); /* a program under ThreadSanitizer stops here, if this library is not instrumented */
   cache_count_down(cache);
-  unsigned slot = span_cache_index(kind, class_index);
+  size_t slot = span_cache_index(kind, class_index);
   while (!load_relaxed(&load_relaxed(&cache->current[slot])->avail)) {
     struct span *span = load_relaxed(&cache->current[slot]);
     bool filled = false;
@@ -308,7 +308,7 @@ COLD void *cache_allocate_slow(enum kind kind, size_t size) {
   }
 }
 
-NOINLINE void cache_free_odd(struct span *span, void *ptr) {
+NOINLINE void cache_free_odd(void *ptr, struct span *span) {
   bool large = span_class(span) == SPAN_CLASS_LARGE && span->base == (uintptr_t)ptr;
   if (!large || !large_free(span, ptr)) cache_free_error(ptr, span);
 }
@@ -322,7 +322,7 @@ NOINLINE void cache_free_elsewhere(void *ptr) {
 }
 
 /* A free by a thread that does not own the span. */
-NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
+NOINLINE void cache_free_remote(void *ptr, struct span *span, uint32_t slot) {
   cache_ensure(); /* what a thread holds that nobody knows, a cycle meanwhile would end, too */
   uint32_t word = slot / 64;
   uint64_t bit = UINT64_C(1) << slot % 64;
@@ -345,7 +345,7 @@ NOINLINE void cache_free_remote(struct span *span, uint32_t slot, void *ptr) {
   if (!before) cache_notify(span);
 }
 
-NOINLINE void cache_free_into_full(struct cache *cache, struct span *span, void *ptr) {
+NOINLINE void cache_free_into_full(void *ptr, struct span *span, struct cache *cache) {
   POINT(free_into_full);
   busy_set(cache, 1);
   make_usable(cache, span);

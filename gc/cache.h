@@ -56,13 +56,13 @@ static ALWAYS_INLINE void cache_count(_Atomic uint64_t *counter, uint64_t amount
 /* Allocates whatever it takes; without memory, what the out-of-memory hook gives. */
 void *cache_allocate_slow(enum kind, size_t size);
 /* A free by a thread that does not own the span. */
-void cache_free_remote(struct span *, uint32_t slot, void *ptr);
+void cache_free_remote(void *ptr, struct span *, uint32_t slot);
 /* A free of a large object, or of no object's start. */
-void cache_free_odd(struct span *, void *ptr);
+void cache_free_odd(void *ptr, struct span *);
 /* A free of what lies in no span of the first arena. */
 void cache_free_elsewhere(void *ptr);
 /* ptr was the first slot of a full span of the caller's that came free. */
-void cache_free_into_full(struct cache *, struct span *, void *ptr);
+void cache_free_into_full(void *ptr, struct span *, struct cache *);
 /* Tells what is wrong with freeing ptr, in which span it lies or NULL, and reports it. */
 void cache_free_error(void *ptr, struct span *);
 

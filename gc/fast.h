@@ -8,7 +8,7 @@
 
 /* Issues the first of the span's available slots. */
 static ALWAYS_INLINE void *cache_issue(struct span *span, uint64_t available, size_t size) {
-  void *ptr = (void *)(span->avail_base + bitmap_first(available) * (uintptr_t)span->size);
+  void *ptr = (void *)(span->avail_base + bitmap_first(available) * span->size);
   /* Address first, commit second: a thread that is suspended between the two holds it where its scan finds it, and
    * until the commit the slot is available, which the collector leaves alone (N01). */
   OPAQUE(ptr);
@@ -22,7 +22,7 @@ static ALWAYS_INLINE void *cache_issue(struct span *span, uint64_t available, si
 
 /* One slot of the kind and class, zeroed unless noscan. */
 static ALWAYS_INLINE void *cache_allocate(enum kind kind, unsigned class_index, size_t size) {
-  struct span *span = load_relaxed(&cache_current->current[span_cache_index(kind, class_index)]);
+  struct span *span = load_relaxed(&cache_current->current[span_cache_index(kind, 0)] + class_index);
   uint64_t available = load_relaxed(&span->avail);
   if (UNLIKELY(!available)) return cache_allocate_slow(kind, size);
   return cache_issue(span, available, size);
@@ -32,23 +32,23 @@ static ALWAYS_INLINE void *cache_allocate(enum kind kind, unsigned class_index, 
 static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
   uintptr_t address = (uintptr_t)ptr;
   uint64_t product = span_product(span, address);
-  uint32_t slot = (uint32_t)(product >> 32);
-  if (UNLIKELY(!span_product_is_whole(span, product) || slot >= span->slots)) {
-    cache_free_odd(span, ptr);
+  uintptr_t slot = product >> 32;
+  if (UNLIKELY(!span_product_is_start(span, product))) {
+    cache_free_odd(ptr, span);
     return;
   }
   struct cache *cache = cache_current;
   POINT(free_before_owner_test);
   if (UNLIKELY(load_relaxed(&span->owner) != cache)) {
-    cache_free_remote(span, slot, ptr);
+    cache_free_remote(ptr, span, (uint32_t)slot);
     return;
   }
-  uint32_t word = slot / 64;
+  uintptr_t at = span_bits_at(slot);
   uint64_t bit = UINT64_C(1) << slot % 64;
-  _Atomic uint64_t *place = &span->bits[word].free;
+  _Atomic uint64_t *place = &span_bits_there(span, at)->free;
   uint64_t free = load_relaxed(place);
   uint64_t available = load_relaxed(&span->avail);
-  if (place != span->avail_free) available = 0;
+  if ((uint32_t)at != span->avail_at) available = 0;
   OPAQUE(available); /* a move under a condition: a branch would be mispredicted too often */
   if (UNLIKELY((free | available) & bit)) {
     cache_free_error(ptr, span);
@@ -59,7 +59,7 @@ static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
   store_relaxed(place, free | bit);
   POINT(free_after_commit);
   if (UNLIKELY(!free) && span_state(span) == SPAN_FULL) {
-    cache_free_into_full(cache, span, ptr);
+    cache_free_into_full(ptr, span, cache);
     return;
   }
   /* Past the last use of the span as its owner: what the thread's stack or registers point into stays live, and its

@@ -50,6 +50,11 @@ void sizeclass_initialize(size_t page_bytes, uint32_t (*lines)(uint32_t words)) 
     entry->reciprocal = (uint32_t)((UINT64_C(0x100000000) + size - 1) / size);
     entry->pages = span_pages(size, (uint32_t)page_bytes);
     entry->slots = entry->pages * (uint32_t)page_bytes / size;
+    /* Slot number times what the reciprocal exceeds 2^32 / size by: of the slots of a span it is below, of a start
+     * behind the last it is not. Inside a slot it is the reciprocal at least, which is more. A power of two exceeds by
+     * nothing, and nothing is behind its last slot. */
+    uint32_t excess = entry->reciprocal * size;
+    entry->starts = excess ? entry->slots * excess : 1;
     entry->words = (entry->slots + 63) / 64;
     entry->lines = lines(entry->words);
   }

@@ -18,6 +18,7 @@
 struct sizeclass {
   uint32_t size;       /* bytes of a slot */
   uint32_t reciprocal; /* ceil(2^32 / size): slot of an offset is (offset * reciprocal) >> 32 */
+  uint32_t starts;     /* an offset is a slot's start if and only if (uint32_t)(offset * reciprocal) is below this */
   uint32_t pages;      /* pages of a span */
   uint32_t slots;      /* objects of a span */
   uint32_t words;      /* 64-bit words of a bitmap over the slots */

@@ -58,7 +58,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   span->overflowed = 0;
   span->next = span->previous = NULL;
   span->avail_base = 0;
-  span->avail_free = NULL;
+  span->avail_at = SPAN_NOWHERE;
   store_relaxed(&span->avail, 0);
   store_relaxed(&span->active, SPAN_NO_WORD);
   const uint32_t slots = large ? 1 : entry->slots;
@@ -71,6 +71,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   store_loose(&span->base, load_relaxed(&run.arena->base) + (run.page << run.arena->page_shift));
   store_loose(&span->pages, (uint32_t)run.pages);
   store_loose(&span->reciprocal, large ? 0 : entry->reciprocal);
+  span->starts = large ? 0 : entry->starts;
   store_loose(&span->slots, (uint16_t)slots);
   store_loose(&span->words, (uint8_t)words);
   store_loose(&span->kind, (uint8_t)kind);
@@ -163,7 +164,7 @@ bool span_fold_all(struct span *span) {
 static void activate(struct span *span, uint32_t word, uint64_t bits) {
   uint32_t refill = (load_relaxed(&span->active) & ~SPAN_NO_WORD) + 0x10000;
   span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
-  span->avail_free = &span->bits[word].free;
+  span->avail_at = (uint32_t)span_bits_at(word * 64);
   POINT(span_refill_based);
   /* Release: who sees this word does not see what was available in the last one; acquire in issued_in. */
   store_release(&span->active, refill | word);
@@ -232,7 +233,7 @@ bool span_refill(struct span *span) {
 void span_park(struct span *span) {
   uint64_t available = load_relaxed(&span->avail);
   uint32_t active = load_relaxed(&span->active);
-  span->avail_free = NULL;
+  span->avail_at = SPAN_NOWHERE;
   if (available) {
     uint32_t word = active & SPAN_NO_WORD;
     store_relaxed(&span->bits[word].free, load_relaxed(&span->bits[word].free) | available);

@@ -57,11 +57,12 @@ enum span_state {
 };
 
 /* Where a cache keeps its spans of a class and kind. */
-static ALWAYS_INLINE unsigned span_cache_index(enum kind kind, unsigned class_index) {
-  return (unsigned)kind * SIZECLASS_COUNT + class_index;
+static ALWAYS_INLINE size_t span_cache_index(enum kind kind, unsigned class_index) {
+  return (size_t)kind * SIZECLASS_COUNT + class_index;
 }
 
 #define SPAN_NO_WORD     0xffffu
+#define SPAN_NOWHERE     UINT32_MAX
 #define SPAN_CLASS_LARGE 0xffu
 /* Slots of no more are made available at once, if of more than one: they are zeroed together. */
 #define SPAN_REFILL_BYTES 16384u
@@ -77,16 +78,20 @@ struct span_bits {
 
 struct span {
   /* The owner's line: written at every allocation. */
-  _Atomic uint64_t avail;             /* slots of the active word that may be issued; see cache_issue, span_refill */
-  uintptr_t avail_base;               /* owner: address of slot 0 of the active word */
-  const _Atomic uint64_t *avail_free; /* owner: the active word's bits[].free; NULL: there is none */
-  _Atomic uint32_t active;            /* owner: count of refills << 16 | word index, or SPAN_NO_WORD */
-  _Atomic uint16_t state;             /* enum span_state; written by the owner or under the lock that stands for it */
-  uint16_t cursor;                    /* owner: the next refill looks from this slot on */
-  struct span *next, *previous;       /* in a list of the owner's or of central; same rule */
-  struct span *remote_next;           /* whoever set SPAN_NOTIFIED */
-  uint32_t pages;                     /* immutable */
-  _Atomic uint32_t life;              /* pages lock; SPAN_NOTIFIED: any thread. By read-modify-writes alone */
+  _Atomic uint64_t avail;       /* slots of the active word that may be issued; see cache_issue, span_refill */
+  uintptr_t avail_base;         /* owner: address of slot 0 of the active word */
+  uint32_t avail_at;            /* owner: span_bits_at of the active word's slots, or SPAN_NOWHERE */
+  _Atomic uint32_t active;      /* owner: count of refills << 16 | word index, or SPAN_NO_WORD */
+  _Atomic uint16_t state;       /* enum span_state; written by the owner or under the lock that stands for it */
+  uint16_t cursor;              /* owner: the next refill looks from this slot on */
+  uint8_t pinned;               /* collector: its owner's stack points into it (cache_surrender) */
+  uint8_t overflowed;           /* collector: holds a marked object whose scan was put off */
+  bool zeroed;                  /* owner: no slot from the cursor on was ever used; of a large object: it was not */
+  _Atomic uint8_t class_index;  /* immutable in a life; relaxed, for who finds the descriptor in a list of its last */
+  struct span *next, *previous; /* in a list of the owner's or of central; same rule as of state */
+  struct span *remote_next;     /* whoever set SPAN_NOTIFIED */
+  uint32_t pages;               /* immutable */
+  _Atomic uint32_t life;        /* pages lock; SPAN_NOTIFIED: any thread. By read-modify-writes alone */
 
   /* Read by every free and by the marker; the bits of the first words share the line. */
   uintptr_t base __attribute__((aligned(PLATFORM_CACHE_LINE))); /* immutable (in a life: see span_object_at) */
@@ -94,13 +99,10 @@ struct span {
   uint32_t size;                 /* immutable: bytes of a slot; 0 for a large object */
   _Atomic(struct cache *) owner; /* set by the new owner under the class lock; cleared by the owner (exit) under the
                                     class lock or by the collector in a stopped world */
+  uint32_t starts;               /* immutable: see span_product_is_start */
   uint16_t slots;                /* immutable */
   uint8_t words;                 /* immutable */
-  _Atomic uint8_t class_index;   /* immutable in a life; relaxed, for who finds the descriptor in a list of its last */
   uint8_t kind;                  /* immutable, enum kind */
-  bool zeroed;                   /* owner: no slot from the cursor on was ever used; of a large object: it was not */
-  uint8_t pinned;                /* collector: its owner's stack points into it (cache_surrender) */
-  uint8_t overflowed;            /* collector: holds a marked object whose scan was put off */
   struct span_bits bits[];       /* words entries, then, from the next line on, the remote words */
 };
 
@@ -121,9 +123,16 @@ static ALWAYS_INLINE _Atomic uint64_t *span_remote(struct span *span) { return s
 static ALWAYS_INLINE uint64_t span_product(const struct span *span, uintptr_t address) {
   return (address - span->base) * span->reciprocal;
 }
-/* Whether the address is a slot's start (Lemire, Kaser, Kurz 2019). Of a large object none is. */
-static ALWAYS_INLINE bool span_product_is_whole(const struct span *span, uint64_t product) {
-  return (uint32_t)product < span->reciprocal;
+/* Whether the address is a slot's start (Lemire, Kaser, Kurz 2019, their bound made as low as the last slot allows, so
+ * that what lies behind it is none; see struct sizeclass). Of a large object none is. */
+static ALWAYS_INLINE bool span_product_is_start(const struct span *span, uint64_t product) {
+  return (uint32_t)product < span->starts;
+}
+
+/* Where in bits[] the slot's word is, in bytes. */
+static ALWAYS_INLINE uintptr_t span_bits_at(uintptr_t slot) { return slot / 64 * sizeof(struct span_bits); }
+static ALWAYS_INLINE struct span_bits *span_bits_there(struct span *span, uintptr_t at) {
+  return (struct span_bits *)(void *)((char *)span->bits + at);
 }
 
 static ALWAYS_INLINE uint32_t span_slot(const struct span *span, uintptr_t address) {
@@ -138,7 +147,7 @@ static ALWAYS_INLINE size_t span_slot_bytes(const struct span *span) {
 static ALWAYS_INLINE unsigned span_class(const struct span *span) { return load_relaxed(&span->class_index); }
 
 /* Where its owner keeps it. */
-static ALWAYS_INLINE unsigned span_index(const struct span *span) {
+static ALWAYS_INLINE size_t span_index(const struct span *span) {
   return span_cache_index((enum kind)span->kind, span_class(span));
 }
 

@@ -18,7 +18,7 @@ struct planted planted_make(struct span *span, unsigned pattern, unsigned states
   store_relaxed(&span->avail, planted.in[SLOT_AVAILABLE]);
   store_relaxed(&span->active, planted.in[SLOT_AVAILABLE] ? 0 : SPAN_NO_WORD);
   span->avail_base = span->base;
-  span->avail_free = planted.in[SLOT_AVAILABLE] ? &span->bits[0].free : NULL;
+  span->avail_at = planted.in[SLOT_AVAILABLE] ? (uint32_t)span_bits_at(0) : SPAN_NOWHERE;
   span->cursor = 0;
   store_relaxed(&span_remote(span)[0], planted.in[SLOT_RETURNED]);
   span->bits[0].mark = planted.in[SLOT_MARKED];

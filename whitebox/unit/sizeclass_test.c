@@ -61,7 +61,8 @@ static void spans_fit_their_descriptors_and_waste_little(void **state) {
 
 /* Every byte of the span, also the tail behind the last slot. */
 static void check_reciprocal(const struct sizeclass *entry, size_t page) {
-  struct span span = {.base = 0x10000, .reciprocal = entry->reciprocal, .size = entry->size};
+  struct span span = {
+      .base = 0x10000, .reciprocal = entry->reciprocal, .starts = entry->starts, .size = entry->size};
   uint32_t bytes = entry->pages * (uint32_t)page, offset = 0;
   for (uint32_t slot = 0; offset < bytes; slot++)
     for (uint32_t within = 0; within < entry->size && offset < bytes; within++, offset++) {
@@ -69,9 +70,10 @@ static void check_reciprocal(const struct sizeclass *entry, size_t page) {
       if (span_slot(&span, span.base + offset) != slot)
         fail_msg("page %zu, size %u, offset %u: slot %u, expected %u", page, entry->size, offset,
                  span_slot(&span, span.base + offset), slot);
-      if (span_product_is_whole(&span, product) != (within == 0))
+      bool starts = within == 0 && slot < entry->slots;
+      if (span_product_is_start(&span, product) != starts)
         fail_msg("page %zu, size %u, offset %u: %s a slot's start", page, entry->size, offset,
-                 within == 0 ? "not taken for" : "taken for");
+                 starts ? "not taken for" : "taken for");
     }
 }
 
