@@ -321,12 +321,12 @@ NOINLINE void cache_free_elsewhere(void *ptr) {
     cache_free_error(ptr, NULL);
 }
 
-/* A free by a thread that does not own the span. */
-NOINLINE void cache_free_remote(void *ptr, struct span *span, uint32_t slot) {
-  cache_ensure(); /* what a thread holds that nobody knows, a cycle meanwhile would end, too */
+/* A slot of another's span is returned to it, unless it is not issued. */
+static ALWAYS_INLINE void return_slot(void *ptr, struct span *span, uint32_t slot) {
   uint32_t word = slot / 64;
   uint64_t bit = UINT64_C(1) << slot % 64;
-  if (UNLIKELY(!(span_issued(span, word) & bit))) {
+  _Atomic uint64_t *remote = &span_remote(span)[word];
+  if (UNLIKELY(!(span_issued_in(span, word, remote) & bit))) {
     cache_free_error(ptr, span);
     return;
   }
@@ -334,8 +334,7 @@ NOINLINE void cache_free_remote(void *ptr, struct span *span, uint32_t slot) {
   POINT(free_remote_before_return);
   /* Release: the holder that folds it in (acquire, span_fold) has this thread's uses of the object behind it. The
    * pointer is kept alive past the store (N51). */
-  platform_edge_release(&span_remote(span)[word]);
-  uint64_t before = fetch_or_release(&span_remote(span)[word], bit);
+  uint64_t before = fetch_or_release(remote, bit);
   KEEP_ALIVE(ptr);
   POINT(free_remote_returned);
   if (UNLIKELY(before & bit)) {
@@ -343,6 +342,20 @@ NOINLINE void cache_free_remote(void *ptr, struct span *span, uint32_t slot) {
     return;
   }
   if (!before) cache_notify(span);
+}
+
+/* Without a cache: what a thread holds that nobody knows, a cycle meanwhile would end, too. */
+static NOINLINE void return_first(void *ptr, struct span *span, uint32_t slot) {
+  cache_ensure();
+  platform_edge_release(&span_remote(span)[slot / 64]);
+  return_slot(ptr, span, slot);
+}
+
+NOINLINE void cache_free_remote(void *ptr, struct span *span, uint32_t slot) {
+  if (UNLIKELY(cache_current == &cache_none || platform_sees_edges()))
+    return_first(ptr, span, slot);
+  else
+    return_slot(ptr, span, slot);
 }
 
 NOINLINE void cache_free_into_full(void *ptr, struct span *span, struct cache *cache) {

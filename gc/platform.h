@@ -185,9 +185,13 @@ void platform_poll(void);
  */
 #define platform_edge_release(address) ((void)(address))
 #define platform_edge_acquire(address) ((void)(address))
+#define platform_sees_edges()          false
 #else
 void platform_edge_release(void *address);
 void platform_edge_acquire(void *address);
+extern void __tsan_release(void *address) __attribute__((weak));
+/* Whether these two do anything. */
+static ALWAYS_INLINE bool platform_sees_edges(void) { return __tsan_release != NULL; }
 #endif
 void *platform_fake_stack(void);
 /* Whether word points into a live frame of that fake stack; its bounds. */

@@ -11,7 +11,6 @@ extern void *__asan_addr_is_in_fake_stack(void *fake_stack, void *address, void 
 extern void __asan_init(void) WEAK;
 extern void __tsan_init(void) WEAK;
 extern void __tsan_acquire(void *address) WEAK;
-extern void __tsan_release(void *address) WEAK;
 extern unsigned __tsan_atomic32_load(const volatile void *address, int order) WEAK;
 
 void platform_leak_root(void *start, size_t size) {

@@ -139,7 +139,7 @@ uint64_t span_fold(struct span *span, uint32_t word) {
   signal_order();
   POINT(span_fold_between);
   platform_edge_acquire(remote);
-  /* Release: who finds the slot not returned any more finds it free; acquire in issued_in. */
+  /* Release: who finds the slot not returned any more finds it free; acquire in span_issued_in. */
   fetch_and_release(remote, ~returned);
   return returned;
 }
@@ -166,13 +166,13 @@ static void activate(struct span *span, uint32_t word, uint64_t bits) {
   span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
   span->avail_at = (uint32_t)span_bits_at(word * 64);
   POINT(span_refill_based);
-  /* Release: who sees this word does not see what was available in the last one; acquire in issued_in. */
+  /* Release: who sees this word does not see what was available in the last one; acquire in span_issued_in. */
   store_release(&span->active, refill | word);
   POINT(span_refill_before_avail);
-  /* Release: a remote free that sees these bits also sees the refill that they belong to (acquire in issued_in). */
+  /* Release: a remote free that sees these bits also sees the refill that they belong to (acquire in span_issued_in). */
   store_release(&span->avail, bits);
   POINT(span_refill_between);
-  /* Release: a remote free that finds the slot not free any more (acquire in issued_in) finds it available. */
+  /* Release: a remote free that finds the slot not free any more (acquire in span_issued_in) finds it available. */
   store_release(&span->bits[word].free, load_relaxed(&span->bits[word].free) & ~bits);
 }
 
@@ -238,38 +238,15 @@ void span_park(struct span *span) {
     uint32_t word = active & SPAN_NO_WORD;
     store_relaxed(&span->bits[word].free, load_relaxed(&span->bits[word].free) | available);
     signal_order();
-    /* Release: who finds the slots not available any more finds them free; acquire in issued_in. */
+    /* Release: who finds the slots not available any more finds them free; acquire in span_issued_in. */
     store_release(&span->avail, 0);
   }
-  /* Release: who does not look into `avail` for want of an active word finds the slots free; acquire in issued_in. */
+  /* Release: who does not look into `avail` for want of an active word finds the slots free; acquire in span_issued_in. */
   store_release(&span->active, active | SPAN_NO_WORD);
 }
 
-/* Bits of the word's slots that are met nowhere among those that are not issued.
- *
- * A slot that is not issued goes from returned to free (span_fold), to available (activate) and back to free
- * (span_park). Looked for in that order it is met somewhere: each move is complete at its destination before the slot
- * leaves, and who sees that it has left (acquire) sees that (release) (X61). A refill meanwhile begins anew. */
-static ALWAYS_INLINE uint64_t issued_in(struct span *span, uint32_t word, const _Atomic uint64_t *remote) {
-  uint64_t issued;
-  uint32_t active;
-  do {
-    /* Acquire: activate's release, so that `avail` is not read as it was for an earlier word. */
-    active = load_acquire(&span->active);
-    /* Acquire: span_fold's release of what it takes out. */
-    issued = ~load_acquire(remote);
-    POINT(span_issued_looking);
-    /* Acquire: activate's release of what it takes out. */
-    issued &= ~load_acquire(&span->bits[word].free);
-    /* Acquire: activate's release, so that a later refill shows below; and span_park's. */
-    if ((active & SPAN_NO_WORD) == word) issued &= ~load_acquire(&span->avail);
-    issued &= ~load_relaxed(&span->bits[word].free);
-  } while (UNLIKELY(load_relaxed(&span->active) != active));
-  return issued;
-}
-
 uint64_t span_issued(struct span *span, uint32_t word) {
-  return bitmap_valid(span->slots, word) & issued_in(span, word, &span_remote(span)[word]);
+  return bitmap_valid(span->slots, word) & span_issued_in(span, word, &span_remote(span)[word]);
 }
 
 bool span_lives_on(struct span *span, uint32_t life) {
@@ -293,7 +270,7 @@ bool span_object_at(uintptr_t address, struct span_object *object) {
   uint32_t slot = (uint32_t)(((address - base) * load_loose(&span->reciprocal)) >> 32);
   if (address - base >= bytes || slot >= load_loose(&span->slots)) return false;
   const _Atomic uint64_t *remote = &span_remote_of(span, load_loose(&span->words))[slot / 64];
-  if (!(issued_in(span, slot / 64, remote) >> slot % 64 & 1)) return false;
+  if (!(span_issued_in(span, slot / 64, remote) >> slot % 64 & 1)) return false;
   *object = (struct span_object){base + slot * size, size ? size : bytes, (enum kind)load_loose(&span->kind)};
   return span_lives_on(span, life);
 }

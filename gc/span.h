@@ -33,6 +33,7 @@
 #include "bitmap.h"
 #include "pages.h"
 #include "platform.h"
+#include "point.h"
 #include "sizeclass.h"
 
 struct cache;
@@ -161,6 +162,29 @@ static ALWAYS_INLINE bool span_set_mark(struct span_bits *bits, uint64_t before,
   if (several) return !(fetch_or_loose(&bits->mark, bit) & bit);
   bits->mark = before | bit;
   return true;
+}
+
+/* Bits of the word's slots that are met nowhere among those that are not issued.
+ *
+ * A slot that is not issued goes from returned to free (span_fold), to available (activate) and back to free
+ * (span_park). Looked for in that order it is met somewhere: each move is complete at its destination before the slot
+ * leaves, and who sees that it has left (acquire) sees that (release) (X61). A refill meanwhile begins anew. */
+static ALWAYS_INLINE uint64_t span_issued_in(struct span *span, uint32_t word, const _Atomic uint64_t *remote) {
+  uint64_t issued;
+  uint32_t active;
+  do {
+    /* Acquire: activate's release, so that `avail` is not read as it was for an earlier word. */
+    active = load_acquire(&span->active);
+    /* Acquire: span_fold's release of what it takes out. */
+    issued = ~load_acquire(remote);
+    POINT(span_issued_looking);
+    /* Acquire: activate's release of what it takes out. */
+    issued &= ~load_acquire(&span->bits[word].free);
+    /* Acquire: activate's release, so that a later refill shows below; and span_park's. */
+    if ((active & SPAN_NO_WORD) == word) issued &= ~load_acquire(&span->avail);
+    issued &= ~load_relaxed(&span->bits[word].free);
+  } while (UNLIKELY(load_relaxed(&span->active) != active));
+  return issued;
 }
 
 /* Whether `life`, as it was read before, is one, and lasts: then all that was read since is of that life. */
