@@ -58,7 +58,7 @@ static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
   POINT(free_before_commit);
   store_relaxed(place, free | bit);
   POINT(free_after_commit);
-  if (UNLIKELY(!free) && span_state(span) == SPAN_FULL) {
+  if (UNLIKELY(span_state(span) == SPAN_FULL)) {
     cache_free_into_full(ptr, span, cache);
     return;
   }
