@@ -35,7 +35,7 @@ static const struct knob knobs[] = {
     KNOB(arena_bytes, "VGC_ARENA_BYTES", 256 * KIB, 512 * GIB, 64 * GIB, POWER_OF_TWO,
          "address space reserved at a time"),
     KNOB(thread_table, "VGC_THREAD_TABLE", 1, 65536, 64, 0, "threads in the first table"),
-    KNOB(mark_stack, "VGC_MARK_STACK", 16, NO_LIMIT, 32768, 0, "entries of the first mark stack"),
+    KNOB(mark_stack, "VGC_MARK_STACK", 16, NO_LIMIT, 8192, 0, "entries of the first mark stack"),
     KNOB(mark_stack_max, "VGC_MARK_STACK_MAX", 16, NO_LIMIT, NO_LIMIT, 0, "entries it may grow to"),
     KNOB(minimum_heap, "VGC_MINIMUM_HEAP", 1, NO_LIMIT, 4 * MIB, 0, "heap bytes before the first collection"),
     KNOB(soft_limit, "VGC_SOFT_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, 0,

@@ -8,7 +8,8 @@
 
 /* Issues the first of the span's available slots. */
 static ALWAYS_INLINE void *cache_issue(struct span *span, uint64_t available, size_t size) {
-  void *ptr = (void *)(span->avail_base + bitmap_first(available) * span->size);
+  uint32_t offset = bitmap_first(available) * span->size;
+  void *ptr = (void *)(span->avail_base + offset);
   /* Address first, commit second: a thread that is suspended between the two holds it where its scan finds it, and
    * until the commit the slot is available, which the collector leaves alone (N01). */
   OPAQUE(ptr);

@@ -17,7 +17,7 @@ static size_t uncollectable COLLECTOR_DATA; /* pages lock: spans of that kind */
 static struct span *unused[DESCRIPTOR_LINES_MAX + 1] COLLECTOR_DATA;
 
 uint32_t span_descriptor_lines(uint32_t words) {
-  size_t bits = sizeof(struct span) + words * sizeof(struct span_bits);
+  size_t bits = offsetof(struct span, bits) + words * sizeof(struct span_bits);
   size_t remote = words * sizeof(uint64_t);
   size_t lines = (bits + PLATFORM_CACHE_LINE - 1) / PLATFORM_CACHE_LINE;
   return (uint32_t)(lines + (remote + PLATFORM_CACHE_LINE - 1) / PLATFORM_CACHE_LINE);
@@ -164,12 +164,13 @@ bool span_fold_all(struct span *span) {
 static void activate(struct span *span, uint32_t word, uint64_t bits) {
   uint32_t refill = (load_relaxed(&span->active) & ~SPAN_NO_WORD) + 0x10000;
   span->avail_base = span->base + (uintptr_t)word * 64 * span->size;
-  span->avail_at = (uint32_t)span_bits_at(word * 64);
+  span->avail_at = (uint32_t)span_bits_at(word * UINT64_C(64));
   POINT(span_refill_based);
   /* Release: who sees this word does not see what was available in the last one; acquire in span_issued_in. */
   store_release(&span->active, refill | word);
   POINT(span_refill_before_avail);
-  /* Release: a remote free that sees these bits also sees the refill that they belong to (acquire in span_issued_in). */
+  /* Release: a remote free that sees these bits also sees the refill that they belong to (acquire in span_issued_in).
+   */
   store_release(&span->avail, bits);
   POINT(span_refill_between);
   /* Release: a remote free that finds the slot not free any more (acquire in span_issued_in) finds it available. */
@@ -241,7 +242,8 @@ void span_park(struct span *span) {
     /* Release: who finds the slots not available any more finds them free; acquire in span_issued_in. */
     store_release(&span->avail, 0);
   }
-  /* Release: who does not look into `avail` for want of an active word finds the slots free; acquire in span_issued_in. */
+  /* Release: who does not look into `avail` for want of an active word finds the slots free; acquire in span_issued_in.
+   */
   store_release(&span->active, active | SPAN_NO_WORD);
 }
 

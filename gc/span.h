@@ -113,7 +113,7 @@ uint32_t span_descriptor_lines(uint32_t words);
 /* The remote words of a span of that many. A descriptor has them in the same place in each of its lives: the lines of
  * the bits and those of the remote words both grow with `words`, and their sum is the same. */
 static ALWAYS_INLINE _Atomic uint64_t *span_remote_of(struct span *span, uint32_t words) {
-  uintptr_t end = (uintptr_t)span + sizeof *span + words * sizeof(struct span_bits);
+  uintptr_t end = (uintptr_t)span->bits + words * sizeof(struct span_bits);
   end = (end + PLATFORM_CACHE_LINE - 1) & ~(uintptr_t)(PLATFORM_CACHE_LINE - 1);
   return (_Atomic uint64_t *)end;
 }

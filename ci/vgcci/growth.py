@@ -26,7 +26,7 @@ class Growth:
 # A collector may hold twice what is live, and the graph is built with an order of its nodes beside it.
 GROWTHS = {
     "graph": Growth("Full collection of a random graph of 64-byte nodes", "graph", "live bytes",
-                    (16, 64, 256, 1024, 4096), unit=MEBIBYTE, bytes_of_unit=2.2 * MEBIBYTE),
+                    (16, 64, 256, 1024, 4096), (*COLLECTORS, "limit"), MEBIBYTE, 2.2 * MEBIBYTE),
     "list": Growth("Full collection of one list of 16-byte nodes", "list", "nodes",
                    (10**4, 10**5, 10**6, 10**7), bytes_of_unit=100),
     "array": Growth("Full collection beside one array of pointers", "array", "bytes of the array",

@@ -34,7 +34,7 @@ struct vgc_config {
   size_t page_bytes;       /* power of two, 1 KiB to 64 KiB; default 8 KiB */
   size_t arena_bytes;      /* address space reserved at a time, power of two; default 64 GiB, halved if refused */
   size_t thread_table;     /* threads in the first table; it grows; default 64 */
-  size_t mark_stack;       /* entries of the first mark stack; default 32768 */
+  size_t mark_stack;       /* entries of the first mark stack; default 8192 */
   size_t mark_stack_max;   /* entries that it may grow to, beyond which marking rescans the heap; default unlimited */
   size_t minimum_heap;     /* bytes allocated before the first collection; default 4 MiB */
   size_t soft_limit;       /* bytes that the heap tries not to exceed by collecting earlier; default none */

@@ -21,7 +21,7 @@ static const struct knob {
     KNOB(page_bytes, "VGC_PAGE_BYTES", KIB, 64 * KIB, 8 * KIB, true),
     KNOB(arena_bytes, "VGC_ARENA_BYTES", 256 * KIB, 512 * GIB, 64 * GIB, true),
     KNOB(thread_table, "VGC_THREAD_TABLE", 1, 65536, 64, false),
-    KNOB(mark_stack, "VGC_MARK_STACK", 16, UINT64_MAX >> 1, 32768, false),
+    KNOB(mark_stack, "VGC_MARK_STACK", 16, UINT64_MAX >> 1, 8192, false),
     KNOB(mark_stack_max, "VGC_MARK_STACK_MAX", 16, UINT64_MAX >> 1, UINT64_MAX >> 1, false),
     KNOB(minimum_heap, "VGC_MINIMUM_HEAP", 1, UINT64_MAX >> 1, 4 * MIB, false),
     KNOB(soft_limit, "VGC_SOFT_LIMIT", 64 * KIB, UINT64_MAX >> 1, UINT64_MAX >> 1, false),

@@ -61,8 +61,7 @@ static void spans_fit_their_descriptors_and_waste_little(void **state) {
 
 /* Every byte of the span, also the tail behind the last slot. */
 static void check_reciprocal(const struct sizeclass *entry, size_t page) {
-  struct span span = {
-      .base = 0x10000, .reciprocal = entry->reciprocal, .starts = entry->starts, .size = entry->size};
+  struct span span = {.base = 0x10000, .reciprocal = entry->reciprocal, .starts = entry->starts, .size = entry->size};
   uint32_t bytes = entry->pages * (uint32_t)page, offset = 0;
   for (uint32_t slot = 0; offset < bytes; slot++)
     for (uint32_t within = 0; within < entry->size && offset < bytes; within++, offset++) {

@@ -135,6 +135,22 @@ static void marked_bytes_are_what_was_reached(void **state) {
   assert_true(stats.metadata_bytes > sizeof(struct cache));
 }
 
+/* Of objects of 8 bytes it is more: three bits of bitmaps for each are 5 %. */
+static void metadata_grows_by_3_percent_of_the_heap_at_most(void **state) {
+  (void)state;
+  static const size_t sizes[] = {16, 32, 48, 64, 80, 96, 112, 128, 144, 256, 272, 512, 1000, 4000, 30000};
+  for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    struct vgc_stats before = stats_now();
+    for (size_t bytes = 0; bytes < (size_t)4 << 20; bytes += sizes[i]) assert_non_null(vgc_malloc_noscan(sizes[i]));
+    struct vgc_stats after = stats_now();
+    uint64_t heap = after.heap_bytes - before.heap_bytes, metadata = after.metadata_bytes - before.metadata_bytes;
+    assert_true(heap >= (uint64_t)4 << 20);
+    if (metadata * 100 > heap * 3)
+      fail_msg("size %zu: %llu bytes for %llu", sizes[i], (unsigned long long)metadata, (unsigned long long)heap);
+  }
+  assert_int_equal(stats_now().cycles, 0);
+}
+
 static void structures_of_another_size(void **state) {
   (void)state;
   assert_non_null(roots[0] = vgc_malloc(100));
@@ -167,8 +183,12 @@ static void structures_of_another_size(void **state) {
 UNIT(stats) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, unit_teardown)
   const struct CMUnitTest tests[] = {
-      TEST(counters_agree_with_a_recount),     TEST(exited_threads_stay_counted), TEST(cycles_and_pauses_are_counted),
-      TEST(marked_bytes_are_what_was_reached), TEST(structures_of_another_size),
+      TEST(counters_agree_with_a_recount),
+      TEST(exited_threads_stay_counted),
+      TEST(cycles_and_pauses_are_counted),
+      TEST(marked_bytes_are_what_was_reached),
+      TEST(metadata_grows_by_3_percent_of_the_heap_at_most),
+      TEST(structures_of_another_size),
   };
   return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
 }
