@@ -179,6 +179,7 @@ bool platform_sanitizer_runtime(void); /* AddressSanitizer or ThreadSanitizer */
 bool platform_defers_signals(void);    /* ThreadSanitizer */
 /* Where deferred signals are answered; nothing without ThreadSanitizer. */
 void platform_poll(void);
+extern void __tsan_release(void *address) __attribute__((weak));
 /* A happens-before edge for ThreadSanitizer in a build of the library that it does not see into; otherwise nothing. */
 #if defined(VGC_SANITIZE_THREAD)
 /* The library's own build is instrumented: its atomics are the edges, and nothing may stand in for one that is missing.
@@ -189,7 +190,6 @@ void platform_poll(void);
 #else
 void platform_edge_release(void *address);
 void platform_edge_acquire(void *address);
-extern void __tsan_release(void *address) __attribute__((weak));
 /* Whether these two do anything. */
 static ALWAYS_INLINE bool platform_sees_edges(void) { return __tsan_release != NULL; }
 #endif
