@@ -4,16 +4,11 @@
 #define WHITEBOX_WORKER_H
 
 #include <pthread.h>
-#include <stdbool.h>
 
+/* What the thread uses lies elsewhere: a test that fails leaves its frame while the thread goes on. */
 struct worker {
-  pthread_t thread; /* immutable after worker_start */
-  pthread_mutex_t mutex;
-  pthread_cond_t changed;
-  /* Under mutex: */
-  void (*step)(void *); /* NULL: idle */
-  void *arg;
-  bool stop;
+  pthread_t thread; /* both immutable after worker_start */
+  struct worker_desk *desk;
 };
 
 void worker_start(struct worker *worker);
