@@ -10,6 +10,9 @@
 #include "platform.h"
 #include "vgc.h"
 
+/* They begin at a cache line: where they lie by chance is worth a twentieth. */
+#define FAST __attribute__((aligned(PLATFORM_CACHE_LINE)))
+
 static NOINLINE void *allocate_bigger(enum kind kind, size_t size) {
   if (size <= SIZECLASS_SMALL_MAX) return cache_allocate(kind, sizeclass_of(size), size);
   void *ptr = large_allocate(kind, size, 1);
@@ -21,10 +24,10 @@ static ALWAYS_INLINE void *allocate(enum kind kind, size_t size) {
   return cache_allocate(kind, sizeclass_of_tabled(size), size);
 }
 
-void *vgc_malloc(size_t size) { return allocate(KIND_SCAN, size); }
-void *vgc_malloc_noscan(size_t size) { return allocate(KIND_NOSCAN, size); }
+FAST void *vgc_malloc(size_t size) { return allocate(KIND_SCAN, size); }
+FAST void *vgc_malloc_noscan(size_t size) { return allocate(KIND_NOSCAN, size); }
 void *vgc_malloc_uncollectable(size_t size) { return allocate(KIND_UNCOLLECTABLE, size); }
-void vgc_free(void *ptr) { cache_free(ptr); }
+FAST void vgc_free(void *ptr) { cache_free(ptr); }
 
 void *vgc_calloc(size_t count, size_t size) {
   size_t bytes;

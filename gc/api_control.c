@@ -1,8 +1,11 @@
 /* The public functions that steer the collector. */
 #include "cache.h"
 #include "central.h"
+#include "clear.h"
 #include "collect.h"
+#include "config.h"
 #include "error.h"
+#include "finalize.h"
 #include "heap.h"
 #include "init.h"
 #include "large.h"
@@ -12,7 +15,10 @@
 
 int vgc_collect(void) {
   if (!cache_ensure()) return -1;
-  return collect_now(COLLECT_EXPLICIT) ? 0 : -1;
+  clear_stack();
+  if (!collect_now(COLLECT_EXPLICIT)) return -1;
+  if (!config.finalize_on_demand) finalize_run();
+  return 0;
 }
 
 void vgc_disable(void) {
@@ -33,3 +39,6 @@ size_t vgc_trim(void) {
   lock_release(&heap_lock);
   return bytes;
 }
+
+void vgc_clear_stack(void) { clear_stack(); }
+void vgc_clear_registers(void) { platform_clear_registers(); }

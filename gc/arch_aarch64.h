@@ -59,4 +59,15 @@ static inline uintptr_t arch_thread_pointer(void) { return (uintptr_t)__builtin_
 #define ARCH_DTV_OFFSET           0
 #define ARCH_STRUCT_ABOVE_POINTER 0
 
+/* Zeroes what a function may use without saving it. */
+static inline void arch_clear_scratch(void) {
+  __asm__ volatile("mov x0, xzr\n mov x1, xzr\n mov x2, xzr\n mov x3, xzr\n mov x4, xzr\n mov x5, xzr\n"
+                   "mov x6, xzr\n mov x7, xzr\n mov x8, xzr\n mov x9, xzr\n mov x10, xzr\n mov x11, xzr\n"
+                   "mov x12, xzr\n mov x13, xzr\n mov x14, xzr\n mov x15, xzr\n mov x16, xzr\n mov x17, xzr"
+                   :
+                   :
+                   : "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
+                     "x15", "x16", "x17");
+}
+
 #endif

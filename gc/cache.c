@@ -5,15 +5,18 @@
 #include "atomic.h"
 #include "central.h"
 #include "check.h"
+#include "clear.h"
 #include "collect.h"
 #include "config.h"
 #include "error.h"
 #include "event.h"
 #include "fast.h"
+#include "finalize.h"
 #include "heap.h"
 #include "init.h"
 #include "large.h"
 #include "point.h"
+#include "special.h"
 #include "thread.h"
 
 /* Nothing is available here, and nothing is ever written: it stands in for an empty slot and for a missing cache. */
@@ -245,6 +248,7 @@ static bool next_span(struct cache *cache, enum kind kind, unsigned class_index)
   }
   busy_set(cache, 0);
   if (span) return true;
+  clear_stack_piece();
   span = heap_make_span(class_index, kind, cache);
   if (!span) return false;
   adopt_fresh(cache, span);
@@ -261,6 +265,7 @@ void cache_count_down(struct cache *cache) {
 static struct cache *cache_fill(enum kind kind, unsigned class_index) {
   struct cache *cache = cache_ensure();
   if (!cache) return NULL;
+  if (UNLIKELY(load_relaxed(&special_dues)) && !config.finalize_on_demand && !collect_in_hook()) finalize_run();
   platform_poll(); /* a program under ThreadSanitizer stops here, if this library is not instrumented */
   cache_count_down(cache);
   size_t slot = span_cache_index(kind, class_index);
@@ -308,9 +313,23 @@ COLD void *cache_allocate_slow(enum kind kind, size_t size) {
   }
 }
 
+/* Of a span to whose objects something may be attached. False: no slot begins there. */
+static bool free_special(void *ptr, struct span *span) {
+  uint64_t product = span_product(span, (uintptr_t)ptr);
+  if (product >> 32 >= span->slots || (uint32_t)product >= sizeclass_table[span_class(span)].starts) return false;
+  enum special_freed freed = special_free(ptr, span->size);
+  if (freed == SPECIAL_AGAIN) return false;
+  if (freed == SPECIAL_FREE) cache_free_slot(span, product >> 32, ptr);
+  return true;
+}
+
 NOINLINE void cache_free_odd(void *ptr, struct span *span) {
-  bool large = span_class(span) == SPAN_CLASS_LARGE && span->base == (uintptr_t)ptr;
-  if (!large || !large_free(span, ptr)) cache_free_error(ptr, span);
+  bool done;
+  if (span_class(span) == SPAN_CLASS_LARGE)
+    done = span->base == (uintptr_t)ptr && large_free(span, ptr);
+  else
+    done = !load_loose(&span->starts) && free_special(ptr, span);
+  if (!done) cache_free_error(ptr, span);
 }
 
 NOINLINE void cache_free_elsewhere(void *ptr) {

@@ -3,10 +3,12 @@
 #include "arena.h"
 #include "config.h"
 #include "error.h"
+#include "finalize.h"
 #include "layout.h"
 #include "platform.h"
 #include "roots.h"
 #include "span.h"
+#include "special.h"
 
 /* World stopped. */
 static uint8_t *maps[ARENA_MAX] COLLECTOR_DATA;
@@ -105,12 +107,44 @@ static void visit_uncollectable(struct span *span, void *arg) {
   drain();
 }
 
+static void visit_kept(const void *object, bool contents) {
+  if (contents)
+    scan_object((uintptr_t)object);
+  else
+    visit((uintptr_t)object);
+  drain();
+}
+
+static bool is_set(const void *object) {
+  const struct arena *arena = arena_of((uintptr_t)object);
+  if (!arena) return false;
+  size_t bit = ((uintptr_t)object - load_relaxed(&arena->base)) / 8;
+  return maps[arena - arenas][bit / 8] >> bit % 8 & 1;
+}
+
+static bool visit_value(void *entry, void *any) {
+  const struct vgc_ephemeron *ephemeron = (const struct vgc_ephemeron *)~((const struct ephemeron *)entry)->hidden;
+  const void *value = load_relaxed(&ephemeron->value);
+  if (!value || is_set(value) || !is_set(ephemeron) || !is_set(load_relaxed(&ephemeron->key))) return false;
+  visit((uintptr_t)value);
+  drain();
+  *(bool *)any = true;
+  return false;
+}
+
+static void visit_values(void) {
+  bool any;
+  do {
+    any = false;
+    special_each_ephemeron(visit_value, &any);
+  } while (any);
+}
+
 static void compare(struct span *span, void *arg) {
   (void)arg;
   for (uint32_t slot = 0; slot < span->slots; slot++) {
     uintptr_t object = span->base + slot * object_bytes(span);
-    size_t bit = (object - arena_of(object)->base) / 8;
-    bool second = maps[arena_of(object) - arenas][bit / 8] >> bit % 8 & 1;
+    bool second = is_set((const void *)object);
     bool first = span->bits[slot / 64].mark >> slot % 64 & 1;
     if (first == second) continue;
     error_report(VGC_ERROR_CORRUPT, (void *)object,
@@ -127,6 +161,8 @@ void check_mark_compare(void) {
   }
   span_each(visit_uncollectable, NULL);
   roots_scan_again(visit_range, NULL);
+  finalize_show_kept(visit_kept);
+  visit_values();
   span_each(compare, NULL);
   for (uint32_t i = 0; i < count; i++) platform_release(maps[i], map_bytes[i]);
   if (todo.entries) platform_release(todo.entries, todo.capacity * sizeof *todo.entries);

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "error.h"
 #include "event.h"
+#include "finalize.h"
 #include "heap.h"
 #include "large.h"
 #include "lock.h"
@@ -19,6 +20,7 @@
 #include "platform.h"
 #include "point.h"
 #include "roots.h"
+#include "special.h"
 #include "stats.h"
 #include "sweep.h"
 #include "thread.h"
@@ -40,7 +42,7 @@ struct cycle {
   enum collect_reason reason;
   uint64_t begun_before;
   bool announced, refused, done;
-  size_t marked;
+  size_t marked, due;
   uint32_t surrendered;
   unsigned suspended;
   uint64_t stop, pause; /* nanoseconds */
@@ -61,7 +63,9 @@ static void stopped(void *arg) {
   struct cycle *cycle = arg;
   store_relaxed(&begun, load_relaxed(&begun) + 1);
   POINT(collect_stopped);
-  cycle->marked = mark_all();
+  mark_reachable();
+  cycle->due = finalize_unreached();
+  cycle->marked = mark_end();
   if (config.check_level >= 3) check_heap();
   for (struct cache *cache = cache_all(); cache; cache = cache->next)
     cycle->surrendered += cache_surrender(cache, central_add_unswept);
@@ -77,6 +81,7 @@ static void stopped(void *arg) {
 static void lock_world(void) {
   thread_registry_lock();
   roots_lock();
+  special_lock();
   central_lock_all();
   lock_acquire(&heap_lock);
 }
@@ -84,6 +89,7 @@ static void lock_world(void) {
 static void unlock_world(void) {
   lock_release(&heap_lock);
   central_unlock_all();
+  special_unlock();
   roots_unlock();
   thread_registry_unlock();
 }
@@ -187,6 +193,8 @@ bool collect_now(enum collect_reason reason) {
   if (cycle.done) {
     tell(&cycle);
     mark_hire();
+    const struct vgc_hooks *hooks = hooks_get();
+    if (cycle.due && hooks->finalizers_due) hooks->finalizers_due(hooks->arg);
   }
   inside--;
   if (error) errno = error;

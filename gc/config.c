@@ -47,6 +47,7 @@ static const struct knob knobs[] = {
     KNOB(mark_workers, "VGC_MARK_WORKERS", 1, 64, 0, 0, "threads that mark; default: as many as processors, at most 8"),
     KNOB(suspend_signal, "VGC_SUSPEND_SIGNAL", 1, 64, SIGPWR, 0, "signal that suspends threads"),
     KNOB(collect_every, "VGC_COLLECT_EVERY", 0, UINT32_MAX, 0, 0, "collect at every Nth allocation (0: off)"),
+    KNOB(finalize_on_demand, "VGC_FINALIZE_ON_DEMAND", 0, 1, 0, 0, "1: finalizers run in vgc_finalize alone"),
     KNOB(trim_ms, "VGC_TRIM_MS", 0, 86400000, 0, 0,
          "give memory that was idle for so many milliseconds back by a thread of its own (0: off)"),
     KNOB(log, "VGC_LOG", 0, 1, 0, 0, "one line on standard error for each cycle"),

@@ -35,7 +35,8 @@ void *hooks_out_of_memory(size_t size) {
 
 static bool same(const struct vgc_hooks *a, const struct vgc_hooks *b) {
   return a->struct_size == b->struct_size && a->arg == b->arg && a->cycle_start == b->cycle_start &&
-         a->cycle_end == b->cycle_end && a->out_of_memory == b->out_of_memory && a->error == b->error;
+         a->cycle_end == b->cycle_end && a->out_of_memory == b->out_of_memory && a->error == b->error &&
+         a->finalizers_due == b->finalizers_due;
 }
 
 static const struct vgc_hooks *keep(const struct vgc_hooks *wanted) {

@@ -29,15 +29,8 @@ static ALWAYS_INLINE void *cache_allocate(enum kind kind, unsigned class_index, 
   return cache_issue(span, available, size);
 }
 
-/* Frees what lies in the span. */
-static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
-  uintptr_t address = (uintptr_t)ptr;
-  uint64_t product = span_product(span, address);
-  uintptr_t slot = product >> 32;
-  if (UNLIKELY(!span_product_is_start(span, product))) {
-    cache_free_odd(ptr, span);
-    return;
-  }
+/* Frees the slot that begins at ptr. */
+static ALWAYS_INLINE void cache_free_slot(struct span *span, uintptr_t slot, void *ptr) {
   struct cache *cache = cache_current;
   POINT(free_before_owner_test);
   if (UNLIKELY(load_relaxed(&span->owner) != cache)) {
@@ -66,6 +59,15 @@ static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
   /* Past the last use of the span as its owner: what the thread's stack or registers point into stays live, and its
    * span stays owned (N51, cache_surrender). */
   KEEP_ALIVE(ptr);
+}
+
+/* Frees what lies in the span. */
+static ALWAYS_INLINE void cache_free_in(struct span *span, void *ptr) {
+  uint64_t product = span_product(span, (uintptr_t)ptr);
+  if (UNLIKELY(!span_product_is_start(span, product)))
+    cache_free_odd(ptr, span);
+  else
+    cache_free_slot(span, product >> 32, ptr);
 }
 
 /* vgc_free. What is rare ends in a call, so that nothing need be kept over one. */

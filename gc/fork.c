@@ -14,6 +14,7 @@
 #include "point.h"
 #include "roots.h"
 #include "span.h"
+#include "special.h"
 #include "thread.h"
 
 /* All locks in order of rank, so that no structure is halfway in the child's copy, and no cycle runs. The child's
@@ -24,6 +25,7 @@ static void prepare(void) {
   collect_lock_acquire();
   thread_registry_lock();
   roots_lock();
+  special_lock();
   central_lock_all();
   lock_acquire(&heap_lock);
   mark_team_before_fork();
@@ -34,6 +36,7 @@ static void release(bool child) {
   mark_team_after_fork(child);
   lock_release(&heap_lock);
   central_unlock_all();
+  special_unlock();
   roots_unlock();
   thread_registry_unlock();
   collect_lock_release();

@@ -21,6 +21,7 @@
 #include "sizeclass.h"
 #include "span.h"
 #include "spawn.h"
+#include "special.h"
 #include "thread.h"
 #include "world.h"
 
@@ -87,6 +88,7 @@ int vgc_shutdown(void) {
     world_uninstall();
     store_relaxed(&initialized, false);
     roots_clear();
+    special_reset();
     mark_shutdown();
     collect_reset();
     central_initialize();

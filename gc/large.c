@@ -4,6 +4,7 @@
 #include "config.h"
 #include "heap.h"
 #include "point.h"
+#include "special.h"
 
 /* Pages lock. */
 static struct span_list swept COLLECTOR_DATA, unswept COLLECTOR_DATA;
@@ -43,7 +44,9 @@ void *large_allocate(enum kind kind, size_t size, size_t alignment) {
 }
 
 bool large_free(struct span *span, void *ptr) {
-  cache_ensure(); /* as in cache_free_remote */
+  cache_ensure(); /* as in return_first */
+  enum special_freed freed = special_free(ptr, load_loose(&span->pages) * (size_t)config.page_bytes);
+  if (freed != SPECIAL_FREE) return freed == SPECIAL_LEFT;
   lock_acquire(&heap_lock);
   bool live =
       span_of((uintptr_t)ptr) == span && span_class(span) == SPAN_CLASS_LARGE && !load_relaxed(&span->bits[0].free);

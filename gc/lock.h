@@ -17,6 +17,7 @@ enum lock_rank {
   LOCK_COLLECT,  /* one cycle at a time; the disable count */
   LOCK_REGISTRY, /* list of threads, births and deaths */
   LOCK_ROOTS,    /* added roots, layouts */
+  LOCK_SPECIAL,  /* finalizers, weak links */
   LOCK_CENTRAL,  /* one for each size class; lock.index orders them */
   LOCK_PAGES,    /* page runs, descriptors, arenas */
   LOCK_MARK,     /* what markers share */

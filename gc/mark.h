@@ -1,8 +1,5 @@
-/* Marking: from the roots, depth first, with two prefetch queues: one for a span's line of bits, one for the object.
- * All of it in a stopped world, by one marker or several (mark_team.h).
- *
- * The stack grows; when it cannot, the object stays marked, its span is noted, and the heap's noted spans are scanned
- * again until nothing is noted (B09, N26). */
+/* Marking, from the roots: all of it in a stopped world, by one marker or several (marker.h, mark_team.h). After an
+ * overflow the spans that were noted are scanned again until nothing is noted (B09, N26). */
 #ifndef VGC_MARK_H
 #define VGC_MARK_H
 
@@ -16,8 +13,19 @@ struct thread;
 int mark_initialize(void);
 void mark_shutdown(void);
 
-/* Marks everything reachable from the roots. Bytes of the slots marked. */
-size_t mark_all(void);
+/* Marks everything reachable from the roots. */
+void mark_reachable(void);
+/* From then to mark_end, of a live object that begins there: */
+
+/* True also of NULL, and of what lies outside of the heap. */
+bool mark_reached(const void *object);
+/* Marks it, and all that it reaches. */
+void mark_object(const void *object);
+/* Marks all that it reaches, and itself only if that is so reached; `but_itself`: its own words that point into it do
+ * not count. It has not been reached. */
+void mark_contents(const void *object, bool but_itself);
+/* Bytes of the slots marked. */
+size_t mark_end(void);
 
 /* Starts the helpers that the next cycle may need, and the one that gives memory back in time. No lock of ours held. */
 void mark_hire(void);

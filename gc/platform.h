@@ -75,6 +75,13 @@ void *platform_reserve(size_t size, size_t alignment);
 void platform_release(void *start, size_t size);
 /* Asks for huge pages where the memory is touched from now on. */
 void platform_prefer_huge(void *start, size_t size);
+/* Zeroes the registers that a function may use without saving them. */
+void platform_clear_registers(void);
+/* The lowest page in [low, high) that is in memory, or high if none is; for a stack: what was never used need not even
+ * be mapped, and a megabyte that was not used ends it. */
+uintptr_t platform_resident_low(uintptr_t low, uintptr_t high);
+/* Zeroes size bytes, of whole words, without bringing into memory what is not there. */
+void platform_zero_resident(uintptr_t *start, size_t size);
 /* The pages read as zero afterwards and use no memory. */
 void platform_discard(void *start, size_t size);
 /* A region that holds pointers to the program's heap objects, for leak checkers. */

@@ -179,6 +179,8 @@ bool platform_stack_mapped(uintptr_t *low, uintptr_t *high) {
   return true;
 }
 
+void platform_clear_registers(void) { arch_clear_scratch(); }
+
 void platform_position_take(struct platform_position *position, uintptr_t sp) {
   position->sp = sp;
   position->alternate_low = position->alternate_high = 0;

@@ -4,10 +4,12 @@
 
 #include "atomic.h"
 #include "config.h"
+#include "hash.h"
 #include "lock.h"
 #include "platform.h"
 #include "point.h"
 #include "span.h"
+#include "special.h"
 #include "thread.h"
 #include "vgc.h"
 
@@ -15,88 +17,35 @@ static struct lock lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_ROOTS, 0);
 
 /* ---- What the program adds ---- */
 
-/* A range's start and size, or a callback and its argument. */
+/* Of a range its start and size, of a callback itself and its argument: all of it key. Roots lock. */
 struct added {
-  uintptr_t what, with; /* what 0: none */
+  uintptr_t what, with;
 };
 
-/* A set with open addressing, at most half full: as fast with many roots as with few. Roots lock. */
-struct table {
-  struct added *slots;
-  size_t count, size; /* size: slots, a power of two, or 0 */
-};
+static struct hash ranges COLLECTOR_DATA = {.words = 2, .keys = 2};
+static struct hash callbacks COLLECTOR_DATA = {.words = 2, .keys = 2};
 
-static struct table ranges COLLECTOR_DATA;
-static struct table callbacks COLLECTOR_DATA;
-
-static size_t home_of(const struct table *table, struct added added) {
-  uint64_t mixed = (added.what + added.with * UINT64_C(0xd6e8feb86659fd93)) * UINT64_C(0x9e3779b97f4a7c15);
-  return (size_t)(mixed >> 32) & (table->size - 1);
-}
-
-/* Where it is, or the free slot where it would be. */
-static size_t slot_of(const struct table *table, struct added added) {
-  size_t at = home_of(table, added);
-  while (table->slots[at].what && (table->slots[at].what != added.what || table->slots[at].with != added.with))
-    at = (at + 1) & (table->size - 1);
-  return at;
-}
-
-static bool grow(struct table *table) {
-  struct table larger = {.count = table->count, .size = table->size ? table->size * 2 : 256};
-  larger.slots = platform_reserve(larger.size * sizeof *larger.slots, 4096);
-  if (!larger.slots) return false;
-  for (size_t i = 0; i < table->size; i++)
-    if (table->slots[i].what) larger.slots[slot_of(&larger, table->slots[i])] = table->slots[i];
-  if (table->slots) platform_release(table->slots, table->size * sizeof *table->slots);
-  *table = larger;
-  return true;
-}
-
-static bool holds(const struct table *table, struct added added) {
-  return table->size && table->slots[slot_of(table, added)].what;
-}
-
-/* What follows moves up, so that no search ends at the gap before it. */
-static void take_out(struct table *table, size_t gap) {
-  size_t mask = table->size - 1;
-  for (size_t at = (gap + 1) & mask; table->slots[at].what; at = (at + 1) & mask) {
-    if (((at - home_of(table, table->slots[at])) & mask) < ((at - gap) & mask)) continue; /* its search begins later */
-    table->slots[gap] = table->slots[at];
-    gap = at;
-  }
-  table->slots[gap] = (struct added){0, 0};
-  table->count--;
-}
-
-static int table_add(struct table *table, struct added added) {
+static int add(struct hash *hash, struct added added) {
+  const uintptr_t key[] = {added.what, added.with};
   int error = 0;
   lock_acquire(&lock);
-  if (holds(table, added)) {
+  if (hash_find(hash, key))
     error = EEXIST;
-  } else if (table->count * 2 >= table->size && !grow(table)) {
+  else if (!hash_add(hash, key))
     error = ENOMEM;
-  } else {
-    table->slots[slot_of(table, added)] = added;
-    table->count++;
-  }
   lock_release(&lock);
   if (error) errno = error;
   return error ? -1 : 0;
 }
 
-static int table_remove(struct table *table, struct added added) {
+static int take_out(struct hash *hash, struct added added) {
+  const uintptr_t key[] = {added.what, added.with};
   lock_acquire(&lock);
-  bool found = holds(table, added);
-  if (found) take_out(table, slot_of(table, added));
+  void *entry = hash_find(hash, key);
+  if (entry) hash_take_out(hash, entry);
   lock_release(&lock);
-  if (!found) errno = ENOENT;
-  return found ? 0 : -1;
-}
-
-static void table_clear(struct table *table) {
-  if (table->slots) platform_release(table->slots, table->size * sizeof *table->slots);
-  *table = (struct table){0};
+  if (!entry) errno = ENOENT;
+  return entry ? 0 : -1;
 }
 
 int roots_add(const void *start, size_t size) {
@@ -104,23 +53,21 @@ int roots_add(const void *start, size_t size) {
     errno = EINVAL;
     return -1;
   }
-  return table_add(&ranges, (struct added){(uintptr_t)start, size});
+  return add(&ranges, (struct added){(uintptr_t)start, size});
 }
 
-int roots_remove(const void *start, size_t size) {
-  return table_remove(&ranges, (struct added){(uintptr_t)start, size});
-}
+int roots_remove(const void *start, size_t size) { return take_out(&ranges, (struct added){(uintptr_t)start, size}); }
 
 int roots_add_callback(vgc_root_callback *callback, void *arg) {
   if (!callback) {
     errno = EINVAL;
     return -1;
   }
-  return table_add(&callbacks, (struct added){(uintptr_t)callback, (uintptr_t)arg});
+  return add(&callbacks, (struct added){(uintptr_t)callback, (uintptr_t)arg});
 }
 
 int roots_remove_callback(vgc_root_callback *callback, void *arg) {
-  return table_remove(&callbacks, (struct added){(uintptr_t)callback, (uintptr_t)arg});
+  return take_out(&callbacks, (struct added){(uintptr_t)callback, (uintptr_t)arg});
 }
 
 void roots_lock(void) { lock_acquire(&lock); }
@@ -128,14 +75,14 @@ void roots_unlock(void) { lock_release(&lock); }
 
 void roots_clear(void) {
   lock_acquire(&lock);
-  table_clear(&ranges);
-  table_clear(&callbacks);
+  hash_clear(&ranges);
+  hash_clear(&callbacks);
   lock_release(&lock);
 }
 
 size_t roots_bytes(void) {
   lock_acquire(&lock);
-  size_t bytes = (ranges.size + callbacks.size) * sizeof(struct added);
+  size_t bytes = hash_bytes(&ranges) + hash_bytes(&callbacks);
   lock_release(&lock);
   return bytes;
 }
@@ -213,12 +160,22 @@ static void give_platform(void *context, uintptr_t low, uintptr_t high) { give(c
 
 static void push(void *sink, const void *start, size_t size) { give(sink, (uintptr_t)start, (uintptr_t)start + size); }
 
-static void scan_added(const struct scan *scan) {
-  for (size_t i = 0; i < ranges.size; i++)
-    if (ranges.slots[i].what) give(scan, ranges.slots[i].what, ranges.slots[i].what + ranges.slots[i].with);
-  for (size_t i = 0; i < callbacks.size; i++)
-    if (callbacks.slots[i].what)
-      ((vgc_root_callback *)callbacks.slots[i].what)((void *)callbacks.slots[i].with, push, (void *)(uintptr_t)scan);
+static bool give_added(void *entry, void *scan) {
+  const struct added *range = entry;
+  give(scan, range->what, range->what + range->with);
+  return false;
+}
+
+static bool call_added(void *entry, void *scan) {
+  const struct added *callback = entry;
+  ((vgc_root_callback *)callback->what)((void *)callback->with, push, scan);
+  return false;
+}
+
+static void scan_added(struct scan *scan) {
+  hash_each(&ranges, give_added, scan);
+  hash_each(&callbacks, call_added, scan);
+  special_roots(give_platform, scan);
 }
 
 /* Under AddressSanitizer a local may live in a heap-side frame, of which the stack holds only the address (X05). */

@@ -71,7 +71,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   store_loose(&span->base, load_relaxed(&run.arena->base) + (run.page << run.arena->page_shift));
   store_loose(&span->pages, (uint32_t)run.pages);
   store_loose(&span->reciprocal, large ? 0 : entry->reciprocal);
-  span->starts = large ? 0 : entry->starts;
+  store_loose(&span->starts, large ? 0 : entry->starts);
   store_loose(&span->slots, (uint16_t)slots);
   store_loose(&span->words, (uint8_t)words);
   store_loose(&span->kind, (uint8_t)kind);

@@ -100,7 +100,8 @@ struct span {
   uint32_t size;                 /* immutable: bytes of a slot; 0 for a large object */
   _Atomic(struct cache *) owner; /* set by the new owner under the class lock; cleared by the owner (exit) under the
                                     class lock or by the collector in a stopped world */
-  uint32_t starts;               /* immutable: see span_product_is_start */
+  uint32_t starts;               /* see span_product_is_start; 0 from when something is attached to one of its objects
+                                    (special.h); loose */
   uint16_t slots;                /* immutable */
   uint8_t words;                 /* immutable */
   uint8_t kind;                  /* immutable, enum kind */
@@ -127,7 +128,7 @@ static ALWAYS_INLINE uint64_t span_product(const struct span *span, uintptr_t ad
 /* Whether the address is a slot's start (Lemire, Kaser, Kurz 2019, their bound made as low as the last slot allows, so
  * that what lies behind it is none; see struct sizeclass). Of a large object none is. */
 static ALWAYS_INLINE bool span_product_is_start(const struct span *span, uint64_t product) {
-  return (uint32_t)product < span->starts;
+  return (uint32_t)product < load_loose(&span->starts);
 }
 
 /* Where in bits[] the slot's word is, in bytes. */

@@ -13,6 +13,7 @@
 #include "pace.h"
 #include "pages.h"
 #include "roots.h"
+#include "special.h"
 #include "thread.h"
 
 static void add_cache(struct vgc_stats *stats, struct cache *cache) {
@@ -80,7 +81,7 @@ void stats_fill(struct vgc_stats *stats) {
     stats->metadata_bytes += sizeof *cache;
   }
   add_central(stats);
-  stats->metadata_bytes += totals.mark_stack_bytes + thread_table_bytes() + roots_bytes();
+  stats->metadata_bytes += totals.mark_stack_bytes + thread_table_bytes() + roots_bytes() + special_bytes();
   add_pages(stats);
   stats->objects_freed = freed(&stats->objects_allocated, stats->objects_swept, stats->live_objects);
   stats->bytes_freed = freed(&stats->bytes_allocated, stats->bytes_swept, stats->live_bytes);

@@ -13,11 +13,13 @@
 #include "config.h"
 #include "error.h"
 #include "event.h"
+#include "hash.h"
 #include "sizeclass.h"
 
 #include "arena.h"
 #include "pages.h"
 #include "span.h"
+#include "special.h"
 
 #include "cache.h"
 #include "central.h"
@@ -26,13 +28,16 @@
 #include "large.h"
 #include "layout.h"
 
+#include "clear.h"
 #include "roots.h"
 #include "spawn.h"
 #include "thread.h"
 #include "world.h"
 
+#include "finalize.h"
 #include "mark.h"
 #include "mark_team.h"
+#include "marker.h"
 #include "pace.h"
 #include "sweep.h"
 

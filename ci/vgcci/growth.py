@@ -33,6 +33,8 @@ GROWTHS = {
                     (16, 64, 256, 1024), unit=MEBIBYTE, bytes_of_unit=2 * MEBIBYTE),
     "roots": Growth("Full collection of a near-empty heap with added roots", "roots", "ranges added as roots",
                     (1, 10, 100, 1000, 10**4, 10**5), bytes_of_unit=1000),
+    "finalizers": Growth("Full collection beside objects with a finalizer each", "finalizers", "finalizers",
+                         (10**3, 10**4, 10**5, 10**6), bytes_of_unit=300),
     "batch": Growth("1000 objects allocated, then freed in random order", "batch", "threads", (1, 2, 4, 8, 16, 32, 64),
                     ("vgc", *COLLECTORS), bytes_of_unit=64 * MEBIBYTE, threads=True),
     "handoff": Growth("64 bytes, freed by another thread", "handoff", "threads", (1, 2, 4, 8, 16, 32, 64),

@@ -48,6 +48,8 @@ struct vgc_config {
   unsigned suspend_signal; /* default SIGPWR */
   unsigned collect_every;  /* stress: collect at every Nth allocation; default 0 (off) */
   unsigned log;            /* 1: one line on stderr for each cycle */
+  unsigned finalize_on_demand; /* 1: finalizers run in vgc_finalize alone; default 0: also in vgc_collect, before it
+                                  returns, and in allocations now and then, of whatever thread */
   unsigned trim_ms; /* a thread of the library's own gives back what was idle for so many milliseconds; default 0:
                        cycles do, after half a second, and vgc_trim. After a fork: from the next collection on */
 };
@@ -123,6 +125,83 @@ VGC_API void vgc_disable(void);
 VGC_API void vgc_enable(void);
 /* Gives free pages back to the system. Returns the number of bytes. */
 VGC_API size_t vgc_trim(void);
+
+/* ---- Finalizers ---- */
+
+/* Called once, with no lock of the library's held, when a collection has found the object unreachable. Until then the
+ * object, its contents and what arg points to are kept. It may allocate, free, collect, and make the object reachable
+ * again (a finalizer may then be set anew). It returns: by no longjmp, pthread_exit or cancellation. What of other
+ * finalizers becomes due meanwhile is called when it has returned. */
+typedef void vgc_finalizer(void *object, void *arg);
+
+/* What keeps a finalizer from being called, beside that its object is reachable from the roots: */
+enum vgc_order {
+  VGC_ORDERED,     /* another object with a finalizer reaches it: that one's comes first. One that reaches itself is
+                      never finalized, nor collected */
+  VGC_IGNORE_SELF, /* as above, but its own pointers into itself do not count */
+  VGC_UNORDERED,   /* nothing but an ordered one that reaches it; itself, it keeps nothing waiting */
+  VGC_UNREACHABLE, /* as VGC_UNORDERED, and that an unordered one reaches it, which may bring it back */
+};
+
+/* Sets the finalizer of a live object, which begins there, instead of any that it has; NULL: none. vgc_free forgets it
+ * without calling it, as does vgc_realloc when the object moves. It outlives the thread that sets it; at the end of the
+ * process it is not called. 0, or -1 with errno EINVAL (no object begins there, or no such order) or ENOMEM. */
+VGC_API int vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order);
+/* The finalizer that is set and not due, or NULL; its argument in *arg, if arg is not NULL. */
+VGC_API vgc_finalizer *vgc_get_finalizer(const void *object, void **arg);
+/* Calls the finalizers that are due, also those that become due meanwhile, and returns how many it called: none, if the
+ * calling thread is inside of one. */
+VGC_API size_t vgc_finalize(void);
+/* How many are due; exact while no other thread collects or finalizes. */
+VGC_API size_t vgc_finalizers_due(void);
+
+/* ---- Weak links ---- */
+
+/* When a link to an unreachable object is cleared: before finalizers are looked at, so that who follows links meets
+ * nothing that is about to be finalized; or only when it is reclaimed, after its finalizer. */
+enum vgc_weak { VGC_WEAK_SHORT, VGC_WEAK_LONG };
+
+/* Stores the address of a live object, which begins there, in *link, and NULL in the same instant in which a collection
+ * finds it unreachable. A link is a word that the collector does not scan: of pointer-free memory, or outside of the
+ * heap. vgc_weak_get reads it; what it returns is alive. It is forgotten with the object in which it
+ * stands, and must be removed before other memory in which it stands is given up. The object is left to the collector
+ * when it is freed. 0, or -1 with errno EINVAL (link is no word's address, or no object begins there), EEXIST (it is a
+ * link already: it has not changed) or ENOMEM. */
+VGC_API int vgc_weak_add(void **link, void *object, enum vgc_weak kind);
+/* What the link holds. */
+static inline void *vgc_weak_get(void *const *link) { return __atomic_load_n(link, __ATOMIC_RELAXED); }
+/* Moves a link, with what it holds, to another word. 0, or -1 with errno ENOENT (`from` is none, or has been cleared),
+ * EEXIST (`to` is one already), EINVAL, ENOMEM. */
+VGC_API int vgc_weak_move(void **from, void **to);
+/* Makes a link a word like any other; *link stays. 0, or -1 with errno ENOENT. */
+VGC_API int vgc_weak_remove(void **link);
+
+/* A value that is kept for the sake of a key: it is reachable if the ephemeron and the key are, and so may itself
+ * point to the key (Hayes, Ephemerons, OOPSLA 1997). The ephemeron, an object of the heap, keeps neither. When the key
+ * is found unreachable, before finalizers are looked at, key and value become NULL in the same instant. */
+struct vgc_ephemeron;
+/* Both are live objects, which begin there; value may be NULL. The key is left to the collector when it is freed. NULL
+ * with errno EINVAL or ENOMEM. */
+VGC_API struct vgc_ephemeron *vgc_ephemeron_new(void *key, void *value);
+VGC_API void *vgc_ephemeron_key(const struct vgc_ephemeron *ephemeron);
+VGC_API void *vgc_ephemeron_value(const struct vgc_ephemeron *ephemeron);
+
+/* ---- Dead words ---- */
+
+/* The collector takes every word of a live frame, and of a stopped thread's registers, for a pointer: also a variable
+ * that is not used any more. Where that matters (a frame that lasts, an object that must be finalized soon) a code
+ * generator, or a careful program, says so. Allocation clears some of the dead stack now and then, vgc_collect all of
+ * it. */
+
+/* The variable, a pointer, is not used any more. */
+#define VGC_DEAD(variable)                                                                                             \
+  do {                                                                                                                 \
+    *(void *volatile *)(void *)&(variable) = (void *)0;                                                                \
+  } while (0)
+/* Nor is what calls and expressions have left in the registers that a function may use without saving them. */
+VGC_API void vgc_clear_registers(void);
+/* Nor is what lies below the caller's frame, on the calling thread's own stack. */
+VGC_API void vgc_clear_stack(void);
 
 /* ---- Roots ---- */
 
@@ -209,6 +288,9 @@ struct vgc_hooks {
    * list, nor fork, whose handlers take those locks (posix_spawn has none); for VGC_ERROR_CORRUPT other threads may be
    * stopped, so it takes no lock that they may hold (stdio's, malloc's). */
   void (*error)(void *arg, enum vgc_error, const void *ptr, const char *message);
+  /* Finalizers have become due in a collection; after the world runs again, on the thread that collected, with no lock
+   * held. For a program that calls vgc_finalize in a thread of its own. */
+  void (*finalizers_due)(void *arg);
 };
 /* Replaces all hooks (NULL: none) and copies them, as far as struct_size says (sizeof(struct vgc_hooks)); the old ones
  * go to *old if it is not NULL. A thread that is about to call an old one still does. A set that was never in force

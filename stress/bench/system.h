@@ -4,8 +4,9 @@
  *   bench_alloc(size)         may hold pointers
  *   bench_alloc_noscan(size)  holds none
  *   bench_free(pointer)       nothing where the collector alone reclaims
- *   bench_collect()           a full collection; this and the next only of collectors
+ *   bench_collect()           a full collection; this and those below only of collectors
  *   bench_root_add(start, n)  n bytes are scanned, too; 0, or -1 if the system takes no more
+ *   bench_finalizer(p, f)     f(p, NULL) is called when p is unreachable, in order of reachability
  *
  * vgc and libgc give zeroed memory from bench_alloc, malloc does not: that is what a program gets from each.
  * BENCH_MIMALLOC_ZERO is malloc with the same promise.
@@ -29,6 +30,7 @@
 #endif
 #define bench_collect()             ((void)vgc_collect())
 #define bench_root_add(start, size) vgc_root_add(start, size)
+#define bench_finalizer(object, f)  ((void)vgc_set_finalizer(object, f, NULL, VGC_ORDERED))
 #define bench_start()               ((void)0)
 
 #elif defined(BENCH_LIBGC) || defined(BENCH_LIBGC_FREE)
@@ -45,6 +47,7 @@
 #endif
 #define bench_collect()             GC_gcollect()
 #define bench_root_add(start, size) (GC_add_roots(start, (char *)(start) + (size)), 0) /* aborts at its limit */
+#define bench_finalizer(object, f)  GC_REGISTER_FINALIZER(object, f, NULL, NULL, NULL)
 #define bench_start()               GC_INIT()
 
 #elif defined(BENCH_MIMALLOC) || defined(BENCH_MIMALLOC_ZERO)

@@ -227,6 +227,7 @@ static void map_fixed(uintptr_t start, size_t size, int protection, const void *
 void *interleave_wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
 int interleave_wrap_munmap(void *address, size_t size);
 int interleave_wrap_madvise(void *address, size_t size, int advice);
+int interleave_wrap_mincore(void *address, size_t size, unsigned char *vector);
 int interleave_wrap_mprotect(void *address, size_t size, int protection);
 void *interleave_wrap_mremap(void *address, size_t size, size_t new_size, int flags, ...);
 int interleave_wrap_prctl(int option, ...);
@@ -304,6 +305,12 @@ int interleave_wrap_madvise(void *address, size_t size, int advice) {
   if (drop) discard(start, start + size, CALLER);
   done(start, drop ? 4 : 5);
   return 0;
+}
+
+/* What is in memory differs from run to run: a replay may not depend on it, so nothing can be learnt. */
+int interleave_wrap_mincore(void *address, size_t size, unsigned char *vector) {
+  (void)address, (void)size, (void)vector;
+  return error(EAGAIN);
 }
 
 int interleave_wrap_mprotect(void *address, size_t size, int protection) {

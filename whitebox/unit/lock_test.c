@@ -70,9 +70,9 @@ static void falling_order_is_reported(void **state) {
     const char *text;
   } rows[] = {
       {{&registry, &low}, "holds lock 3.0 takes lock 1.0"},
-      {{&high, &first}, "holds lock 6.0 takes lock 5.1"},
-      {{&second, &first}, "holds lock 5.2 takes lock 5.1"},
-      {{&high, &low}, "holds lock 6.0 takes lock 1.0"},
+      {{&high, &first}, "holds lock 7.0 takes lock 6.1"},
+      {{&second, &first}, "holds lock 6.2 takes lock 6.1"},
+      {{&high, &low}, "holds lock 7.0 takes lock 1.0"},
   };
   for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct pair pair = rows[i].pair;
@@ -92,7 +92,7 @@ static void a_missing_lock_is_reported(void **state) {
   (void)state;
   struct child_result result;
   child_run(rely_on_a_lock, &high, 10, &result);
-  unit_assert_aborted(&result, "lock 6.0 is not held by the thread that relies on it");
+  unit_assert_aborted(&result, "lock 7.0 is not held by the thread that relies on it");
 }
 
 UNIT(lock) {

@@ -16,6 +16,7 @@ static void take_locks(int *root) {
   interleave_assert(thread_records() >= 1);
   interleave_assert(vgc_root_add(root, sizeof *root) == 0);
   interleave_assert(vgc_root_remove(root, sizeof *root) == 0);
+  interleave_assert(vgc_weak_remove(NULL) == -1 && errno == ENOENT);
 }
 
 /* Under those of the heap: of one class, of the pages, of the markers. */

@@ -1,4 +1,4 @@
-/* L01: a collection finds dead objects, but only a later allocation does something about them.
+/* X100: a collection finds dead objects, but only a later allocation does something about them.
  *
  * Threads leave objects behind in spans that nobody owns. After one explicit collection, without any allocation, all of
  * them count as swept and none is an object any more. */
@@ -31,8 +31,8 @@ static void one_collection_takes_all_dead(void **state) {
   for (unsigned i = 0; i < OBJECTS; i++) assert_null(vgc_base_of(reveal(left[i])));
 }
 
-BUG(L01) {
+BUG(X100) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(one_collection_takes_all_dead, fault_reset, park_reset)};
-  return cmocka_run_group_tests_name("L01", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("X100", tests, NULL, NULL);
 }

@@ -1,0 +1,142 @@
+/* The public functions for finalizers and weak links. */
+#include <errno.h>
+
+#include "atomic.h"
+#include "cache.h"
+#include "finalize.h"
+#include "platform.h"
+#include "span.h"
+#include "special.h"
+#include "vgc.h"
+
+static int fail(int error) {
+  errno = error;
+  return -1;
+}
+
+/* Whether a live object begins there. */
+static bool is_object(const void *ptr) {
+  struct span_object object;
+  return span_object_at((uintptr_t)ptr, &object) && object.base == (uintptr_t)ptr;
+}
+
+/* ---- Finalizers ---- */
+
+/* With the lock. */
+static int set(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order) {
+  struct special *special = finalizer ? special_add(object) : special_find(object);
+  if (!special) return finalizer ? ENOMEM : 0;
+  if (special->freed) return EINVAL;
+  special->finalizer = finalizer;
+  special->arg = finalizer ? arg : NULL;
+  special->order = order;
+  special_settle(special);
+  return 0;
+}
+
+int vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order) {
+  if (!cache_ensure()) return -1;
+  if ((unsigned)order > VGC_UNREACHABLE || !is_object(object)) return fail(EINVAL);
+  special_lock();
+  int error = set(object, finalizer, arg, order);
+  special_unlock();
+  KEEP_ALIVE(object);
+  return error ? fail(error) : 0;
+}
+
+vgc_finalizer *vgc_get_finalizer(const void *object, void **arg) {
+  special_lock();
+  const struct special *special = special_find(object);
+  vgc_finalizer *finalizer = special ? special->finalizer : NULL;
+  if (arg) *arg = finalizer ? special->arg : NULL;
+  special_unlock();
+  return finalizer;
+}
+
+size_t vgc_finalize(void) { return cache_ensure() ? finalize_run() : 0; }
+
+size_t vgc_finalizers_due(void) { return load_relaxed(&special_dues); }
+
+/* ---- Weak links ---- */
+
+/* Whether a link may stand there, and in which object, NULL if in none. */
+static bool is_place(void **link, const void **in) {
+  if (!link || (uintptr_t)link % sizeof *link) return false;
+  struct span_object object;
+  bool held = span_object_at((uintptr_t)link, &object);
+  *in = held ? (const void *)object.base : NULL;
+  return held || !span_of((uintptr_t)link);
+}
+
+int vgc_weak_add(void **link, void *object, enum vgc_weak kind) {
+  const void *in;
+  if (!cache_ensure()) return -1;
+  if ((unsigned)kind > VGC_WEAK_LONG || !is_place(link, &in) || !is_object(object)) return fail(EINVAL);
+  special_lock();
+  const struct special *special = special_find(object);
+  int error = special_link_find(link) ? EEXIST : special && special->freed ? EINVAL : 0;
+  if (!error && !special_link_add(link, in, object, kind)) error = ENOMEM;
+  if (!error) store_loose(link, object);
+  special_unlock();
+  KEEP_ALIVE(object);
+  return error ? fail(error) : 0;
+}
+
+/* With the lock: no cycle clears it meanwhile. */
+static int move(void **from, void **to, const void *in) {
+  struct link *link = special_link_find(from);
+  if (!link) return ENOENT;
+  if (special_link_find(to)) return from == to ? 0 : EEXIST;
+  struct link old = *link;
+  if (!special_link_add(to, in, (const void *)~old.hidden, (enum vgc_weak)old.kind)) return ENOMEM;
+  special_link_take_out(special_link_find(from), vgc_base_of(from));
+  store_loose(to, load_loose(from));
+  return 0;
+}
+
+int vgc_weak_move(void **from, void **to) {
+  const void *in;
+  if (!cache_ensure()) return -1;
+  if (!is_place(to, &in)) return fail(EINVAL);
+  special_lock();
+  int error = move(from, to, in);
+  special_unlock();
+  return error ? fail(error) : 0;
+}
+
+int vgc_weak_remove(void **link) {
+  if (!cache_ensure()) return -1;
+  special_lock();
+  struct link *found = special_link_find(link);
+  if (found) special_link_take_out(found, vgc_base_of(link));
+  special_unlock();
+  return found ? 0 : fail(ENOENT);
+}
+
+/* ---- Ephemerons ---- */
+
+struct vgc_ephemeron *vgc_ephemeron_new(void *key, void *value) {
+  if (!is_object(key) || (value && !is_object(value))) {
+    errno = EINVAL;
+    return NULL;
+  }
+  struct vgc_ephemeron *ephemeron = vgc_malloc_noscan(sizeof *ephemeron);
+  if (!is_object(ephemeron)) { /* an out-of-memory hook's */
+    errno = ENOMEM;
+    return NULL;
+  }
+  store_relaxed(&ephemeron->key, NULL);
+  store_relaxed(&ephemeron->value, NULL);
+  special_lock();
+  bool added = special_ephemeron_add(ephemeron, key, value);
+  special_unlock();
+  KEEP_ALIVE(key);
+  KEEP_ALIVE(value);
+  if (added) return ephemeron;
+  vgc_free(ephemeron);
+  errno = ENOMEM;
+  return NULL;
+}
+
+void *vgc_ephemeron_key(const struct vgc_ephemeron *ephemeron) { return load_relaxed(&ephemeron->key); }
+void *vgc_ephemeron_value(const struct vgc_ephemeron *ephemeron) { return load_relaxed(&ephemeron->value); }

@@ -1,0 +1,188 @@
+#include "finalize.h"
+
+#include "atomic.h"
+#include "mark.h"
+#include "platform.h"
+#include "span.h"
+#include "special.h"
+
+/* World stopped: what became due in this cycle. */
+static size_t fresh COLLECTOR_DATA;
+/* Whether the thread is calling finalizers. */
+static _Thread_local bool calling __attribute__((tls_model("initial-exec")));
+
+static void *object_of(const struct special *special) { return (void *)~special->hidden; }
+
+static bool is_unreached(const struct special *special) { return !mark_reached(object_of(special)); }
+
+static bool makes_wait(const struct special *special) {
+  return special->finalizer && special->order <= VGC_IGNORE_SELF;
+}
+
+/* ---- Links ---- */
+
+/* The object in which the link stands, or NULL: none of the heap's. */
+static const void *holder_of(const struct link *link) {
+  const struct span *span = span_of(link->place);
+  return span ? (const void *)(span->base + span_slot(span, link->place) * (uintptr_t)span->size) : NULL;
+}
+
+/* The link is about to go; what is attached to nothing then is found at the end. */
+static void count_down(const struct link *link) {
+  special_find((const void *)~link->hidden)->named--;
+  const void *holder = holder_of(link);
+  struct special *special = holder ? special_find(holder) : NULL;
+  if (special) special->places--;
+}
+
+static bool clear_if_unreached(void *entry, void *kind) {
+  struct link *link = entry;
+  const void *object = (const void *)~link->hidden;
+  if (link->kind != *(const enum vgc_weak *)kind || mark_reached(object)) return false;
+  store_loose((void **)link->place, NULL); /* loose: who reads it meanwhile was stopped before or after */
+  count_down(link);
+  return true;
+}
+
+static void clear_links(enum vgc_weak kind) { special_each_link(clear_if_unreached, &kind); }
+
+/* A link dies with the object in which it stands. */
+static bool forget_if_unreached(void *entry, void *arg) {
+  (void)arg;
+  const struct link *link = entry;
+  const void *holder = holder_of(link);
+  if (!holder || mark_reached(holder)) return false;
+  count_down(link);
+  return true;
+}
+
+/* ---- Ephemerons ---- */
+
+static struct vgc_ephemeron *ephemeron_of(const struct ephemeron *entry) {
+  return (struct vgc_ephemeron *)~entry->hidden;
+}
+
+static bool mark_value(void *entry, void *any) {
+  const struct vgc_ephemeron *ephemeron = ephemeron_of(entry);
+  const void *value = load_relaxed(&ephemeron->value);
+  if (!mark_reached(ephemeron) || !mark_reached(load_relaxed(&ephemeron->key)) || mark_reached(value)) return false;
+  mark_object(value);
+  *(bool *)any = true;
+  return false;
+}
+
+/* Until no value leads to another key. */
+static void mark_values(void) {
+  bool any;
+  do {
+    any = false;
+    special_each_ephemeron(mark_value, &any);
+  } while (any);
+}
+
+static bool clear_key_if_unreached(void *entry, void *arg) {
+  (void)arg;
+  struct vgc_ephemeron *ephemeron = ephemeron_of(entry);
+  const void *key = load_relaxed(&ephemeron->key);
+  if (mark_reached(key)) return false;
+  special_find(key)->named--;
+  store_relaxed(&ephemeron->key, NULL);
+  store_relaxed(&ephemeron->value, NULL);
+  return false;
+}
+
+static bool forget_ephemeron_if_unreached(void *entry, void *arg) {
+  (void)arg;
+  const struct vgc_ephemeron *ephemeron = ephemeron_of(entry);
+  if (mark_reached(ephemeron)) return false;
+  struct special *named = special_find(load_relaxed(&ephemeron->key));
+  if (named) named->named--;
+  special_find(ephemeron)->places--;
+  return true;
+}
+
+/* ---- Finalizers ---- */
+
+/* An object that waits for others is reached through them, and keeps its own finalizer from becoming due. */
+static bool mark_what_waits(void *entry, void *arg) {
+  (void)arg;
+  const struct special *special = entry;
+  if (makes_wait(special) && is_unreached(special))
+    mark_contents(object_of(special), special->order == VGC_IGNORE_SELF);
+  return false;
+}
+
+static bool make_due(void *entry, void *last) {
+  struct special *special = entry;
+  if (!special->finalizer || (special->order == VGC_UNREACHABLE) != *(const bool *)last || !is_unreached(special))
+    return false;
+  special_make_due((struct due){object_of(special), special->finalizer, special->arg});
+  special->finalizer = NULL;
+  special->arg = NULL;
+  fresh++;
+  return false;
+}
+
+/* Each is marked only when all are known, for none of them reaches another in a way that counts. */
+static void make_all_due(bool last) {
+  size_t before = fresh;
+  special_each(make_due, &last);
+  const struct due *due = special_due_last(fresh - before);
+  for (size_t i = 0; i < fresh - before; i++) mark_object(due[i].object);
+  mark_values();
+}
+
+static bool forget_dead(void *entry, void *arg) {
+  (void)arg;
+  const struct special *special = entry;
+  return is_unreached(special) || special_is_empty(special);
+}
+
+size_t finalize_unreached(void) {
+  fresh = 0;
+  mark_values();
+  clear_links(VGC_WEAK_SHORT);
+  special_each_ephemeron(clear_key_if_unreached, NULL);
+  special_each(mark_what_waits, NULL);
+  mark_values();
+  make_all_due(false);
+  make_all_due(true);
+  clear_links(VGC_WEAK_LONG);
+  special_each_link(forget_if_unreached, NULL);
+  special_each_ephemeron(forget_ephemeron_if_unreached, NULL);
+  special_each(forget_dead, NULL);
+  return fresh;
+}
+
+static void (*shown)(const void *object, bool contents) COLLECTOR_DATA; /* world stopped */
+
+static bool show_if_waited_for(void *entry, void *arg) {
+  (void)arg;
+  const struct special *special = entry;
+  if (makes_wait(special)) shown(object_of(special), true);
+  return false;
+}
+
+void finalize_show_kept(void (*show)(const void *object, bool contents)) {
+  shown = show;
+  const struct due *due = special_due_last(fresh);
+  for (size_t i = 0; i < fresh; i++) show(due[i].object, false);
+  special_each(show_if_waited_for, NULL);
+}
+
+/* ---- The calls ---- */
+
+size_t finalize_run(void) {
+  size_t count = 0;
+  struct due due;
+  if (calling) return 0;
+  calling = true;
+  while (special_take_due(&due)) {
+    due.finalizer(due.object, due.arg);
+    count++;
+  }
+  calling = false;
+  due = (struct due){0}; /* nothing is kept by what is left on the stack */
+  OPAQUE(due.object);
+  return count;
+}

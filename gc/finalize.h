@@ -1,0 +1,18 @@
+/* Finalizers and weak links: which of them a cycle meets, and the calls. */
+#ifndef VGC_FINALIZE_H
+#define VGC_FINALIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* World stopped, between mark_reachable and mark_end, with the special lock: clears links to what is unreachable, makes
+ * its finalizers due, and marks what they are still to see. Returns how many became due. */
+size_t finalize_unreached(void);
+/* For the second marker, after that: shows what is kept for the sake of finalizers alone: what is due, and, as
+ * `contents`, those of objects that make others wait. */
+void finalize_show_kept(void (*show)(const void *object, bool contents));
+
+/* Calls what is due, unless the thread is calling a finalizer already. No lock held. How many it called. */
+size_t finalize_run(void);
+
+#endif

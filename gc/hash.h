@@ -1,0 +1,30 @@
+/* Hash tables of words, in memory of the system's own: the collector scans none of it unless the owner gives it as a
+ * root. Open addressing with linear probing, at most half full (Knuth 6.4, algorithms L and R). Not thread-safe: the
+ * owner locks. */
+#ifndef VGC_HASH_H
+#define VGC_HASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* An entry is `words` words, the first `keys` of them its key, of which the first is not 0. Zero but for these two: an
+ * empty table. */
+struct hash {
+  unsigned words, keys;
+  size_t count, size; /* entries held; places, a power of two, or 0 */
+  uintptr_t *places;
+};
+
+/* The entry with that key, or NULL. Valid until the next hash_add or hash_take_out. */
+void *hash_find(const struct hash *, const uintptr_t *key);
+/* The same, made if need be, all zero but the key. NULL: no memory, and nothing has changed. */
+void *hash_add(struct hash *, const uintptr_t *key);
+/* Takes the entry out. What followed it may stand in its place then. */
+void hash_take_out(struct hash *, void *entry);
+void hash_clear(struct hash *);
+size_t hash_bytes(const struct hash *);
+/* Shows every entry once; the callee may change all but the key. It is taken out if true is returned. */
+void hash_each(struct hash *, bool (*take_out)(void *entry, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,208 @@
+#include "special.h"
+
+#include "atomic.h"
+#include "hash.h"
+#include "lock.h"
+#include "span.h"
+
+static struct lock lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_SPECIAL, 0);
+
+#define WORDS(type) (sizeof(type) / sizeof(uintptr_t))
+/* The lock. */
+static struct hash specials COLLECTOR_DATA = {.words = WORDS(struct special), .keys = 1};
+static struct hash links COLLECTOR_DATA = {.words = WORDS(struct link), .keys = 1};
+static struct hash ephemerons COLLECTOR_DATA = {.words = WORDS(struct ephemeron), .keys = 1};
+/* The lock: those from first to last are due, oldest first. There is room for every finalizer. */
+static struct {
+  struct due *entries;
+  size_t first, last, room;
+} queue COLLECTOR_DATA;
+_Atomic size_t special_dues COLLECTOR_DATA; /* last - first; written with the lock */
+
+void special_lock(void) { lock_acquire(&lock); }
+void special_unlock(void) { lock_release(&lock); }
+
+/* ---- Objects ---- */
+
+static uintptr_t hidden(const void *object) { return ~(uintptr_t)object; }
+
+struct special *special_find(const void *object) {
+  uintptr_t key = hidden(object);
+  return hash_find(&specials, &key);
+}
+
+static bool make_room(size_t needed) {
+  size_t used = queue.last - queue.first;
+  if (queue.room - used >= needed) return true;
+  size_t room = queue.room ? queue.room * 2 : 256;
+  struct due *entries = platform_reserve(room * sizeof *entries, 4096);
+  if (!entries) return false;
+  if (used) __builtin_memcpy(entries, queue.entries + queue.first, used * sizeof *entries);
+  if (queue.entries) platform_release(queue.entries, queue.room * sizeof *entries);
+  queue.entries = entries;
+  queue.first = 0;
+  queue.last = used;
+  queue.room = room;
+  return true;
+}
+
+struct special *special_add(const void *object) {
+  if (!make_room(specials.count + 1)) return NULL;
+  uintptr_t key = hidden(object);
+  struct special *special = hash_add(&specials, &key);
+  /* Relaxed: who may free the object has learnt of it from whoever may call this. */
+  if (special) store_loose(&span_of((uintptr_t)object)->starts, 0);
+  return special;
+}
+
+void special_settle(struct special *special) {
+  if (special_is_empty(special)) hash_take_out(&specials, special);
+}
+
+/* ---- Links ---- */
+
+struct link *special_link_find(void **place) {
+  uintptr_t key = (uintptr_t)place;
+  return hash_find(&links, &key);
+}
+
+static void settle(const void *object) {
+  struct special *special = object ? special_find(object) : NULL;
+  if (special) special_settle(special);
+}
+
+bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind) {
+  uintptr_t key = (uintptr_t)place;
+  bool room = special_add(object) && (!in || special_add(in));
+  struct link *link = room ? hash_add(&links, &key) : NULL;
+  if (link) {
+    link->hidden = hidden(object);
+    link->kind = kind;
+    special_find(object)->named++;
+    if (in) special_find(in)->places++;
+  }
+  settle(object);
+  settle(in);
+  return link;
+}
+
+/* What named the object, which may be NULL, is gone. */
+static void unname(const void *object) {
+  struct special *named = object ? special_find(object) : NULL;
+  if (named) named->named--;
+  settle(object);
+}
+
+void special_link_take_out(struct link *link, const void *in) {
+  const void *object = (const void *)~link->hidden;
+  hash_take_out(&links, link);
+  unname(object);
+  struct special *container = in ? special_find(in) : NULL;
+  if (container) container->places--;
+  settle(in);
+}
+
+bool special_ephemeron_add(struct vgc_ephemeron *ephemeron, void *key, void *value) {
+  uintptr_t hash_key = hidden(ephemeron);
+  bool added = special_add(key) && special_add(ephemeron) && hash_add(&ephemerons, &hash_key);
+  if (added) {
+    special_find(key)->named++;
+    special_find(ephemeron)->places++;
+    store_relaxed(&ephemeron->value, value);
+    store_relaxed(&ephemeron->key, key);
+  }
+  settle(key);
+  settle(ephemeron);
+  return added;
+}
+
+/* ---- For the cycle ---- */
+
+void special_each(bool (*take_out)(void *special, void *arg), void *arg) { hash_each(&specials, take_out, arg); }
+
+void special_each_link(bool (*take_out)(void *link, void *arg), void *arg) { hash_each(&links, take_out, arg); }
+
+void special_each_ephemeron(bool (*take_out)(void *ephemeron, void *arg), void *arg) {
+  hash_each(&ephemerons, take_out, arg);
+}
+
+void special_make_due(struct due due) {
+  if (queue.last == queue.room) {
+    __builtin_memmove(queue.entries, queue.entries + queue.first, (queue.last - queue.first) * sizeof due);
+    queue.last -= queue.first;
+    queue.first = 0;
+  }
+  queue.entries[queue.last++] = due;
+  store_relaxed(&special_dues, queue.last - queue.first);
+}
+
+const struct due *special_due_last(size_t count) { return count ? &queue.entries[queue.last - count] : NULL; }
+
+void special_roots(void (*range)(void *context, uintptr_t low, uintptr_t high), void *context) {
+  range(context, (uintptr_t)specials.places, (uintptr_t)specials.places + hash_bytes(&specials));
+  if (!queue.entries) return;
+  range(context, (uintptr_t)(queue.entries + queue.first), (uintptr_t)(queue.entries + queue.last));
+}
+
+/* ---- For the program ---- */
+
+bool special_take_due(struct due *due) {
+  lock_acquire(&lock);
+  bool any = queue.first < queue.last;
+  if (any) {
+    *due = queue.entries[queue.first++];
+    store_relaxed(&special_dues, queue.last - queue.first);
+  }
+  lock_release(&lock);
+  return any;
+}
+
+static void take_out_of(const void *object, size_t bytes) {
+  uintptr_t key = hidden(object);
+  struct ephemeron *ephemeron = hash_find(&ephemerons, &key);
+  if (ephemeron) {
+    hash_take_out(&ephemerons, ephemeron);
+    unname(load_relaxed(&((const struct vgc_ephemeron *)object)->key));
+    special_find(object)->places--;
+  }
+  for (size_t at = 0; at + sizeof(void *) <= bytes; at += sizeof(void *)) {
+    struct link *link = special_link_find((void **)(void *)((char *)(uintptr_t)object + at));
+    if (link) special_link_take_out(link, object);
+  }
+}
+
+enum special_freed special_free(void *object, size_t bytes) {
+  enum special_freed result = SPECIAL_FREE;
+  lock_acquire(&lock);
+  struct special *special = special_find(object);
+  if (special && special->freed) {
+    result = SPECIAL_AGAIN;
+  } else if (special) {
+    special->finalizer = NULL;
+    special->arg = NULL;
+    special->freed = special->named != 0;
+    if (special->freed) result = SPECIAL_LEFT;
+    if (special->places) take_out_of(object, bytes);
+    settle(object);
+  }
+  lock_release(&lock);
+  return result;
+}
+
+void special_reset(void) {
+  hash_clear(&specials);
+  hash_clear(&links);
+  hash_clear(&ephemerons);
+  if (queue.entries) platform_release(queue.entries, queue.room * sizeof *queue.entries);
+  queue.entries = NULL;
+  queue.first = queue.last = queue.room = 0;
+  store_relaxed(&special_dues, 0);
+}
+
+size_t special_bytes(void) {
+  lock_acquire(&lock);
+  size_t bytes =
+      hash_bytes(&specials) + hash_bytes(&links) + hash_bytes(&ephemerons) + queue.room * sizeof *queue.entries;
+  lock_release(&lock);
+  return bytes;
+}

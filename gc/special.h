@@ -1,0 +1,100 @@
+/* What the program has attached to objects: finalizers, and weak links that name them or stand in them. (Go's runtime
+ * calls them specials.) Held outside of the heap: an object that is here is not reached through that; a finalizer's
+ * argument is.
+ *
+ * The span of such an object has `starts` 0: every free in it comes to cache_free_odd, and from there here. An object
+ * that a link names is left to the collector when it is freed, which alone can clear the link in the same instant. */
+#ifndef VGC_SPECIAL_H
+#define VGC_SPECIAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "platform.h"
+#include "vgc.h"
+
+/* By object. Addresses that must not keep what they name are hidden: ~. */
+struct special {
+  uintptr_t hidden;
+  vgc_finalizer *finalizer; /* NULL: none */
+  void *arg;
+  uint32_t order;  /* enum vgc_order */
+  uint32_t freed;  /* by the program: only the collector may reuse it */
+  uint32_t named;  /* links that name it */
+  uint32_t places; /* links that stand in it; an ephemeron is one */
+};
+
+/* By place. */
+struct link {
+  uintptr_t place;
+  uintptr_t hidden; /* what it names */
+  uintptr_t kind;   /* enum vgc_weak */
+};
+
+/* An object of the heap without pointers to scan. The collector writes it in a stopped world, all others read. */
+struct vgc_ephemeron {
+  _Atomic(void *) key, value;
+};
+/* By its hidden address. */
+struct ephemeron {
+  uintptr_t hidden;
+};
+
+/* A finalizer to be called; what it is called with is a root until then. */
+struct due {
+  void *object;
+  vgc_finalizer *finalizer;
+  void *arg;
+};
+
+void special_lock(void);
+void special_unlock(void);
+
+/* ---- With the lock ---- */
+
+/* What is attached to the object, which begins there. NULL: nothing. */
+struct special *special_find(const void *object);
+/* The same, made if need be, with room for its finalizer to become due. NULL: no memory. */
+struct special *special_add(const void *object);
+static ALWAYS_INLINE bool special_is_empty(const struct special *special) {
+  return !special->finalizer && !special->named && !special->places && !special->freed;
+}
+/* Takes it out if nothing is attached any more. */
+void special_settle(struct special *);
+struct link *special_link_find(void **place);
+/* Makes a link; `in` is the object in which the place is, or NULL. False: no memory, and nothing has changed. */
+bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind);
+void special_link_take_out(struct link *, const void *in);
+
+/* Makes it known that the object, which is empty, is an ephemeron, and fills it. False: no memory. */
+bool special_ephemeron_add(struct vgc_ephemeron *, void *key, void *value);
+
+/* ---- With the lock, world stopped ---- */
+
+/* Shows each, and takes it out if true is returned. */
+void special_each(bool (*take_out)(void *special, void *arg), void *arg);
+void special_each_link(bool (*take_out)(void *link, void *arg), void *arg);
+void special_each_ephemeron(bool (*take_out)(void *ephemeron, void *arg), void *arg);
+void special_make_due(struct due);
+/* Those that became due last, in any order. */
+const struct due *special_due_last(size_t count);
+/* Roots: arguments, and all that is due. */
+void special_roots(void (*range)(void *context, uintptr_t low, uintptr_t high), void *context);
+
+/* ---- Take the lock ---- */
+
+/* What has been due for the longest time. False: nothing is. */
+bool special_take_due(struct due *);
+enum special_freed { SPECIAL_FREE, SPECIAL_LEFT, SPECIAL_AGAIN };
+/* The program frees an object of so many bytes: it may; it has been left to the collector; it has been before. */
+enum special_freed special_free(void *object, size_t bytes);
+/* Forgets all (shutdown). */
+void special_reset(void);
+size_t special_bytes(void);
+
+/* Finalizers that are due. Relaxed: a look whether it is worth the lock. */
+extern INTERNAL _Atomic size_t special_dues;
+
+#endif

@@ -1,0 +1,79 @@
+/* What dead frames have left on the stack. */
+#include "unit.h"
+
+#define NOT_WATCHED __attribute__((noinline, no_sanitize("address", "thread", "undefined")))
+
+enum { DEEP = 64 * 1024, MARK = 0xa5 };
+
+/* Leaves its frame full of marks. */
+static NOT_WATCHED void leave_marks(void) {
+  volatile char frame[DEEP], *start = frame;
+  for (unsigned i = 0; i < DEEP; i++) start[i] = (char)MARK;
+  OPAQUE(start);
+}
+
+/* Marks that a frame as large finds where it begins. */
+static NOT_WATCHED unsigned count_marks(void) {
+  volatile char frame[DEEP], *start = frame;
+  OPAQUE(start);
+  unsigned count = 0;
+  for (unsigned i = 0; i < DEEP; i++) count += start[i] == (char)MARK;
+  return count;
+}
+
+static void a_collection_clears_the_dead_stack(void **state) {
+  (void)state;
+  leave_marks();
+  assert_true(count_marks() > DEEP / 2); /* they can be seen */
+  leave_marks();
+  vgc_clear_stack();
+  assert_true(count_marks() < 100);
+  leave_marks();
+  assert_int_equal(vgc_collect(), 0);
+  assert_true(count_marks() < DEEP / 2);
+}
+
+/* Marks near the caller, whatever lies further down. */
+static void a_fresh_span_clears_some(void **state) {
+  (void)state;
+  unsigned before, after;
+  leave_marks();
+  before = count_marks();
+  leave_marks();
+  (void)!vgc_malloc(3000); /* none of this size before */
+  after = count_marks();
+  assert_true(after < before && before - after < DEEP / 2);
+}
+
+static void *at_the_end(void *depth) {
+  volatile char frame[1024];
+  frame[0] = 0;
+  if ((uintptr_t)depth) return at_the_end((void *)((uintptr_t)depth - 1));
+  vgc_clear_stack();
+  clear_stack_piece();
+  return (void *)(uintptr_t)frame[0];
+}
+
+/* Near the end of a small stack, and away from a thread's own, nothing is touched. */
+static void small_stacks_are_left_alone(void **state) {
+  (void)state;
+  for (uintptr_t depth = 0; depth < 90; depth += 10) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, 128 * 1024), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, at_the_end, (void *)depth), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_attr_destroy(&attributes);
+  }
+}
+
+UNIT(clear) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, unit_setup, unit_teardown)
+  const struct CMUnitTest tests[] = {
+      TEST(a_collection_clears_the_dead_stack),
+      TEST(a_fresh_span_clears_some),
+      TEST(small_stacks_are_left_alone),
+  };
+  return cmocka_run_group_tests_name("clear", tests, NULL, NULL);
+}
