@@ -4,16 +4,14 @@
 #include "thread.h"
 
 #define PIECE_BYTES 1024u
+#define FRAME_BYTES 512u   /* the frame that clears lies in what was used, too */
 #define LEAVE_BYTES 32768u /* of the stack, for a signal that comes while its end is near */
 
-/* In a frame of its own, so that nobody takes it for a stray write below the stack pointer. */
-static NOINLINE NO_SANITIZE void zero_below(size_t bytes, bool resident_alone) {
+/* In a frame of its own, so that nobody takes it for a stray write below the stack pointer; calling nothing from there,
+ * which would use stack that was not used before. */
+static NOINLINE NO_SANITIZE void zero_below(size_t bytes) {
   volatile uintptr_t *frame = __builtin_alloca(bytes);
-  OPAQUE(frame);
-  if (resident_alone)
-    platform_zero_resident((uintptr_t *)(uintptr_t)frame, bytes / sizeof *frame * sizeof *frame);
-  else
-    for (size_t i = 0; i < bytes / sizeof *frame; i++) frame[i] = 0;
+  for (size_t i = 0; i < bytes / sizeof *frame; i++) frame[i] = 0;
   OPAQUE(frame);
 }
 
@@ -25,14 +23,13 @@ static size_t bytes_below(const struct thread *self) {
 }
 
 void clear_stack_piece(void) {
-  if (bytes_below(thread_self())) zero_below(PIECE_BYTES, false);
+  if (bytes_below(thread_self())) zero_below(PIECE_BYTES);
 }
 
 void clear_stack(void) {
   size_t below = bytes_below(thread_self());
   if (!below) return;
   uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-  uintptr_t low = platform_resident_low(here - below, here);
-  if (here - low > PIECE_BYTES) zero_below(here - low, true);
-  clear_stack_piece();
+  size_t used = here - platform_resident_low(here - below, here);
+  zero_below(used > PIECE_BYTES + FRAME_BYTES ? used - FRAME_BYTES : PIECE_BYTES);
 }

@@ -77,11 +77,10 @@ void platform_release(void *start, size_t size);
 void platform_prefer_huge(void *start, size_t size);
 /* Zeroes the registers that a function may use without saving them. */
 void platform_clear_registers(void);
-/* The lowest page in [low, high) that is in memory, or high if none is; for a stack: what was never used need not even
- * be mapped, and a megabyte that was not used ends it. */
+/* The lowest page in [low, high) that is in memory, or high if none is. For a stack: what was never used need not even
+ * be mapped, and so many bytes that were not used end it. */
+#define PLATFORM_HOLE 65536u
 uintptr_t platform_resident_low(uintptr_t low, uintptr_t high);
-/* Zeroes size bytes, of whole words, without bringing into memory what is not there. */
-void platform_zero_resident(uintptr_t *start, size_t size);
 /* The pages read as zero afterwards and use no memory. */
 void platform_discard(void *start, size_t size);
 /* A region that holds pointers to the program's heap objects, for leak checkers. */

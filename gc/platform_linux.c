@@ -53,24 +53,20 @@ void platform_prefer_huge(void *start, size_t size) {
   errno = saved;
 }
 
-/* Shows each page of [low, high) that is in memory, from the top down to where nothing is mapped, or nothing of a
- * megabyte is in memory. */
-static void each_resident(uintptr_t low, uintptr_t high, void (*show)(uintptr_t page, void *arg), void *arg) {
+uintptr_t platform_resident_low(uintptr_t low, uintptr_t high) {
   int saved = errno;
-  unsigned char resident[256];
+  unsigned char resident[PLATFORM_HOLE / 4096];
   size_t most = sizeof resident;
+  uintptr_t lowest = high;
   for (uintptr_t top = (high + 4095) & ~(uintptr_t)4095; top > low;) {
-    size_t pages = (top - low + 4095) / 4096;
+    size_t pages = (top - low + 4095) / 4096, first = 0;
     if (pages > most) pages = most;
-    if (mincore((void *)(top - pages * 4096), pages * 4096, resident) == 0) {
-      bool any = false;
-      for (size_t i = pages; i-- > 0;)
-        if (resident[i] & 1) {
-          any = true;
-          show(top - (pages - i) * 4096, arg);
-        }
-      if (!any) break;
-      top -= pages * 4096;
+    uintptr_t start = top - pages * 4096;
+    if (mincore((void *)start, pages * 4096, resident) == 0) {
+      while (first < pages && !(resident[first] & 1)) first++;
+      if (first == pages) break;
+      lowest = start + first * 4096;
+      top = start;
     } else if (pages > 1) {
       most = pages / 2; /* some of it is not mapped */
     } else {
@@ -78,31 +74,7 @@ static void each_resident(uintptr_t low, uintptr_t high, void (*show)(uintptr_t 
     }
   }
   errno = saved;
-}
-
-static void note_page(uintptr_t page, void *low) { *(uintptr_t *)low = page; }
-
-uintptr_t platform_resident_low(uintptr_t low, uintptr_t high) {
-  uintptr_t lowest = high;
-  each_resident(low, high, note_page, &lowest);
   return lowest > low ? lowest : low;
-}
-
-struct range {
-  uintptr_t low, high;
-};
-
-/* Word by word: it may be what a sanitizer holds for a dead frame's. */
-static NO_SANITIZE void zero_page(uintptr_t page, void *arg) {
-  const struct range *range = arg;
-  uintptr_t low = page > range->low ? page : range->low, high = page + 4096;
-  if (high > range->high) high = range->high;
-  for (uintptr_t at = low; at < high; at += sizeof(uintptr_t)) *(volatile uintptr_t *)at = 0;
-}
-
-void platform_zero_resident(uintptr_t *start, size_t size) {
-  struct range range = {(uintptr_t)start, (uintptr_t)start + size};
-  each_resident(range.low, range.high, zero_page, &range);
 }
 
 void platform_discard(void *start, size_t size) {

@@ -45,6 +45,17 @@ static void a_fresh_span_clears_some(void **state) {
   assert_true(after < before && before - after < DEEP / 2);
 }
 
+/* Clearing uses no more of the stack than was used before. */
+static void the_stack_does_not_grow(void **state) {
+  (void)state;
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = thread_self()->stack_low;
+  leave_marks();
+  assert_int_equal(vgc_collect(), 0);
+  uintptr_t before = platform_resident_low(low, here);
+  for (unsigned i = 0; i < 50; i++) assert_int_equal(vgc_collect(), 0);
+  assert_true(platform_resident_low(low, here) + 8192 >= before); /* but for a signal's frame */
+}
+
 static void *at_the_end(void *depth) {
   volatile char frame[1024];
   frame[0] = 0;
@@ -73,6 +84,7 @@ UNIT(clear) {
   const struct CMUnitTest tests[] = {
       TEST(a_collection_clears_the_dead_stack),
       TEST(a_fresh_span_clears_some),
+      TEST(the_stack_does_not_grow),
       TEST(small_stacks_are_left_alone),
   };
   return cmocka_run_group_tests_name("clear", tests, NULL, NULL);
