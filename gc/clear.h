@@ -7,7 +7,7 @@
 
 /* The next words below the caller's frame. Cheap: where allocation is slow anyway. */
 void clear_stack_piece(void);
-/* All below the caller's frame that was ever used. */
+/* All below the caller's frame that was ever used, down to PLATFORM_HOLE that was not. */
 void clear_stack(void);
 
 #endif

@@ -154,20 +154,18 @@ size_t finalize_unreached(void) {
   return fresh;
 }
 
-static void (*shown)(const void *object, bool contents) COLLECTOR_DATA; /* world stopped */
+typedef void show(const void *object, bool contents);
 
-static bool show_if_waited_for(void *entry, void *arg) {
-  (void)arg;
+static bool show_if_waited_for(void *entry, void *to) {
   const struct special *special = entry;
-  if (makes_wait(special)) shown(object_of(special), true);
+  if (makes_wait(special)) (*(show **)to)(object_of(special), true);
   return false;
 }
 
-void finalize_show_kept(void (*show)(const void *object, bool contents)) {
-  shown = show;
+void finalize_show_kept(show *to) {
   const struct due *due = special_due_last(fresh);
-  for (size_t i = 0; i < fresh; i++) show(due[i].object, false);
-  special_each(show_if_waited_for, NULL);
+  for (size_t i = 0; i < fresh; i++) to(due[i].object, false);
+  special_each(show_if_waited_for, &to);
 }
 
 /* ---- The calls ---- */

@@ -190,8 +190,8 @@ VGC_API void *vgc_ephemeron_value(const struct vgc_ephemeron *ephemeron);
 
 /* The collector takes every word of a live frame, and of a stopped thread's registers, for a pointer: also a variable
  * that is not used any more. Where that matters (a frame that lasts, an object that must be finalized soon) a code
- * generator, or a careful program, says so. Allocation clears some of the dead stack now and then, vgc_collect all of
- * it. */
+ * generator, or a careful program, says so. Allocation clears some of the dead stack now and then, vgc_collect what was
+ * used of it, down to 64 KiB that were not. */
 
 /* The variable, a pointer, is not used any more. */
 #define VGC_DEAD(variable)                                                                                             \
@@ -200,7 +200,7 @@ VGC_API void *vgc_ephemeron_value(const struct vgc_ephemeron *ephemeron);
   } while (0)
 /* Nor is what calls and expressions have left in the registers that a function may use without saving them. */
 VGC_API void vgc_clear_registers(void);
-/* Nor is what lies below the caller's frame, on the calling thread's own stack. */
+/* Nor is what lies below the caller's frame, on the calling thread's own stack: as vgc_collect does. */
 VGC_API void vgc_clear_stack(void);
 
 /* ---- Roots ---- */
