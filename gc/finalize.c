@@ -3,6 +3,7 @@
 #include "atomic.h"
 #include "mark.h"
 #include "platform.h"
+#include "point.h"
 #include "span.h"
 #include "special.h"
 
@@ -176,6 +177,7 @@ size_t finalize_run(void) {
   if (calling) return 0;
   calling = true;
   while (special_take_due(&due)) {
+    POINT(finalize_taken);
     due.finalizer(due.object, due.arg);
     count++;
   }

@@ -308,12 +308,17 @@ static void an_object_may_come_back_and_be_finalized_anew(void **state) {
   assert_false(unit_alive(object));
 }
 
+static unsigned depth;
+
 static void allocate_and_collect(void *object, void *arg) {
+  assert_int_equal(depth, 0); /* not one in another */
+  depth++;
   note(object, arg);
   for (unsigned i = 0; i < 5000; i++) (void)!vgc_malloc(64);
   if (calls < 20) must_set(vgc_malloc(16), VGC_ORDERED);
   assert_int_equal(vgc_collect(), 0);
-  assert_int_equal(vgc_finalize(), 0); /* not one in another */
+  assert_int_equal(vgc_finalize(), 0);
+  depth--;
 }
 
 static void a_finalizer_may_allocate_and_collect(void **state) {
