@@ -50,6 +50,9 @@ struct vgc_config {
   unsigned log;            /* 1: one line on stderr for each cycle */
   unsigned finalize_on_demand; /* 1: finalizers run in vgc_finalize alone; default 0: also in vgc_collect, before it
                                   returns, and in allocations now and then, of whatever thread */
+  unsigned exact_pointers; /* 1: a word of the heap or of static data names an object only if it is its first byte's
+                              address, or that plus one of vgc_displacement_add's; words of stacks and registers may
+                              point anywhere into it; default 0: so may all */
   unsigned trim_ms; /* a thread of the library's own gives back what was idle for so many milliseconds; default 0:
                        cycles do, after half a second, and vgc_trim. After a fork: from the next collection on */
 };
@@ -66,6 +69,14 @@ static inline void vgc_config_default(struct vgc_config *config) {
  * has a handler of the program's, or is blocked in a thread that started before: set VGC_SUSPEND_SIGNAL, which such
  * threads heed, or unblock it), ENOMEM. stderr names what is refused. */
 VGC_API int vgc_init(const struct vgc_config *config);
+
+/* Changes settings while the program runs: of minimum_heap, soft_limit, hard_limit, growth_percent, collect_every, log,
+ * finalize_on_demand, exact_pointers those that are not zero; the limits: SIZE_MAX / 2 is none. The other fields are
+ * zero. They count from the next decision on. 0, or -1 with errno EINVAL, stderr names what is refused. */
+VGC_API int vgc_tune(const struct vgc_config *config);
+/* Lets the heap grow by so many bytes before the next collection, and raises minimum_heap to that size. 0, or -1 with
+ * errno ENOMEM (beyond hard_limit). */
+VGC_API int vgc_reserve(size_t bytes);
 
 /* Returns all memory to the system; every object dies. The library can be initialised again. 0, or -1 with errno: EBUSY
  * (another thread is registered or being started, or the caller is in a collection), EPERM (not initialised). */
@@ -91,6 +102,8 @@ VGC_API __attribute__((malloc, warn_unused_result, alloc_size(2))) void *vgc_ali
                                                                                            size_t size);
 /* Zeroed, scanned, and a root until vgc_free: never collected. */
 VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1))) void *vgc_malloc_uncollectable(size_t size);
+/* As vgc_malloc_uncollectable, but not scanned, and not zeroed. */
+VGC_API __attribute__((malloc, warn_unused_result, alloc_size(1))) void *vgc_malloc_uncollectable_noscan(size_t size);
 /* Scanned copy of size bytes. */
 VGC_API __attribute__((malloc, warn_unused_result, alloc_size(2))) void *vgc_memdup(const void *source, size_t size);
 /* Pointer-free copy of a string. */
@@ -109,6 +122,40 @@ VGC_API vgc_layout_id vgc_layout_register(const struct vgc_layout *layout);
 /* Zeroed array of count elements; only the layout's pointer words are scanned. NULL with EINVAL for an unknown id. */
 VGC_API __attribute__((malloc, warn_unused_result)) void *vgc_malloc_typed(vgc_layout_id layout, size_t count);
 
+/* A kind tells what the collector does with the objects of a type. Its procedures are called with the world stopped,
+ * marking ones by several threads at a time: they allocate nothing, take no lock, and call nothing of this library but
+ * what is said to be for them. */
+struct vgc_marker;
+/* Shows the pointers of an object of so many usable bytes, all zero if it has just been allocated. */
+typedef void vgc_mark_procedure(void *object, size_t size, void *arg, struct vgc_marker *marker);
+/* For mark procedures: the object that the pointer names, if there is one, is reachable. Any value is allowed. */
+VGC_API void vgc_mark(struct vgc_marker *marker, const void *pointer);
+/* The object is about to be reclaimed by the collector. Not 0: it is kept until the next collection finds it
+ * unreachable, too. What it points to may have been disclaimed before it, if that is unreachable as well. */
+typedef int vgc_disclaim_procedure(void *object, size_t size, void *arg);
+
+enum vgc_scan {
+  VGC_SCAN_ALL,      /* every word may be a pointer */
+  VGC_SCAN_NONE,     /* no word is; not zeroed */
+  VGC_SCAN_PROCEDURE /* `mark` is asked */
+};
+struct vgc_kind {
+  size_t struct_size; /* sizeof(struct vgc_kind) */
+  const char *name;   /* for reports; copied; may be NULL */
+  enum vgc_scan scan;
+  vgc_mark_procedure *mark;
+  vgc_disclaim_procedure *disclaim; /* may be NULL. vgc_free does not call it */
+  unsigned disclaim_reaches;        /* 1: what an object reaches that is about to be disclaimed, is kept for it */
+  void *arg;                        /* of both procedures; not scanned */
+};
+/* Registers a kind for the rest of the process. 0 with errno EINVAL or ENOMEM. */
+VGC_API vgc_layout_id vgc_kind_register(const struct vgc_kind *kind);
+/* Zeroed, unless the kind is VGC_SCAN_NONE. NULL with EINVAL for an unknown id. */
+VGC_API __attribute__((malloc, warn_unused_result, alloc_size(2))) void *vgc_malloc_kind(vgc_layout_id kind,
+                                                                                         size_t size);
+/* The kind of the live object that begins there, 0 if it has none. */
+VGC_API vgc_layout_id vgc_kind_of(const void *object);
+
 /* Bytes that may be used at ptr, a live object's start; 0 for anything else. */
 VGC_API size_t vgc_usable_size(const void *ptr);
 /* Start of the live object that ptr points into, or NULL. Any address whatever is allowed. */
@@ -119,6 +166,13 @@ VGC_API void *vgc_base_of(const void *ptr);
 /* Collects now. 0, or -1 with errno EBUSY (collection is disabled) or ENOMEM. A collection that another thread begins
  * after the call counts. */
 VGC_API int vgc_collect(void);
+/* Collects, and in the stopped world, before anything is reclaimed, shows every object, `reached` 0 for those that are
+ * about to be: so leaks are found in a program that frees. `visit` is as a kind's procedures. As vgc_collect. */
+typedef void vgc_visit(void *object, size_t size, int reached, void *arg);
+VGC_API int vgc_collect_and_visit(vgc_visit *visit, void *arg);
+/* With exact_pointers: start + displacement names the object, too. 0, or -1 with errno EINVAL (65536 and more) or
+ * ENOMEM. */
+VGC_API int vgc_displacement_add(size_t displacement);
 /* While the count of vgc_disable exceeds that of vgc_enable, no collection starts, whatever thread asks. One that runs
  * is waited for. vgc_enable without a vgc_disable is an error. */
 VGC_API void vgc_disable(void);
@@ -149,6 +203,11 @@ enum vgc_order {
 VGC_API int vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order);
 /* The finalizer that is set and not due, or NULL; its argument in *arg, if arg is not NULL. */
 VGC_API vgc_finalizer *vgc_get_finalizer(const void *object, void **arg);
+/* As vgc_set_finalizer; what was set before goes to *old and *old_arg, in the same instant. */
+VGC_API int vgc_exchange_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order,
+                                   vgc_finalizer **old, void **old_arg);
+/* Makes every finalizer that is set due, whatever is reachable, and calls them; as vgc_finalize. */
+VGC_API size_t vgc_finalize_all(void);
 /* Calls the finalizers that are due, also those that become due meanwhile, and returns how many it called: none, if the
  * calling thread is inside of one. */
 VGC_API size_t vgc_finalize(void);
@@ -168,6 +227,9 @@ enum vgc_weak { VGC_WEAK_SHORT, VGC_WEAK_LONG };
  * when it is freed. 0, or -1 with errno EINVAL (link is no word's address, or no object begins there), EEXIST (it is a
  * link already: it has not changed) or ENOMEM. */
 VGC_API int vgc_weak_add(void **link, void *object, enum vgc_weak kind);
+/* As vgc_weak_add, but what the link holds is the program's, which may have disguised the address: it is not stored
+ * here, just overwritten by NULL; and a link of the same kind to the same object is no error, but counted once. */
+VGC_API int vgc_weak_watch(void **link, void *object, enum vgc_weak kind);
 /* What the link holds. */
 static inline void *vgc_weak_get(void *const *link) { return __atomic_load_n(link, __ATOMIC_RELAXED); }
 /* Moves a link, with what it holds, to another word. 0, or -1 with errno ENOENT (`from` is none, or has been cleared),
@@ -217,6 +279,16 @@ typedef void vgc_root_callback(void *arg, vgc_root_push *push, void *sink);
 VGC_API int vgc_root_add_callback(vgc_root_callback *callback, void *arg);
 VGC_API int vgc_root_remove_callback(vgc_root_callback *callback, void *arg);
 
+/* Whether the writable data of loaded objects, the program included, are roots: default 1. Thread-local storage is. */
+VGC_API void vgc_root_modules(int on);
+/* Leaves a range out of that, and puts it back in. 0, or -1 as vgc_root_add and vgc_root_remove. */
+VGC_API int vgc_root_exclude(const void *start, size_t size);
+VGC_API int vgc_root_include(const void *start, size_t size);
+/* Asked about each such segment when the list of loaded objects is made anew: 0 leaves it out. It allocates nothing of
+ * this library's. NULL: none. Name: as dl_iterate_phdr gives it, "" is the program. */
+typedef int vgc_root_filter(void *arg, const char *name, const void *start, size_t size);
+VGC_API void vgc_root_set_filter(vgc_root_filter *filter, void *arg);
+
 /* ---- Threads ---- */
 
 /* Registers the calling thread, if the library has not seen it start. 0, or -1: EALREADY, ENOMEM. */
@@ -230,6 +302,21 @@ VGC_API int vgc_thread_detach(void);
  * pthread_exit at once, cancelled after its cleanup handlers, of which one that uses the heap calls leave first. */
 VGC_API void vgc_blocking_enter(void);
 VGC_API void vgc_blocking_leave(void);
+/* Calls function(arg) in a blocking region, and returns what it does. Calls nest, other than the two above. */
+VGC_API void *vgc_call_blocking(void *(*function)(void *), void *arg);
+/* Out of a blocking region, back into it afterwards: what function calls may use the heap. Outside of one it is just
+ * called. */
+VGC_API void *vgc_call_active(void *(*function)(void *), void *arg);
+/* From now on the calling thread's stack ends where *bottom says at each collection (the address behind its highest
+ * byte; NULL: where the system says): for threads that change stacks. Other stacks, its first included, are given to
+ * the collector by a root callback. bottom itself NULL: never mind. 0, or -1 with errno ENOMEM. */
+VGC_API int vgc_stack_follow(void *const *bottom);
+/* Where the calling thread's stack ends now. */
+VGC_API void *vgc_stack_bottom(void);
+/* Stops all other registered threads, until vgc_resume_world, which the same thread calls; in between it calls nothing
+ * else of this library and takes no lock that they may hold. */
+VGC_API void vgc_stop_world(void);
+VGC_API void vgc_resume_world(void);
 /* A place to stop: needed only in long loops without calls or atomics in a ThreadSanitizer build. */
 VGC_API void vgc_poll(void);
 
@@ -277,6 +364,16 @@ enum vgc_error {
   VGC_ERROR_CORRUPT,       /* a check found the heap damaged: always fatal after the hook */
 };
 
+/* In this order. */
+enum vgc_phase {
+  VGC_PHASE_STOPPING,
+  VGC_PHASE_STOPPED,
+  VGC_PHASE_MARKED,    /* all that is kept is marked */
+  VGC_PHASE_RECLAIMED, /* what is not, is known to be free; most of it is reclaimed later, by who allocates */
+  VGC_PHASE_RESUMING,
+  VGC_PHASE_RESUMED,
+};
+
 struct vgc_hooks {
   size_t struct_size;
   void *arg;                      /* first argument of each */
@@ -291,6 +388,14 @@ struct vgc_hooks {
   /* Finalizers have become due in a collection; after the world runs again, on the thread that collected, with no lock
    * held. For a program that calls vgc_finalize in a thread of its own. */
   void (*finalizers_due)(void *arg);
+  /* Before a collection, on the thread that is about to begin it, with no lock held; may call vgc_tune. 0 refuses it, as
+   * vgc_disable would. */
+  int (*may_collect)(void *arg);
+  /* How far a collection is, on its thread, with locks held; as a kind's procedures, though the world runs before
+   * VGC_PHASE_STOPPED and after VGC_PHASE_RESUMED. */
+  void (*phase)(void *arg, enum vgc_phase);
+  /* For each object whose finalizer has become due; as a kind's procedures. */
+  void (*finalizer_due)(void *arg, void *object);
 };
 /* Replaces all hooks (NULL: none) and copies them, as far as struct_size says (sizeof(struct vgc_hooks)); the old ones
  * go to *old if it is not NULL. A thread that is about to call an old one still does. A set that was never in force
