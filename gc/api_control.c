@@ -1,4 +1,6 @@
 /* The public functions that steer the collector. */
+#include <errno.h>
+
 #include "cache.h"
 #include "central.h"
 #include "clear.h"
@@ -9,6 +11,7 @@
 #include "heap.h"
 #include "init.h"
 #include "large.h"
+#include "pace.h"
 #include "pages.h"
 #include "thread.h"
 #include "vgc.h"
@@ -17,7 +20,7 @@ int vgc_collect(void) {
   if (!cache_ensure()) return -1;
   clear_stack();
   if (!collect_now(COLLECT_EXPLICIT)) return -1;
-  if (!config.finalize_on_demand) finalize_run();
+  if (!CONFIG(finalize_on_demand)) finalize_run();
   return 0;
 }
 
@@ -28,6 +31,24 @@ void vgc_disable(void) {
 
 void vgc_enable(void) {
   if (!collect_enable()) error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_enable without vgc_disable; call them in pairs");
+}
+
+int vgc_tune(const struct vgc_config *given) {
+  if (!cache_ensure()) return -1;
+  collect_lock_acquire();
+  int result = config_tune(given);
+  if (!result) pace_tune();
+  collect_lock_release();
+  return result;
+}
+
+int vgc_reserve(size_t bytes) {
+  if (!cache_ensure()) return -1;
+  collect_lock_acquire();
+  int result = pace_reserve(bytes);
+  collect_lock_release();
+  if (result) errno = ENOMEM;
+  return result;
 }
 
 size_t vgc_trim(void) {

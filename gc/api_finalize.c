@@ -23,10 +23,12 @@ static bool is_object(const void *ptr) {
 /* ---- Finalizers ---- */
 
 /* With the lock. */
-static int set(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order) {
+static int set(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order, struct due *old) {
   struct special *special = finalizer ? special_add(object) : special_find(object);
+  *old = (struct due){0};
   if (!special) return finalizer ? ENOMEM : 0;
   if (special->freed) return EINVAL;
+  *old = (struct due){object, special->finalizer, special->arg};
   special->finalizer = finalizer;
   special->arg = finalizer ? arg : NULL;
   special->order = order;
@@ -34,14 +36,23 @@ static int set(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order
   return 0;
 }
 
-int vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order) {
+int vgc_exchange_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order, vgc_finalizer **old,
+                           void **old_arg) {
+  struct due before;
   if (!cache_ensure()) return -1;
   if ((unsigned)order > VGC_UNREACHABLE || !is_object(object)) return fail(EINVAL);
   special_lock();
-  int error = set(object, finalizer, arg, order);
+  int error = set(object, finalizer, arg, order, &before);
   special_unlock();
   KEEP_ALIVE(object);
-  return error ? fail(error) : 0;
+  if (error) return fail(error);
+  if (old) *old = before.finalizer;
+  if (old_arg) *old_arg = before.arg;
+  return 0;
+}
+
+int vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order) {
+  return vgc_exchange_finalizer(object, finalizer, arg, order, NULL, NULL);
 }
 
 vgc_finalizer *vgc_get_finalizer(const void *object, void **arg) {
@@ -54,6 +65,12 @@ vgc_finalizer *vgc_get_finalizer(const void *object, void **arg) {
 }
 
 size_t vgc_finalize(void) { return cache_ensure() ? finalize_run() : 0; }
+
+size_t vgc_finalize_all(void) {
+  if (!cache_ensure()) return 0;
+  finalize_make_all_due();
+  return finalize_run();
+}
 
 size_t vgc_finalizers_due(void) { return load_relaxed(&special_dues); }
 
@@ -80,6 +97,27 @@ int vgc_weak_add(void **link, void *object, enum vgc_weak kind) {
   special_unlock();
   KEEP_ALIVE(object);
   return error ? fail(error) : 0;
+}
+
+/* With the lock. Negative: why not. */
+static int watch(void **link, const void *in, const void *object, enum vgc_weak kind) {
+  const struct special *special = special_find(object);
+  if (special && special->freed) return -EINVAL;
+  bool before = special_link_find(link);
+  if (before && !special_add(object)) return -ENOMEM;
+  if (before) special_link_take_out(special_link_find(link), in); /* which leaves room for the other */
+  return special_link_add(link, in, object, kind) ? before : -ENOMEM;
+}
+
+int vgc_weak_watch(void **link, void *object, enum vgc_weak kind) {
+  const void *in;
+  if (!cache_ensure()) return -1;
+  if ((unsigned)kind > VGC_WEAK_LONG || !is_place(link, &in) || !is_object(object)) return fail(EINVAL);
+  special_lock();
+  int result = watch(link, in, object, kind);
+  special_unlock();
+  KEEP_ALIVE(object);
+  return result < 0 ? fail(-result) : result;
 }
 
 /* With the lock: no cycle clears it meanwhile. */

@@ -60,7 +60,7 @@ struct cache *cache_ensure(void) {
     cache = cache_make();
   if (cache) {
     cache->thread = self;
-    cache->countdown = config.collect_every;
+    cache->countdown = CONFIG(collect_every);
     self->cache = cache;
     cache_current = cache;
   }
@@ -256,8 +256,14 @@ static bool next_span(struct cache *cache, enum kind kind, unsigned class_index)
 }
 
 void cache_count_down(struct cache *cache) {
-  if (LIKELY(!config.collect_every) || --cache->countdown != 0) return;
-  cache->countdown = config.collect_every;
+  uint32_t every = CONFIG(collect_every);
+  if (LIKELY(!every)) return;
+  if (cache->countdown > every) cache->countdown = every; /* as it is now */
+  if (cache->countdown > 1) {
+    cache->countdown--;
+    return;
+  }
+  cache->countdown = every;
   collect_now(COLLECT_STRESS);
 }
 
@@ -265,7 +271,7 @@ void cache_count_down(struct cache *cache) {
 static struct cache *cache_fill(enum kind kind, unsigned class_index) {
   struct cache *cache = cache_ensure();
   if (!cache) return NULL;
-  if (UNLIKELY(load_relaxed(&special_dues)) && !config.finalize_on_demand && !collect_in_hook()) finalize_run();
+  if (UNLIKELY(load_relaxed(&special_dues)) && !CONFIG(finalize_on_demand) && !collect_in_hook()) finalize_run();
   platform_poll(); /* a program under ThreadSanitizer stops here, if this library is not instrumented */
   cache_count_down(cache);
   size_t slot = span_cache_index(kind, class_index);

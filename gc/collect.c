@@ -66,6 +66,7 @@ static void stopped(void *arg) {
   mark_reachable();
   cycle->due = finalize_unreached();
   cycle->marked = mark_end();
+  hooks_phase(VGC_PHASE_MARKED);
   if (config.check_level >= 3) check_heap();
   for (struct cache *cache = cache_all(); cache; cache = cache->next)
     cycle->surrendered += cache_surrender(cache, central_add_unswept);
@@ -74,6 +75,7 @@ static void stopped(void *arg) {
   span_each(sweep_if_owned, NULL);
   pace_after_cycle(cycle->marked);
   totals.cycles++;
+  hooks_phase(VGC_PHASE_RECLAIMED);
 }
 
 /* ---- The cycle ---- */
@@ -106,7 +108,9 @@ static void count_pause(struct cycle *cycle) {
 static bool stop_and_collect(struct cycle *cycle) {
   if (!roots_modules_listed()) return false;
   uint64_t start = platform_now_ns();
+  hooks_phase(VGC_PHASE_STOPPING);
   unsigned suspended = world_stop();
+  hooks_phase(VGC_PHASE_STOPPED);
   cycle->stop = platform_now_ns() - start;
   bool hold = roots_modules_hold();
   totals.stops++;
@@ -118,7 +122,9 @@ static bool stop_and_collect(struct cycle *cycle) {
     count_pause(cycle);
   }
   POINT(collect_before_resume);
+  hooks_phase(VGC_PHASE_RESUMING);
   world_resume();
+  hooks_phase(VGC_PHASE_RESUMED);
   POINT(collect_after_resume);
   return hold;
 }
@@ -174,18 +180,24 @@ static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) 
 
 static void tell(const struct cycle *cycle) {
   const struct vgc_hooks *hooks = hooks_get();
-  if (!config.log && !hooks->cycle_end) return;
+  if (!CONFIG(log) && !hooks->cycle_end) return;
   struct vgc_stats stats = {.struct_size = sizeof stats};
   stats_fill(&stats);
-  if (config.log) log_cycle(cycle, &stats);
+  if (CONFIG(log)) log_cycle(cycle, &stats);
   if (hooks->cycle_end) hooks->cycle_end(hooks->arg, &stats);
 }
 
+/* The program allows no collection now. */
+static bool is_refused(void) {
+  if (load_relaxed(&disabled)) return true;
+  const struct vgc_hooks *hooks = hooks_get();
+  return hooks->may_collect && !hooks->may_collect(hooks->arg);
+}
+
 bool collect_now(enum collect_reason reason) {
-  struct cycle cycle = {
-      .reason = reason, .begun_before = load_relaxed(&begun), .refused = load_relaxed(&disabled) != 0};
-  int error = cycle.refused ? EBUSY : 0;
   inside++;
+  struct cycle cycle = {.reason = reason, .begun_before = load_relaxed(&begun), .refused = is_refused()};
+  int error = cycle.refused ? EBUSY : 0;
   thread_reap();
   while (!error && !attempt(&cycle))
     if (!roots_list_modules()) error = ENOMEM;

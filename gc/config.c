@@ -15,6 +15,7 @@ struct vgc_config config COLLECTOR_DATA;
 #define GIB          (UINT64_C(1024) * MIB)
 #define NO_LIMIT     (UINT64_MAX >> 1)
 #define POWER_OF_TWO 1u
+#define TUNABLE      2u /* while the program runs */
 
 /* The one table: field, environment variable, least, most, default, help. */
 struct knob {
@@ -37,20 +38,20 @@ static const struct knob knobs[] = {
     KNOB(thread_table, "VGC_THREAD_TABLE", 1, 65536, 64, 0, "threads in the first table"),
     KNOB(mark_stack, "VGC_MARK_STACK", 16, NO_LIMIT, 8192, 0, "entries of the first mark stack"),
     KNOB(mark_stack_max, "VGC_MARK_STACK_MAX", 16, NO_LIMIT, NO_LIMIT, 0, "entries it may grow to"),
-    KNOB(minimum_heap, "VGC_MINIMUM_HEAP", 1, NO_LIMIT, 4 * MIB, 0, "heap bytes before the first collection"),
-    KNOB(soft_limit, "VGC_SOFT_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, 0,
+    KNOB(minimum_heap, "VGC_MINIMUM_HEAP", 1, NO_LIMIT, 4 * MIB, TUNABLE, "heap bytes before the first collection"),
+    KNOB(soft_limit, "VGC_SOFT_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, TUNABLE,
          "heap bytes to stay below by collecting earlier"),
-    KNOB(hard_limit, "VGC_HARD_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, 0, "heap bytes beyond which allocation fails"),
-    KNOB(growth_percent, "VGC_GROWTH_PERCENT", 1, 10000, 100, 0, "heap growth between collections, percent of live"),
+    KNOB(hard_limit, "VGC_HARD_LIMIT", 64 * KIB, NO_LIMIT, NO_LIMIT, TUNABLE, "heap bytes beyond which allocation fails"),
+    KNOB(growth_percent, "VGC_GROWTH_PERCENT", 1, 10000, 100, TUNABLE, "heap growth between collections, percent of live"),
     KNOB(check_level, "VGC_CHECK_LEVEL", 0, 3, 1, 0,
          "0 none, 1 cheap, 2 each operation, 3 heap walk and second marker"),
     KNOB(mark_workers, "VGC_MARK_WORKERS", 1, 64, 0, 0, "threads that mark; default: as many as processors, at most 8"),
     KNOB(suspend_signal, "VGC_SUSPEND_SIGNAL", 1, 64, SIGPWR, 0, "signal that suspends threads"),
-    KNOB(collect_every, "VGC_COLLECT_EVERY", 0, UINT32_MAX, 0, 0, "collect at every Nth allocation (0: off)"),
-    KNOB(finalize_on_demand, "VGC_FINALIZE_ON_DEMAND", 0, 1, 0, 0, "1: finalizers run in vgc_finalize alone"),
+    KNOB(collect_every, "VGC_COLLECT_EVERY", 0, UINT32_MAX, 0, TUNABLE, "collect at every Nth allocation (0: off)"),
+    KNOB(finalize_on_demand, "VGC_FINALIZE_ON_DEMAND", 0, 1, 0, TUNABLE, "1: finalizers run in vgc_finalize alone"),
     KNOB(trim_ms, "VGC_TRIM_MS", 0, 86400000, 0, 0,
          "give memory that was idle for so many milliseconds back by a thread of its own (0: off)"),
-    KNOB(log, "VGC_LOG", 0, 1, 0, 0, "one line on standard error for each cycle"),
+    KNOB(log, "VGC_LOG", 0, 1, 0, TUNABLE, "one line on standard error for each cycle"),
 };
 #define KNOBS (sizeof knobs / sizeof *knobs)
 
@@ -63,9 +64,9 @@ static uint64_t knob_get(const struct vgc_config *from, const struct knob *knob)
 static void knob_set(const struct knob *knob, uint64_t value) {
   char *field = (char *)&config + knob->offset;
   if (knob->width == sizeof(size_t))
-    *(size_t *)(void *)field = (size_t)value;
+    store_loose((size_t *)(void *)field, (size_t)value);
   else
-    *(unsigned *)(void *)field = (unsigned)value;
+    store_loose((unsigned *)(void *)field, (unsigned)value);
 }
 
 static void print_knobs(void) {
@@ -107,18 +108,25 @@ static bool parse(const char *text, uint64_t *value) {
   return !*text && !__builtin_mul_overflow(number, unit, value);
 }
 
+/* What the program gave, 0 for the default. */
+static int check_given(const struct knob *knob, uint64_t value) {
+  if (acceptable(knob, value)) return 0;
+  char text[24];
+  char *digit = text + sizeof text - 1;
+  *digit = 0;
+  for (uint64_t rest = value; rest; rest /= 10) *--digit = (char)('0' + rest % 10);
+  return refuse(knob->field, digit, knob, "correct it, or give 0 for the default");
+}
+
+static bool gives(const struct vgc_config *given, const struct knob *knob) {
+  return given && knob->offset + knob->width <= given->struct_size && knob_get(given, knob);
+}
+
 static int load_one(const struct knob *knob, const struct vgc_config *given) {
   uint64_t value = knob->standard;
-  size_t end = knob->offset + knob->width;
-  if (given && end <= given->struct_size && knob_get(given, knob)) {
+  if (gives(given, knob)) {
     value = knob_get(given, knob);
-    if (!acceptable(knob, value)) {
-      char text[24];
-      char *digit = text + sizeof text - 1;
-      *digit = 0;
-      for (uint64_t rest = value; rest; rest /= 10) *--digit = (char)('0' + rest % 10);
-      return refuse(knob->field, digit, knob, "correct it, or give 0 for the default");
-    }
+    if (check_given(knob, value)) return -1;
   }
   const char *text = getenv(knob->variable);
   if (text && (!parse(text, &value) || !acceptable(knob, value)))
@@ -127,13 +135,37 @@ static int load_one(const struct knob *knob, const struct vgc_config *given) {
   return 0;
 }
 
+static int check_size(const struct vgc_config *given) {
+  if (!given || (given->struct_size >= sizeof given->struct_size && given->struct_size <= sizeof *given)) return 0;
+  platform_print("vgc: vgc_config.struct_size is %zu: expected %zu; call vgc_config_default() first\n",
+                 given->struct_size, sizeof *given);
+  errno = EINVAL;
+  return -1;
+}
+
+static int check_tunable(const struct knob *knob, uint64_t value) {
+  if (knob->flags & TUNABLE) return check_given(knob, value);
+  platform_print("vgc: %s cannot be changed while the program runs: give it to vgc_init, or set %s\n", knob->field,
+                 knob->variable);
+  errno = EINVAL;
+  return -1;
+}
+
+int config_tune(const struct vgc_config *given) {
+  if (check_size(given)) return -1;
+  for (const struct knob *knob = knobs; knob < knobs + KNOBS; knob++)
+    if (gives(given, knob) && check_tunable(knob, knob_get(given, knob))) return -1;
+  for (const struct knob *knob = knobs; knob < knobs + KNOBS; knob++)
+    if (gives(given, knob)) knob_set(knob, knob_get(given, knob));
+  return 0;
+}
+
+void config_raise_minimum_heap(size_t bytes) {
+  if (bytes > CONFIG(minimum_heap)) store_loose(&config.minimum_heap, bytes);
+}
+
 int config_load(const struct vgc_config *given) {
-  if (given && (given->struct_size < sizeof given->struct_size || given->struct_size > sizeof *given)) {
-    platform_print("vgc: vgc_config.struct_size is %zu: expected %zu; call vgc_config_default() first\n",
-                   given->struct_size, sizeof *given);
-    errno = EINVAL;
-    return -1;
-  }
+  if (check_size(given)) return -1;
   memset(&config, 0, sizeof config);
   config.struct_size = sizeof config;
   for (size_t i = 0; i < KNOBS; i++)

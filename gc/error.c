@@ -26,6 +26,11 @@ const struct vgc_hooks *hooks_get(void) {
   return current ? current : &no_hooks;
 }
 
+void hooks_phase(enum vgc_phase phase) {
+  const struct vgc_hooks *current = hooks_get();
+  if (current->phase) current->phase(current->arg, phase);
+}
+
 void *hooks_out_of_memory(size_t size) {
   const struct vgc_hooks *current = hooks_get();
   void *ptr = current->out_of_memory ? current->out_of_memory(current->arg, size) : NULL;
@@ -36,7 +41,8 @@ void *hooks_out_of_memory(size_t size) {
 static bool same(const struct vgc_hooks *a, const struct vgc_hooks *b) {
   return a->struct_size == b->struct_size && a->arg == b->arg && a->cycle_start == b->cycle_start &&
          a->cycle_end == b->cycle_end && a->out_of_memory == b->out_of_memory && a->error == b->error &&
-         a->finalizers_due == b->finalizers_due;
+         a->finalizers_due == b->finalizers_due && a->may_collect == b->may_collect && a->phase == b->phase &&
+         a->finalizer_due == b->finalizer_due;
 }
 
 static const struct vgc_hooks *keep(const struct vgc_hooks *wanted) {

@@ -13,6 +13,9 @@ void error_report(enum vgc_error, const void *ptr, const char *message);
 /* The program's hooks; never NULL. */
 const struct vgc_hooks *hooks_get(void);
 
+/* Tells the program how far the cycle is. */
+void hooks_phase(enum vgc_phase);
+
 /* What the out-of-memory hook gives for an allocation that failed, or NULL with errno ENOMEM. No locks held. */
 void *hooks_out_of_memory(size_t size);
 

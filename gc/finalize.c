@@ -1,6 +1,7 @@
 #include "finalize.h"
 
 #include "atomic.h"
+#include "error.h"
 #include "mark.h"
 #include "platform.h"
 #include "point.h"
@@ -129,8 +130,28 @@ static void make_all_due(bool last) {
   size_t before = fresh;
   special_each(make_due, &last);
   const struct due *due = special_due_last(fresh - before);
-  for (size_t i = 0; i < fresh - before; i++) mark_object(due[i].object);
+  const struct vgc_hooks *hooks = hooks_get();
+  for (size_t i = 0; i < fresh - before; i++) {
+    mark_object(due[i].object);
+    if (hooks->finalizer_due) hooks->finalizer_due(hooks->arg, due[i].object);
+  }
   mark_values();
+}
+
+static bool make_due_anyway(void *entry, void *arg) {
+  (void)arg;
+  struct special *special = entry;
+  if (!special->finalizer) return false;
+  special_make_due((struct due){object_of(special), special->finalizer, special->arg});
+  special->finalizer = NULL;
+  special->arg = NULL;
+  return special_is_empty(special);
+}
+
+void finalize_make_all_due(void) {
+  special_lock();
+  special_each(make_due_anyway, NULL);
+  special_unlock();
 }
 
 static bool forget_dead(void *entry, void *arg) {

@@ -12,6 +12,8 @@ size_t finalize_unreached(void);
  * `contents`, those of objects that make others wait. */
 void finalize_show_kept(void (*show)(const void *object, bool contents));
 
+/* Makes each finalizer due that is set. No lock held. */
+void finalize_make_all_due(void);
 /* Calls what is due, unless the thread is calling a finalizer already. No lock held. How many it called. */
 size_t finalize_run(void);
 

@@ -130,7 +130,7 @@ static void take_over(void) {
 }
 
 /* A small heap is marked before a helper has woken up. */
-static bool worth_helpers(void) { return pace_marked() >= config.minimum_heap; }
+static bool worth_helpers(void) { return pace_marked() >= CONFIG(minimum_heap); }
 
 static void count(struct span *span, void *arg) {
   (void)arg;

@@ -6,7 +6,7 @@
 #include "platform.h"
 
 /* Relaxed throughout: a thread that reads an old goal collects a little early or late, nothing else follows. Written
- * with the world stopped, so no thread that was stopped can see the old cycle's. */
+ * with the collect lock, and by a cycle with the world stopped, so no thread that was stopped can see the old cycle's. */
 static _Atomic size_t goal COLLECTOR_DATA;
 static _Atomic size_t marked COLLECTOR_DATA;
 static _Atomic size_t issued COLLECTOR_DATA; /* since the last cycle */
@@ -15,15 +15,15 @@ static size_t recent COLLECTOR_DATA; /* pages lock: most bytes of pages in late 
 
 static size_t growth_over(size_t live) {
   size_t growth;
-  if (__builtin_mul_overflow(live / 100, (size_t)config.growth_percent, &growth)) growth = SIZE_MAX / 4;
+  if (__builtin_mul_overflow(live / 100, (size_t)CONFIG(growth_percent), &growth)) growth = SIZE_MAX / 4;
   return growth;
 }
 
 static void set_goal(size_t live) {
   size_t wish;
   if (__builtin_add_overflow(live, growth_over(live), &wish)) wish = SIZE_MAX;
-  if (wish < config.minimum_heap) wish = config.minimum_heap;
-  if (wish > config.soft_limit) wish = config.soft_limit;
+  if (wish < CONFIG(minimum_heap)) wish = CONFIG(minimum_heap);
+  if (wish > CONFIG(soft_limit)) wish = CONFIG(soft_limit);
   store_relaxed(&goal, wish);
 }
 
@@ -36,21 +36,31 @@ void pace_initialize(void) {
 
 bool pace_may_take(size_t bytes) {
   size_t taken = pages_taken_bytes(), sum;
-  return !__builtin_add_overflow(taken, bytes, &sum) && sum <= load_relaxed(&goal) && sum <= config.hard_limit;
+  return !__builtin_add_overflow(taken, bytes, &sum) && sum <= load_relaxed(&goal) && sum <= CONFIG(hard_limit);
 }
 
 bool pace_within_hard_limit(size_t bytes) {
   size_t sum;
-  return !__builtin_add_overflow(pages_taken_bytes(), bytes, &sum) && sum <= config.hard_limit;
+  return !__builtin_add_overflow(pages_taken_bytes(), bytes, &sum) && sum <= CONFIG(hard_limit);
 }
 
 bool pace_should_collect(size_t bytes) {
   size_t live = load_relaxed(&marked);
   size_t enough = growth_over(live) / 2;
-  if (enough < config.minimum_heap / 2) enough = config.minimum_heap / 2;
-  if (enough > config.soft_limit / 8) enough = config.soft_limit / 8;
+  if (enough < CONFIG(minimum_heap) / 2) enough = CONFIG(minimum_heap) / 2;
+  if (enough > CONFIG(soft_limit) / 8) enough = CONFIG(soft_limit) / 8;
   size_t sum;
   return __builtin_add_overflow(load_relaxed(&issued), bytes, &sum) || sum >= enough;
+}
+
+void pace_tune(void) { set_goal(pace_marked()); }
+
+int pace_reserve(size_t bytes) {
+  size_t wish;
+  if (__builtin_add_overflow(pages_taken_bytes(), bytes, &wish) || wish > CONFIG(hard_limit)) return -1;
+  config_raise_minimum_heap(wish);
+  pace_tune();
+  return 0;
 }
 
 void pace_count_issued(size_t bytes) { fetch_add_relaxed(&issued, bytes); }

@@ -22,6 +22,10 @@ bool pace_should_collect(size_t bytes);
 void pace_count_issued(size_t bytes);
 /* At the end of a cycle, before the world resumes (V02). */
 void pace_after_cycle(size_t marked_bytes);
+/* Settings have changed. Collect lock. */
+void pace_tune(void);
+/* Lets the heap grow by so many bytes before the next cycle. 0, or -1: beyond the hard limit. Collect lock. */
+int pace_reserve(size_t bytes);
 /* Bytes of pages at which the next cycle is considered. */
 size_t pace_goal(void);
 /* At the end of a cycle: free bytes worth keeping, for they will be taken again before the next one: up to the goal, or

@@ -181,7 +181,7 @@ static void activate(struct span *span, uint32_t word, uint64_t bits) {
 static uint64_t batch(const struct span *span, uint64_t free) {
   unsigned count = span->size >= SPAN_REFILL_BYTES ? 1 : SPAN_REFILL_BYTES / span->size;
   /* One at a time when every allocation must pass the slow path. */
-  if (UNLIKELY(config.collect_every || config.check_level >= 2)) count = 1;
+  if (UNLIKELY(CONFIG(collect_every) || config.check_level >= 2)) count = 1;
   return free & bitmap_below(count) << bitmap_first(free);
 }
 

@@ -71,13 +71,14 @@ void special_link_take_out(struct link *, const void *in);
 /* Makes it known that the object, which is empty, is an ephemeron, and fills it. False: no memory. */
 bool special_ephemeron_add(struct vgc_ephemeron *, void *key, void *value);
 
-/* ---- With the lock, world stopped ---- */
-
 /* Shows each, and takes it out if true is returned. */
 void special_each(bool (*take_out)(void *special, void *arg), void *arg);
+void special_make_due(struct due);
+
+/* ---- With the lock, world stopped ---- */
+
 void special_each_link(bool (*take_out)(void *link, void *arg), void *arg);
 void special_each_ephemeron(bool (*take_out)(void *ephemeron, void *arg), void *arg);
-void special_make_due(struct due);
 /* Those that became due last, in any order. */
 const struct due *special_due_last(size_t count);
 /* Roots: arguments, and all that is due. */

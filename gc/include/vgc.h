@@ -228,7 +228,8 @@ enum vgc_weak { VGC_WEAK_SHORT, VGC_WEAK_LONG };
  * link already: it has not changed) or ENOMEM. */
 VGC_API int vgc_weak_add(void **link, void *object, enum vgc_weak kind);
 /* As vgc_weak_add, but what the link holds is the program's, which may have disguised the address: it is not stored
- * here, just overwritten by NULL; and a link of the same kind to the same object is no error, but counted once. */
+ * here, just overwritten by NULL. Of several objects that one place is a link to, the last counts. 0; 1 if the place was
+ * a link already; or -1 with errno EINVAL or ENOMEM. */
 VGC_API int vgc_weak_watch(void **link, void *object, enum vgc_weak kind);
 /* What the link holds. */
 static inline void *vgc_weak_get(void *const *link) { return __atomic_load_n(link, __ATOMIC_RELAXED); }
@@ -391,8 +392,7 @@ struct vgc_hooks {
   /* Before a collection, on the thread that is about to begin it, with no lock held; may call vgc_tune. 0 refuses it, as
    * vgc_disable would. */
   int (*may_collect)(void *arg);
-  /* How far a collection is, on its thread, with locks held; as a kind's procedures, though the world runs before
-   * VGC_PHASE_STOPPED and after VGC_PHASE_RESUMED. */
+  /* How far a collection is, on its thread, with locks held: as a kind's procedures. */
   void (*phase)(void *arg, enum vgc_phase);
   /* For each object whose finalizer has become due; as a kind's procedures. */
   void (*finalizer_due)(void *arg, void *object);

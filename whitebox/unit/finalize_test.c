@@ -47,6 +47,35 @@ static void expect_called(void *const *objects, size_t count) {
     expect_called(expected_ + 1, sizeof expected_ / sizeof *expected_ - 1);                                            \
   } while (0)
 
+/* ---- What is set ---- */
+
+static void other(void *object, void *arg) { (void)object, (void)arg; }
+
+static void an_exchange_gives_back_what_was_set(void **state) {
+  (void)state;
+  int first_arg, second_arg;
+  vgc_finalizer *old = note;
+  void *old_arg = &first_arg, *object = roots[0] = vgc_malloc(16);
+  assert_int_equal(vgc_exchange_finalizer(object, other, &first_arg, VGC_ORDERED, &old, &old_arg), 0);
+  assert_null(old);
+  assert_null(old_arg);
+  assert_int_equal(vgc_exchange_finalizer(object, note, &second_arg, VGC_UNORDERED, &old, &old_arg), 0);
+  assert_ptr_equal(old, other);
+  assert_ptr_equal(old_arg, &first_arg);
+  assert_int_equal(vgc_exchange_finalizer(object, NULL, NULL, VGC_ORDERED, &old, NULL), 0);
+  assert_ptr_equal(old, note);
+  assert_null(vgc_get_finalizer(object, NULL));
+}
+
+static void all_finalizers_can_be_called_though_their_objects_are_reachable(void **state) {
+  (void)state;
+  for (unsigned i = 0; i < ROOTS; i++) must_set(roots[i] = vgc_malloc(16), i % 2 ? VGC_ORDERED : VGC_UNREACHABLE);
+  assert_int_equal(vgc_finalize_all(), ROOTS);
+  assert_int_equal(calls, ROOTS);
+  for (unsigned i = 0; i < ROOTS; i++) assert_null(vgc_get_finalizer(roots[i], NULL));
+  assert_int_equal(vgc_finalize_all(), 0);
+}
+
 /* ---- When ---- */
 
 static void a_finalizer_is_called_once_when_the_object_is_unreachable(void **state) {
@@ -380,6 +409,8 @@ UNIT(finalize) {
 #define TEST(name)      cmocka_unit_test_setup_teardown(name, setup, unit_teardown)
 #define ON_DEMAND(name) cmocka_unit_test_setup_teardown(name, setup_on_demand, unit_teardown)
   const struct CMUnitTest tests[] = {
+      TEST(an_exchange_gives_back_what_was_set),
+      TEST(all_finalizers_can_be_called_though_their_objects_are_reachable),
       TEST(a_finalizer_is_called_once_when_the_object_is_unreachable),
       TEST(an_explicit_collection_calls_all_before_it_returns),
       ON_DEMAND(on_demand_nothing_else_calls),

@@ -56,6 +56,22 @@ static void short_links_go_before_the_finalizer_long_ones_after(void **state) {
   for (unsigned i = 2; i < 4; i++) assert_null(links[i]);
 }
 
+static void a_watched_word_is_the_program_s_until_its_object_is_unreachable(void **state) {
+  (void)state;
+  void *first = roots[0] = vgc_malloc(16), *second = vgc_malloc(16), *disguised = (void *)~(uintptr_t)first;
+  links[0] = disguised;
+  assert_int_equal(vgc_weak_watch(&links[0], second, VGC_WEAK_SHORT), 0);
+  assert_int_equal(vgc_weak_watch(&links[0], first, VGC_WEAK_SHORT), 1);
+  second = NULL;
+  unit_collect();
+  assert_ptr_equal(links[0], disguised);
+  roots[0] = first = NULL;
+  unit_collect();
+  assert_null(links[0]);
+  assert_int_equal(vgc_weak_watch(&links[0], &links[1], VGC_WEAK_SHORT), -1);
+  assert_int_equal(errno, EINVAL);
+}
+
 /* Another object that comes to lie there. */
 static void *take_place_of(void *ptr, size_t size) {
   for (unsigned i = 0; i < 10000; i++)
@@ -143,6 +159,7 @@ static void a_freed_object_that_a_link_names_is_left_to_the_collector(void **sta
 UNIT(weak) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, unit_teardown)
   const struct CMUnitTest tests[] = {
+      TEST(a_watched_word_is_the_program_s_until_its_object_is_unreachable),
       TEST(a_link_is_cleared_when_its_object_is_unreachable),
       TEST(short_links_go_before_the_finalizer_long_ones_after),
       TEST(a_link_dies_with_the_object_in_which_it_stands),
