@@ -164,3 +164,15 @@ void *vgc_realloc(void *ptr, size_t size) {
   cache_free(ptr);
   return fresh;
 }
+
+void vgc_heap_bounds(void **low, void **high) {
+  uintptr_t least = UINTPTR_MAX, most = 0;
+  uint32_t count = load_acquire(&arenas_count); /* acquire: arena_add's release of the entries */
+  for (uint32_t i = 0; i < count; i++) {
+    uintptr_t base = load_relaxed(&arenas[i].base), end = base + load_relaxed(&arenas[i].bytes);
+    if (base < least) least = base;
+    if (end > most) most = end;
+  }
+  *low = (void *)(most ? least : 0);
+  *high = (void *)most;
+}

@@ -85,13 +85,18 @@ static bool is_place(void **link, const void **in) {
   return held || !span_of((uintptr_t)link);
 }
 
+static struct link *find_either(void **place) {
+  struct link *link = special_link_find(place, VGC_WEAK_SHORT);
+  return link ? link : special_link_find(place, VGC_WEAK_LONG);
+}
+
 int vgc_weak_add(void **link, void *object, enum vgc_weak kind) {
   const void *in;
   if (!cache_ensure()) return -1;
   if ((unsigned)kind > VGC_WEAK_LONG || !is_place(link, &in) || !is_object(object)) return fail(EINVAL);
   special_lock();
   const struct special *special = special_find(object);
-  int error = special_link_find(link) ? EEXIST : special && special->freed ? EINVAL : 0;
+  int error = find_either(link) ? EEXIST : special && special->freed ? EINVAL : 0;
   if (!error && !special_link_add(link, in, object, kind)) error = ENOMEM;
   if (!error) store_loose(link, object);
   special_unlock();
@@ -103,9 +108,9 @@ int vgc_weak_add(void **link, void *object, enum vgc_weak kind) {
 static int watch(void **link, const void *in, const void *object, enum vgc_weak kind) {
   const struct special *special = special_find(object);
   if (special && special->freed) return -EINVAL;
-  bool before = special_link_find(link);
+  bool before = special_link_find(link, kind);
   if (before && !special_add(object)) return -ENOMEM;
-  if (before) special_link_take_out(special_link_find(link), in); /* which leaves room for the other */
+  if (before) special_link_take_out(special_link_find(link, kind), in); /* which leaves room for the other */
   return special_link_add(link, in, object, kind) ? before : -ENOMEM;
 }
 
@@ -121,15 +126,30 @@ int vgc_weak_watch(void **link, void *object, enum vgc_weak kind) {
 }
 
 /* With the lock: no cycle clears it meanwhile. */
-static int move(void **from, void **to, const void *in) {
-  struct link *link = special_link_find(from);
-  if (!link) return ENOENT;
-  if (special_link_find(to)) return from == to ? 0 : EEXIST;
+static int move(struct link *link, void **to, const void *in) {
   struct link old = *link;
-  if (!special_link_add(to, in, (const void *)~old.hidden, (enum vgc_weak)old.kind)) return ENOMEM;
-  special_link_take_out(special_link_find(from), vgc_base_of(from));
-  store_loose(to, load_loose(from));
+  void **from = link_place(&old);
+  if (!special_link_add(to, in, (const void *)~old.hidden, link_kind(&old))) return ENOMEM;
+  special_link_take_out(special_link_find(from, link_kind(&old)), vgc_base_of(from));
   return 0;
+}
+
+/* With the lock. */
+static int move_with_content(void **from, void **to, const void *in) {
+  struct link *link = find_either(from);
+  if (!link) return ENOENT;
+  if (find_either(to)) return from == to ? 0 : EEXIST;
+  int error = move(link, to, in);
+  if (!error) store_loose(to, load_loose(from));
+  return error;
+}
+
+/* With the lock. */
+static int move_watch(void **from, void **to, enum vgc_weak kind, const void *in) {
+  struct link *link = special_link_find(from, kind);
+  if (!link) return ENOENT;
+  if (special_link_find(to, kind)) return from == to ? 0 : EEXIST;
+  return move(link, to, in);
 }
 
 int vgc_weak_move(void **from, void **to) {
@@ -137,18 +157,39 @@ int vgc_weak_move(void **from, void **to) {
   if (!cache_ensure()) return -1;
   if (!is_place(to, &in)) return fail(EINVAL);
   special_lock();
-  int error = move(from, to, in);
+  int error = move_with_content(from, to, in);
   special_unlock();
   return error ? fail(error) : 0;
+}
+
+int vgc_weak_move_watch(void **from, void **to, enum vgc_weak kind) {
+  const void *in;
+  if (!cache_ensure()) return -1;
+  if ((unsigned)kind > VGC_WEAK_LONG || !is_place(to, &in)) return fail(EINVAL);
+  special_lock();
+  int error = move_watch(from, to, kind, in);
+  special_unlock();
+  return error ? fail(error) : 0;
+}
+
+/* With the lock, which is given back. */
+static int take_out(struct link *link, void **place) {
+  if (link) special_link_take_out(link, vgc_base_of(place));
+  special_unlock();
+  return link ? 0 : fail(ENOENT);
 }
 
 int vgc_weak_remove(void **link) {
   if (!cache_ensure()) return -1;
   special_lock();
-  struct link *found = special_link_find(link);
-  if (found) special_link_take_out(found, vgc_base_of(link));
-  special_unlock();
-  return found ? 0 : fail(ENOENT);
+  return take_out(find_either(link), link);
+}
+
+int vgc_weak_unwatch(void **link, enum vgc_weak kind) {
+  if (!cache_ensure()) return -1;
+  if ((unsigned)kind > VGC_WEAK_LONG) return fail(EINVAL);
+  special_lock();
+  return take_out(special_link_find(link, kind), link);
 }
 
 /* ---- Ephemerons ---- */

@@ -52,6 +52,8 @@ void vgc_blocking_leave(void) {
     error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_blocking_leave without vgc_blocking_enter; call them in pairs");
 }
 
+int vgc_suspend_signal(void) { return (int)thread_signal(); }
+
 void vgc_poll(void) { platform_poll(); }
 
 /* ---- Roots ---- */

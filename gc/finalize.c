@@ -25,8 +25,9 @@ static bool makes_wait(const struct special *special) {
 
 /* The object in which the link stands, or NULL: none of the heap's. */
 static const void *holder_of(const struct link *link) {
-  const struct span *span = span_of(link->place);
-  return span ? (const void *)(span->base + span_slot(span, link->place) * (uintptr_t)span->size) : NULL;
+  uintptr_t place = (uintptr_t)link_place(link);
+  const struct span *span = span_of(place);
+  return span ? (const void *)(span->base + span_slot(span, place) * (uintptr_t)span->size) : NULL;
 }
 
 /* The link is about to go; what is attached to nothing then is found at the end. */
@@ -40,8 +41,8 @@ static void count_down(const struct link *link) {
 static bool clear_if_unreached(void *entry, void *kind) {
   struct link *link = entry;
   const void *object = (const void *)~link->hidden;
-  if (link->kind != *(const enum vgc_weak *)kind || mark_reached(object)) return false;
-  store_loose((void **)link->place, NULL); /* loose: who reads it meanwhile was stopped before or after */
+  if (link_kind(link) != *(const enum vgc_weak *)kind || mark_reached(object)) return false;
+  store_loose(link_place(link), NULL); /* loose: who reads it meanwhile was stopped before or after */
   count_down(link);
   return true;
 }

@@ -175,6 +175,7 @@ static void ask_order(void *first) {
 OWN(pthread_create, nothrow);
 OWN(pthread_join);
 OWN(pthread_detach, nothrow, leaf);
+OWN(pthread_exit, noreturn);
 
 static void find_all(void) {
   FIND_NEXT(next.create, pthread_create, __pthread_create);
@@ -451,3 +452,22 @@ VGC_API int thrd_detach(thrd_t thread) {
   spawn_start();
   return thrd_status(front.detach(thread));
 }
+
+/* ---- By our own names ---- */
+
+int vgc_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, start_function *start, void *arg) {
+  spawn_start();
+  return front.create(thread, attributes, start, arg);
+}
+
+int vgc_pthread_join(pthread_t thread, void **result) {
+  spawn_start();
+  return front.join(thread, result);
+}
+
+int vgc_pthread_detach(pthread_t thread) {
+  spawn_start();
+  return front.detach(thread);
+}
+
+void vgc_pthread_exit(void *result) { own_pthread_exit(result); }

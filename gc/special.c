@@ -61,8 +61,8 @@ void special_settle(struct special *special) {
 
 /* ---- Links ---- */
 
-struct link *special_link_find(void **place) {
-  uintptr_t key = (uintptr_t)place;
+struct link *special_link_find(void **place, enum vgc_weak kind) {
+  uintptr_t key = (uintptr_t)place | kind;
   return hash_find(&links, &key);
 }
 
@@ -72,12 +72,11 @@ static void settle(const void *object) {
 }
 
 bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind) {
-  uintptr_t key = (uintptr_t)place;
+  uintptr_t key = (uintptr_t)place | kind;
   bool room = special_add(object) && (!in || special_add(in));
   struct link *link = room ? hash_add(&links, &key) : NULL;
   if (link) {
     link->hidden = hidden(object);
-    link->kind = kind;
     special_find(object)->named++;
     if (in) special_find(in)->places++;
   }
@@ -166,8 +165,10 @@ static void take_out_of(const void *object, size_t bytes) {
     special_find(object)->places--;
   }
   for (size_t at = 0; at + sizeof(void *) <= bytes; at += sizeof(void *)) {
-    struct link *link = special_link_find((void **)(void *)((char *)(uintptr_t)object + at));
-    if (link) special_link_take_out(link, object);
+    for (unsigned kind = VGC_WEAK_SHORT; kind <= VGC_WEAK_LONG; kind++) {
+      struct link *link = special_link_find((void **)(void *)((char *)(uintptr_t)object + at), (enum vgc_weak)kind);
+      if (link) special_link_take_out(link, object);
+    }
   }
 }
 

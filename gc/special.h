@@ -26,12 +26,13 @@ struct special {
   uint32_t places; /* links that stand in it; an ephemeron is one */
 };
 
-/* By place. */
+/* By place and kind. */
 struct link {
-  uintptr_t place;
+  uintptr_t key;    /* place, and enum vgc_weak in its lowest bit */
   uintptr_t hidden; /* what it names */
-  uintptr_t kind;   /* enum vgc_weak */
 };
+static ALWAYS_INLINE void **link_place(const struct link *link) { return (void **)(link->key & ~(uintptr_t)1); }
+static ALWAYS_INLINE enum vgc_weak link_kind(const struct link *link) { return (enum vgc_weak)(link->key & 1); }
 
 /* An object of the heap without pointers to scan. The collector writes it in a stopped world, all others read. */
 struct vgc_ephemeron {
@@ -63,7 +64,7 @@ static ALWAYS_INLINE bool special_is_empty(const struct special *special) {
 }
 /* Takes it out if nothing is attached any more. */
 void special_settle(struct special *);
-struct link *special_link_find(void **place);
+struct link *special_link_find(void **place, enum vgc_weak kind);
 /* Makes a link; `in` is the object in which the place is, or NULL. False: no memory, and nothing has changed. */
 bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind);
 void special_link_take_out(struct link *, const void *in);

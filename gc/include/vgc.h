@@ -13,6 +13,7 @@
 #ifndef VGC_H
 #define VGC_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -158,6 +159,8 @@ VGC_API vgc_layout_id vgc_kind_of(const void *object);
 
 /* Bytes that may be used at ptr, a live object's start; 0 for anything else. */
 VGC_API size_t vgc_usable_size(const void *ptr);
+/* The address space in which objects are, or may come to be: [*low, *high). Grows by arenas. */
+VGC_API void vgc_heap_bounds(void **low, void **high);
 /* Start of the live object that ptr points into, or NULL. Any address whatever is allowed. */
 VGC_API void *vgc_base_of(const void *ptr);
 
@@ -227,10 +230,13 @@ enum vgc_weak { VGC_WEAK_SHORT, VGC_WEAK_LONG };
  * when it is freed. 0, or -1 with errno EINVAL (link is no word's address, or no object begins there), EEXIST (it is a
  * link already: it has not changed) or ENOMEM. */
 VGC_API int vgc_weak_add(void **link, void *object, enum vgc_weak kind);
-/* As vgc_weak_add, but what the link holds is the program's, which may have disguised the address: it is not stored
- * here, just overwritten by NULL. Of several objects that one place is a link to, the last counts. 0; 1 if the place was
- * a link already; or -1 with errno EINVAL or ENOMEM. */
+/* For words whose content is the program's, which may have disguised the address: it is not stored, nor moved, just
+ * overwritten by NULL when vgc_weak_add's would be. A word may be of both kinds. Of several objects for which one is
+ * watched, the last counts. 0; 1 if it was watched already; or -1 with errno EINVAL or ENOMEM. */
 VGC_API int vgc_weak_watch(void **link, void *object, enum vgc_weak kind);
+/* As vgc_weak_move, and vgc_weak_remove. */
+VGC_API int vgc_weak_move_watch(void **from, void **to, enum vgc_weak kind);
+VGC_API int vgc_weak_unwatch(void **link, enum vgc_weak kind);
 /* What the link holds. */
 static inline void *vgc_weak_get(void *const *link) { return __atomic_load_n(link, __ATOMIC_RELAXED); }
 /* Moves a link, with what it holds, to another word. 0, or -1 with errno ENOENT (`from` is none, or has been cleared),
@@ -318,6 +324,14 @@ VGC_API void *vgc_stack_bottom(void);
  * else of this library and takes no lock that they may hold. */
 VGC_API void vgc_stop_world(void);
 VGC_API void vgc_resume_world(void);
+/* What libvgc defines pthread_create and its relatives as. For who cannot rely on that definition, since another
+ * library comes before this one in the linker's order. */
+VGC_API int vgc_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *arg);
+VGC_API int vgc_pthread_join(pthread_t thread, void **result);
+VGC_API int vgc_pthread_detach(pthread_t thread);
+VGC_API __attribute__((noreturn)) void vgc_pthread_exit(void *result);
+/* The signal that suspends threads. */
+VGC_API int vgc_suspend_signal(void);
 /* A place to stop: needed only in long loops without calls or atomics in a ThreadSanitizer build. */
 VGC_API void vgc_poll(void);
 

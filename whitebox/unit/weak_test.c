@@ -72,6 +72,26 @@ static void a_watched_word_is_the_program_s_until_its_object_is_unreachable(void
   assert_int_equal(errno, EINVAL);
 }
 
+static void watched_words_move_without_their_content(void **state) {
+  (void)state;
+  void *object = roots[0] = vgc_malloc(16), **holder = roots[1] = vgc_malloc_noscan(64);
+  holder[2] = links;
+  assert_int_equal(vgc_weak_watch(&links[0], object, VGC_WEAK_SHORT), 0);
+  assert_int_equal(vgc_weak_watch(&links[0], object, VGC_WEAK_LONG), 0);
+  assert_int_equal(vgc_weak_move_watch(&links[0], &links[0], VGC_WEAK_SHORT), 0);
+  assert_int_equal(vgc_weak_move_watch(&links[0], &holder[2], VGC_WEAK_SHORT), 0);
+  assert_ptr_equal(holder[2], links);
+  assert_int_equal(vgc_weak_move_watch(&links[0], &holder[2], VGC_WEAK_SHORT), -1);
+  assert_int_equal(errno, ENOENT);
+  assert_int_equal(vgc_weak_unwatch(&links[0], VGC_WEAK_SHORT), -1);
+  assert_int_equal(vgc_weak_unwatch(&links[0], VGC_WEAK_LONG), 0);
+  links[0] = links;
+  roots[0] = object = NULL;
+  unit_collect();
+  assert_null(holder[2]);
+  assert_ptr_equal(links[0], links);
+}
+
 /* Another object that comes to lie there. */
 static void *take_place_of(void *ptr, size_t size) {
   for (unsigned i = 0; i < 10000; i++)
@@ -159,6 +179,7 @@ static void a_freed_object_that_a_link_names_is_left_to_the_collector(void **sta
 UNIT(weak) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, unit_teardown)
   const struct CMUnitTest tests[] = {
+      TEST(watched_words_move_without_their_content),
       TEST(a_watched_word_is_the_program_s_until_its_object_is_unreachable),
       TEST(a_link_is_cleared_when_its_object_is_unreachable),
       TEST(short_links_go_before_the_finalizer_long_ones_after),
