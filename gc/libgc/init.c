@@ -1,0 +1,217 @@
+/* Start and end, and what happens around a collection. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "kinds.h"
+#include "layer.h"
+
+bool layer_ready;
+
+void *GC_least_plausible_heap_addr = (void *)UINTPTR_MAX, *GC_greatest_plausible_heap_addr;
+
+static void learn_bounds(void) {
+  void *low, *high;
+  vgc_heap_bounds(&low, &high);
+  SET(GC_least_plausible_heap_addr, low);
+  SET(GC_greatest_plausible_heap_addr, high);
+}
+
+/* ---- The program's procedures ---- */
+
+static GC_start_callback_proc start_callback;
+static GC_on_collection_event_proc on_collection_event;
+static GC_on_thread_event_proc on_thread_event;
+static GC_await_finalize_proc await_finalize;
+GC_on_heap_resize_proc GC_on_heap_resize;
+
+#define PROCEDURE(type, name, variable)                                                                                \
+  void GC_set_##name(type procedure) { SET(variable, procedure); }                                                     \
+  type GC_get_##name(void) { return GET(variable); }
+PROCEDURE(GC_start_callback_proc, start_callback, start_callback)
+PROCEDURE(GC_on_collection_event_proc, on_collection_event, on_collection_event)
+PROCEDURE(GC_on_thread_event_proc, on_thread_event, on_thread_event)
+PROCEDURE(GC_await_finalize_proc, await_finalize_proc, await_finalize)
+PROCEDURE(GC_on_heap_resize_proc, on_heap_resize, GC_on_heap_resize)
+
+static void event(GC_EventType type) {
+  GC_on_collection_event_proc procedure = GET(on_collection_event);
+  if (procedure) procedure(type);
+}
+
+/* ---- Around a collection ---- */
+
+static int may_collect(void *arg) {
+  (void)arg;
+  if (GET(GC_dont_gc) || !layer_may_begin()) return 0;
+  if (GET(GC_find_leak) && !GET(layer_finding)) {
+    layer_collect();
+    return 0;
+  }
+  layer_tune();
+  return 1;
+}
+
+static void cycle_start(void *arg) {
+  (void)arg;
+  layer_within_collection(true);
+  SET(GC_gc_no, GET(GC_gc_no) + 1);
+  layer_toggle();
+  event(GC_EVENT_START);
+  GC_start_callback_proc procedure = GET(start_callback);
+  if (procedure) procedure();
+}
+
+/* Collector only. */
+static size_t heap_bytes;
+
+static void tell_of_resize(void) {
+  GC_on_heap_resize_proc procedure = GET(GC_on_heap_resize);
+  size_t bytes = vgc_heap_bytes();
+  if (procedure && bytes != heap_bytes) procedure(bytes);
+  heap_bytes = bytes;
+}
+
+static void phase(void *arg, enum vgc_phase phase) {
+  (void)arg;
+  switch (phase) {
+  case VGC_PHASE_STOPPING:
+    event(GC_EVENT_PRE_STOP_WORLD);
+    break;
+  case VGC_PHASE_STOPPED:
+    learn_bounds();
+    event(GC_EVENT_POST_STOP_WORLD);
+    event(GC_EVENT_MARK_START);
+    break;
+  case VGC_PHASE_MARKED:
+    event(GC_EVENT_MARK_END);
+    event(GC_EVENT_RECLAIM_START);
+    break;
+  case VGC_PHASE_RECLAIMED:
+    tell_of_resize();
+    event(GC_EVENT_RECLAIM_END);
+    break;
+  case VGC_PHASE_RESUMING:
+    event(GC_EVENT_PRE_START_WORLD);
+    break;
+  case VGC_PHASE_RESUMED:
+    event(GC_EVENT_POST_START_WORLD);
+    event(GC_EVENT_END);
+    layer_within_collection(false);
+    break;
+  }
+}
+
+static void finalizer_due(void *arg, void *object) {
+  (void)arg;
+  GC_await_finalize_proc procedure = GET(await_finalize);
+  if (procedure) procedure(object);
+}
+
+static void finalizers_due(void *arg) {
+  (void)arg;
+  GC_finalizer_notifier_proc notifier = GET(GC_finalizer_notifier);
+  if (!GET(GC_finalize_on_demand))
+    GC_invoke_finalizers();
+  else if (notifier)
+    notifier();
+}
+
+static void *out_of_memory(void *arg, size_t bytes) {
+  (void)arg;
+  return GET(GC_oom_fn)(bytes);
+}
+
+static void error(void *arg, enum vgc_error error, const void *ptr, const char *message) {
+  (void)arg, (void)error;
+  layer_log("vgc: %p: %s\n", ptr, message);
+  layer_fatal(message);
+}
+
+/* ---- Collections that the program asks for ---- */
+
+void GC_gcollect(void) {
+  layer_ensure();
+  GC_stop_func stop = GC_get_stop_func();
+  if (stop()) return;
+  layer_collect();
+  if (GC_get_force_unmap_on_gcollect()) vgc_trim();
+}
+
+void GC_gcollect_and_unmap(void) {
+  layer_ensure();
+  layer_collect();
+  vgc_trim();
+}
+
+/* The collector is not interrupted: stop is asked before. */
+int GC_try_to_collect(GC_stop_func stop) {
+  layer_ensure();
+  return !stop() && layer_collect();
+}
+
+static int never(void) { return 0; }
+static GC_stop_func stop_func = never;
+
+void GC_set_stop_func(GC_stop_func function) { SET(stop_func, function); }
+GC_stop_func GC_get_stop_func(void) { return GET(stop_func); }
+
+/* ---- Not now ---- */
+
+/* Calls of GC_disable that vgc knows of; GC_dont_gc is also written by programs. */
+static unsigned disabled;
+
+void GC_disable(void) {
+  layer_ensure();
+  vgc_disable();
+  __atomic_fetch_add(&disabled, 1, __ATOMIC_RELAXED);
+  __atomic_fetch_add(&GC_dont_gc, 1, __ATOMIC_RELAXED);
+}
+
+void GC_enable(void) {
+  __atomic_fetch_sub(&GC_dont_gc, 1, __ATOMIC_RELAXED);
+  unsigned before = GET(disabled);
+  while (before && !__atomic_compare_exchange_n(&disabled, &before, before - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+  if (before) vgc_enable();
+}
+
+int GC_is_disabled(void) { return GET(GC_dont_gc) != 0; }
+
+/* ---- Start and end ---- */
+
+static const struct vgc_hooks hooks = {.struct_size = sizeof hooks,
+                                       .cycle_start = cycle_start,
+                                       .out_of_memory = out_of_memory,
+                                       .error = error,
+                                       .finalizers_due = finalizers_due,
+                                       .may_collect = may_collect,
+                                       .phase = phase,
+                                       .finalizer_due = finalizer_due};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Thread_local bool starting;
+
+static void start(void) {
+  starting = true;
+  struct vgc_config config;
+  vgc_config_default(&config);
+  layer_read_environment(&config);
+  if (vgc_init(&config) && errno != EALREADY) layer_fatal("GC_init: vgc cannot be initialised");
+  vgc_set_hooks(&hooks, NULL);
+  learn_bounds();
+  layer_kinds_start();
+  layer_threads_start();
+  layer_roots_start();
+  layer_heed_environment();
+  layer_leaks_start();
+  __atomic_store_n(&layer_ready, true, __ATOMIC_RELEASE); /* acquire: layer_ensure */
+  starting = false;
+}
+
+void GC_init(void) {
+  if (!starting) pthread_once(&once, start);
+}
+
+int GC_is_init_called(void) { return __atomic_load_n(&layer_ready, __ATOMIC_ACQUIRE); }
+
+void GC_deinit(void) {}

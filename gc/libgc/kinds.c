@@ -1,0 +1,380 @@
+/* Kinds, mark procedures, descriptors and typed memory: gc_mark.h, gc_typed.h, gc_gcj.h. */
+#include <pthread.h>
+#include <string.h>
+
+#include <gc/gc_gcj.h>
+#include <gc/gc_inline.h>
+#include <gc/gc_typed.h>
+
+#include "kinds.h"
+
+#define KINDS       64u
+#define WORD_BITS   64u
+#define BITMAP_BITS (WORD_BITS - GC_DS_TAG_BITS)
+
+/* Under the lock, but that who has a kind's or a procedure's number, which is given once it is complete, reads it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct kind kinds[KINDS];
+static unsigned kinds_count;
+static GC_mark_proc procedures[GC_MAX_MARK_PROCS];
+static unsigned procedures_count = GC_RESERVED_MARK_PROCS;
+
+/* ---- Marking ---- */
+
+/* No procedure fills it: what is pushed is marked at once. */
+#define STACK_LIMIT(entry) ((struct GC_ms_entry *)(void *)((char *)(entry) + 4096))
+
+struct GC_ms_entry *GC_mark_and_push(void *object, struct GC_ms_entry *entry, struct GC_ms_entry *limit,
+                                     void **source) {
+  (void)limit, (void)source;
+  vgc_mark((struct vgc_marker *)entry, object);
+  return entry;
+}
+
+static void mark_words(const GC_word *words, size_t bytes, struct vgc_marker *marker) {
+  for (size_t i = 0; i < bytes / sizeof *words; i++) vgc_mark(marker, (const void *)words[i]);
+}
+
+static void mark_bitmap(const GC_word *words, GC_descr descriptor, struct vgc_marker *marker) {
+  for (GC_word bits = descriptor & ~(GC_word)GC_DS_TAGS; bits; bits <<= 1, words++)
+    if (bits >> (WORD_BITS - 1)) vgc_mark(marker, (const void *)*words);
+}
+
+/* The descriptor that an object's own names. 0: it has none yet. */
+static GC_descr own_descriptor(const char *object, GC_descr descriptor) {
+  GC_signed_word offset = (GC_signed_word)(descriptor & ~(GC_word)GC_DS_TAGS);
+  if (offset >= 0) return *(const GC_descr *)(const void *)(object + offset);
+  const char *type = *(const char *const *)(const void *)object;
+  return type ? *(const GC_descr *)(const void *)(type - offset - GC_INDIR_PER_OBJ_BIAS) : 0;
+}
+
+static void mark_as(GC_descr descriptor, void *object, size_t size, struct vgc_marker *marker) {
+  while ((descriptor & GC_DS_TAGS) == GC_DS_PER_OBJECT) descriptor = own_descriptor(object, descriptor);
+  switch (descriptor & GC_DS_TAGS) {
+  case GC_DS_LENGTH:
+    mark_words(object, descriptor < size ? descriptor : size, marker);
+    break;
+  case GC_DS_BITMAP:
+    mark_bitmap(object, descriptor, marker);
+    break;
+  default: {
+    GC_word number = descriptor >> GC_DS_TAG_BITS;
+    GC_mark_proc procedure = procedures[number % GC_MAX_MARK_PROCS];
+    struct GC_ms_entry *entry = (struct GC_ms_entry *)(void *)marker;
+    if (procedure) procedure(object, entry, STACK_LIMIT(entry), number >> GC_LOG_MAX_MARK_PROCS);
+  }
+  }
+}
+
+static void mark_by_kind(void *object, size_t size, void *arg, struct vgc_marker *marker) {
+  const struct kind *kind = arg;
+  mark_as(kind->descriptor + (kind->adds_size ? size : 0), object, size, marker);
+}
+
+/* Memory with a descriptor of its own has it in its last word. */
+static void mark_by_last_word(void *object, size_t size, void *arg, struct vgc_marker *marker) {
+  (void)arg;
+  size -= sizeof(GC_descr);
+  mark_as(*(const GC_descr *)(const void *)((char *)object + size), object, size, marker);
+}
+
+unsigned GC_new_proc_inner(GC_mark_proc procedure) {
+  unsigned index = procedures_count++;
+  if (index >= GC_MAX_MARK_PROCS) layer_fatal("too many mark procedures: libgc allows 64, 8 of them reserved");
+  procedures[index] = procedure;
+  return index;
+}
+
+unsigned GC_new_proc(GC_mark_proc procedure) {
+  pthread_mutex_lock(&lock);
+  unsigned index = GC_new_proc_inner(procedure);
+  pthread_mutex_unlock(&lock);
+  return index;
+}
+
+/* ---- Kinds ---- */
+
+static int disclaim(void *object, size_t size, void *arg) {
+  (void)size;
+  const struct kind *kind = arg;
+  GC_disclaim_proc procedure = GET(kind->disclaim);
+  return procedure && !GET(GC_find_leak) ? procedure(object) : 0;
+}
+
+static enum vgc_scan scan_of(const struct kind *kind) {
+  if (kind->mark != mark_by_kind || (kind->descriptor & GC_DS_TAGS) != GC_DS_LENGTH) return VGC_SCAN_PROCEDURE;
+  if (kind->descriptor) return VGC_SCAN_PROCEDURE;
+  return kind->adds_size ? VGC_SCAN_ALL : VGC_SCAN_NONE;
+}
+
+/* With the lock. */
+static int add(struct kind kind) {
+  unsigned number = kinds_count;
+  if (number >= KINDS) layer_fatal("too many kinds of objects: expected at most 64");
+  struct kind *added = &kinds[number];
+  *added = kind;
+  struct vgc_kind given = {.struct_size = sizeof given,
+                           .name = "libgc kind",
+                           .scan = scan_of(added),
+                           .mark = kind.mark,
+                           .disclaim = kind.disclaimed ? disclaim : NULL,
+                           .disclaim_reaches = kind.disclaim_reaches,
+                           .arg = added};
+  added->id = vgc_kind_register(&given);
+  if (!added->id) layer_fatal("no memory for another kind of objects");
+  __atomic_store_n(&kinds_count, number + 1, __ATOMIC_RELEASE); /* acquire: kind_at */
+  return (int)number;
+}
+
+int layer_kind_add(struct kind kind) {
+  pthread_mutex_lock(&lock);
+  int number = add(kind);
+  pthread_mutex_unlock(&lock);
+  return number;
+}
+
+/* NULL: libgc's own four. */
+static const struct kind *kind_at(int number) {
+  if ((unsigned)number < KINDS_BUILT_IN) return NULL;
+  if ((unsigned)number < __atomic_load_n(&kinds_count, __ATOMIC_ACQUIRE)) return &kinds[number]; /* release: add */
+  layer_fatal("an unknown kind of objects: expected a number that GC_new_kind has returned");
+}
+
+static int number_of(vgc_layout_id id) {
+  unsigned count = __atomic_load_n(&kinds_count, __ATOMIC_ACQUIRE); /* release: add */
+  for (unsigned i = KINDS_BUILT_IN; i < count; i++)
+    if (kinds[i].id == id) return (int)i;
+  return KIND_NORMAL;
+}
+
+static struct kind kind_of_program(GC_word descriptor, int adds_size, int clears) {
+  return (struct kind){
+      .descriptor = descriptor, .adds_size = adds_size != 0, .clears = clears != 0, .mark = mark_by_kind, .disclaimed = true};
+}
+
+unsigned GC_new_kind_inner(void **free_list, GC_word descriptor, int adds_size, int clears) {
+  (void)free_list; /* the program's lists come from GC_generic_malloc_many */
+  return (unsigned)add(kind_of_program(descriptor, adds_size, clears));
+}
+
+unsigned GC_new_kind(void **free_list, GC_word descriptor, int adds_size, int clears) {
+  (void)free_list;
+  layer_ensure();
+  return (unsigned)layer_kind_add(kind_of_program(descriptor, adds_size, clears));
+}
+
+#define FREE_LISTS (GC_TINY_FREELISTS + 1u)
+
+void **GC_new_free_list_inner(void) { return vgc_malloc_uncollectable(FREE_LISTS * sizeof(void *)); }
+
+void **GC_new_free_list(void) {
+  layer_ensure();
+  return GC_new_free_list_inner();
+}
+
+void GC_register_disclaim_proc(int number, GC_disclaim_proc procedure, int reaches) {
+  layer_ensure();
+  struct kind *kind = (struct kind *)(uintptr_t)kind_at(number);
+  if (!kind) layer_fatal("GC_register_disclaim_proc: expected a kind that GC_new_kind has returned");
+  (void)reaches; /* always so: it costs nothing that has not been given a procedure */
+  SET(kind->disclaim, procedure);
+}
+
+void *layer_malloc_kind(size_t size, int number) {
+  const struct kind *kind = kind_at(number);
+  if (LIKELY(kind != NULL)) {
+    void *ptr = vgc_malloc_kind(kind->id, size);
+    return ptr && kind->clears && scan_of(kind) == VGC_SCAN_NONE ? memset(ptr, 0, size) : ptr;
+  }
+  switch (number) {
+  case KIND_POINTER_FREE:
+    return vgc_malloc_noscan(size);
+  case KIND_NORMAL:
+    return vgc_malloc(size);
+  case KIND_UNCOLLECTABLE:
+    return vgc_malloc_uncollectable(size);
+  default:
+    return vgc_malloc_uncollectable_noscan(size);
+  }
+}
+
+bool layer_kind_follows_links(int number) {
+  const struct kind *kind = kind_at(number);
+  return kind ? scan_of(kind) == VGC_SCAN_ALL : number == KIND_NORMAL;
+}
+
+void *GC_generic_malloc(size_t size, int number) {
+  layer_ensure();
+  return layer_malloc_kind(layer_size(size), number);
+}
+
+void *GC_generic_malloc_ignore_off_page(size_t size, int number) { return GC_generic_malloc(size, number); }
+void *GC_malloc_kind(size_t size, int number) { return GC_generic_malloc(size, number); }
+void *GC_malloc_kind_global(size_t size, int number) { return GC_generic_malloc(size, number); }
+void *GC_generic_or_special_malloc(size_t size, int number) { return GC_generic_malloc(size, number); }
+
+void *GC_generic_malloc_uncollectable(size_t size, int number) {
+  bool free_of_pointers = number == KIND_POINTER_FREE || number == KIND_UNCOLLECTABLE_POINTER_FREE;
+  return free_of_pointers ? GC_malloc_atomic_uncollectable(size) : GC_malloc_uncollectable(size);
+}
+
+int GC_get_kind_and_size(const void *ptr, size_t *size) {
+  struct vgc_object object = {.struct_size = sizeof object};
+  bool known = !vgc_inspect(ptr, &object);
+  if (size) *size = known ? object.size : 0;
+  if (object.kind) return number_of(object.kind);
+  if (object.uncollectable) return object.scanned ? KIND_UNCOLLECTABLE : KIND_UNCOLLECTABLE_POINTER_FREE;
+  return object.scanned ? KIND_NORMAL : KIND_POINTER_FREE;
+}
+
+static GC_describe_type_fn describers[KINDS];
+
+void GC_register_describe_type_fn(int number, GC_describe_type_fn function) {
+  if ((unsigned)number < KINDS) SET(describers[number], function);
+}
+
+/* ---- Descriptors ---- */
+
+/* A bitmap that does not fit into a descriptor: the procedure's environment is its index. Append-only. */
+struct bitmap {
+  size_t words;
+  GC_word bits[];
+};
+#define BITMAPS 16384u
+static struct bitmap *bitmaps[BITMAPS];
+static unsigned bitmaps_count;
+static unsigned bitmap_procedure; /* 0: not registered yet */
+
+static struct GC_ms_entry *mark_large_bitmap(GC_word *words, struct GC_ms_entry *entry, struct GC_ms_entry *limit,
+                                             GC_word index) {
+  (void)limit;
+  const struct bitmap *bitmap = bitmaps[index];
+  for (size_t i = 0; i < bitmap->words; i++)
+    if (bitmap->bits[i / WORD_BITS] >> i % WORD_BITS & 1)
+      vgc_mark((struct vgc_marker *)entry, (const void *)words[i]);
+  return entry;
+}
+
+/* With the lock. Conservative without memory: every word. */
+static GC_descr large_descriptor(const GC_word *bits, size_t words) {
+  size_t bytes = (words + WORD_BITS - 1) / WORD_BITS * sizeof *bits;
+  struct bitmap *bitmap = bitmaps_count < BITMAPS ? vgc_malloc_uncollectable_noscan(sizeof *bitmap + bytes) : NULL;
+  if (!bitmap) return words * sizeof(GC_word);
+  bitmap->words = words;
+  memcpy(bitmap->bits, bits, bytes);
+  if (!bitmap_procedure) bitmap_procedure = GC_new_proc_inner(mark_large_bitmap);
+  bitmaps[bitmaps_count] = bitmap;
+  return GC_MAKE_PROC((GC_word)bitmap_procedure, (GC_word)bitmaps_count++);
+}
+
+GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
+  layer_ensure();
+  while (words && !(bits[(words - 1) / WORD_BITS] >> (words - 1) % WORD_BITS & 1)) words--;
+  if (!words) return 0;
+  if (words <= BITMAP_BITS) {
+    GC_descr descriptor = GC_DS_BITMAP;
+    for (size_t i = 0; i < words; i++)
+      descriptor |= (bits[i / WORD_BITS] >> i % WORD_BITS & 1) << (WORD_BITS - 1 - i);
+    return descriptor;
+  }
+  pthread_mutex_lock(&lock);
+  GC_descr descriptor = large_descriptor(bits, words);
+  pthread_mutex_unlock(&lock);
+  return descriptor;
+}
+
+/* ---- Typed memory ---- */
+
+static int typed_kind;
+
+void *GC_malloc_explicitly_typed(size_t size, GC_descr descriptor) {
+  layer_ensure();
+  size_t words = (layer_size(size) + sizeof(GC_word) - 1) / sizeof(GC_word) + 1;
+  char *ptr = layer_malloc_kind(words * sizeof(GC_word), typed_kind);
+  if (ptr) *(GC_descr *)(void *)(ptr + vgc_usable_size(ptr) - sizeof descriptor) = descriptor;
+  return ptr;
+}
+
+void *GC_malloc_explicitly_typed_ignore_off_page(size_t size, GC_descr descriptor) {
+  return GC_malloc_explicitly_typed(size, descriptor);
+}
+
+/* An array's elements have one layout each: vgc's own typed memory, by a layout for each descriptor and size. */
+struct element {
+  GC_descr descriptor;
+  size_t size;
+  vgc_layout_id layout;
+};
+static struct element elements[1024];
+static unsigned elements_count;
+
+/* The words of an element, for those descriptors that say so. */
+static bool bits_of(GC_descr descriptor, size_t words, uint64_t *bits) {
+  memset(bits, 0, (words + 63) / 64 * sizeof *bits);
+  bool length = (descriptor & GC_DS_TAGS) == GC_DS_LENGTH;
+  for (size_t i = 0; i < words; i++) {
+    bool marked = length ? i * sizeof(GC_word) < descriptor
+                         : i < BITMAP_BITS && (descriptor & ~(GC_word)GC_DS_TAGS) >> (WORD_BITS - 1 - i) & 1;
+    if (marked) bits[i / 64] |= UINT64_C(1) << i % 64;
+  }
+  return length || (descriptor & GC_DS_TAGS) == GC_DS_BITMAP;
+}
+
+/* With the lock. 0: by no layout. */
+static vgc_layout_id element_layout(GC_descr descriptor, size_t size) {
+  for (unsigned i = 0; i < elements_count; i++)
+    if (elements[i].descriptor == descriptor && elements[i].size == size) return elements[i].layout;
+  uint64_t bits[64];
+  if (elements_count == sizeof elements / sizeof *elements || size % sizeof(GC_word) || size > sizeof bits * 64)
+    return 0;
+  if (!bits_of(descriptor, size / sizeof(GC_word), bits)) return 0;
+  struct vgc_layout layout = {.size = size, .pointer_words = bits, .name = "libgc element"};
+  vgc_layout_id id = vgc_layout_register(&layout);
+  if (id) elements[elements_count++] = (struct element){descriptor, size, id};
+  return id;
+}
+
+/* What has no layout is scanned word by word, which finds no less. */
+void *GC_calloc_explicitly_typed(size_t count, size_t size, GC_descr descriptor) {
+  layer_ensure();
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) return GC_malloc(SIZE_MAX);
+  pthread_mutex_lock(&lock);
+  vgc_layout_id layout = element_layout(descriptor, size);
+  pthread_mutex_unlock(&lock);
+  if (!layout || !count) return GC_malloc(bytes);
+  return vgc_malloc_typed(layout, count + (size_t)GET(GC_all_interior_pointers));
+}
+
+/* ---- gcj ---- */
+
+int GC_gcj_kind, GC_gcj_debug_kind;
+
+/* The first word of the object leads to its type, whose second word is the descriptor. */
+#define GCJ_DESCRIPTOR ((GC_word)(-(GC_signed_word)sizeof(GC_word) - GC_INDIR_PER_OBJ_BIAS) | GC_DS_PER_OBJECT)
+
+void GC_init_gcj_malloc(int index, void *procedure) {
+  layer_ensure();
+  pthread_mutex_lock(&lock);
+  if (!GC_gcj_kind) {
+    memcpy(&procedures[index % GC_MAX_MARK_PROCS], &procedure, sizeof procedure);
+    GC_gcj_kind = add((struct kind){.descriptor = GCJ_DESCRIPTOR, .mark = mark_by_kind});
+    GC_gcj_debug_kind = add((struct kind){.descriptor = GC_MAKE_PROC((GC_word)index, (GC_word)1), .mark = mark_by_kind});
+  }
+  pthread_mutex_unlock(&lock);
+}
+
+static void *malloc_gcj(size_t size, void *type, int kind) {
+  void **ptr = GC_generic_malloc(size, kind);
+  if (ptr) *ptr = type;
+  return ptr;
+}
+
+void *GC_gcj_malloc(size_t size, void *type) { return malloc_gcj(size, type, GC_gcj_kind); }
+void *GC_gcj_malloc_ignore_off_page(size_t size, void *type) { return malloc_gcj(size, type, GC_gcj_kind); }
+void *layer_gcj_debug_malloc(size_t size, void *type) { return malloc_gcj(size, type, GC_gcj_debug_kind); }
+
+void layer_kinds_start(void) {
+  kinds_count = KINDS_BUILT_IN;
+  typed_kind = layer_kind_add((struct kind){.mark = mark_by_last_word});
+}

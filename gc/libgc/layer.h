@@ -1,0 +1,112 @@
+/* The libgc interface over vgc.h: what its files share. Names, types and meanings are those of Debian's headers (bdwgc
+ * 8.2), which are there at build time; nothing else is. */
+#ifndef LIBGC_LAYER_H
+#define LIBGC_LAYER_H
+
+#define GC_BUILD
+#define GC_THREADS
+#define GC_NO_THREAD_REDIRECTS
+#include <gc/gc.h>
+#include <gc/gc_mark.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vgc.h"
+
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define INTERNAL    __attribute__((visibility("hidden")))
+#define UNUSED      __attribute__((unused))
+
+/* The public variables are the program's: read whenever something is decided, written by the setters. Each stands for
+ * itself, hence relaxed. */
+#define GET(variable)        __atomic_load_n(&(variable), __ATOMIC_RELAXED)
+#define SET(variable, value) __atomic_store_n(&(variable), value, __ATOMIC_RELAXED)
+
+/* ---- init.c ---- */
+
+/* Acquire by who allocates, release by GC_init. */
+extern INTERNAL bool layer_ready;
+static inline void layer_ensure(void) {
+  if (UNLIKELY(!__atomic_load_n(&layer_ready, __ATOMIC_ACQUIRE))) GC_init();
+}
+
+/* ---- alloc.c ---- */
+
+/* Bytes to ask vgc for: one more if pointers behind the end count, and no less than a granule, whose alignment programs
+ * rely on. */
+static inline size_t layer_size(size_t bytes) {
+  size_t size = bytes + (size_t)GET(GC_all_interior_pointers);
+  if (LIKELY(size - 16 < SIZE_MAX / 2)) return size;
+  return bytes < 16 ? 16 : bytes; /* too large to be had, or small */
+}
+
+/* ---- kinds.c ---- */
+
+/* Memory of one of the kinds that libgc numbers, of exactly so many bytes at least; NULL without memory. */
+INTERNAL void *layer_malloc_kind(size_t size, int kind);
+/* Whether the collector follows the first word of the kind's objects. */
+INTERNAL bool layer_kind_follows_links(int kind);
+
+/* ---- roots.c ---- */
+
+INTERNAL void layer_roots_start(void);
+/* Which static data are roots may have changed. */
+INTERNAL void layer_roots_choose(void);
+
+/* ---- settings.c ---- */
+
+/* Whether start + displacement names an object. */
+INTERNAL bool layer_displacement(size_t displacement);
+
+/* ---- leaks.c ---- */
+
+/* Collects, and reports what is lost, if GC_find_leak is set. */
+INTERNAL bool layer_collect(void);
+/* In such a collection. */
+extern INTERNAL bool layer_finding;
+INTERNAL void layer_leaks_start(void);
+/* The calling thread is in a collection that the program asked for. */
+extern INTERNAL _Thread_local bool layer_asked;
+
+/* ---- statistics.c ---- */
+
+/* The calling thread begins or ends a collection, in which vgc must not be asked for figures. */
+INTERNAL void layer_within_collection(bool on);
+
+/* ---- toggle.c ---- */
+
+/* Asks the program about its toggle references: before the world stops. */
+INTERNAL void layer_toggle(void);
+
+/* ---- settings.c ---- */
+
+/* Takes over what variables say that steer the pace, if it has changed. */
+INTERNAL void layer_tune(void);
+/* Whether a collection may begin that the program did not ask for. */
+INTERNAL bool layer_may_begin(void);
+/* From the environment, before vgc_init. */
+INTERNAL void layer_read_environment(struct vgc_config *config);
+/* The rest of it, afterwards. */
+INTERNAL void layer_heed_environment(void);
+
+/* ---- report.c ---- */
+
+void GC_printf(const char *format, ...) __attribute__((visibility("default"), format(printf, 1, 2)));
+void GC_err_printf(const char *format, ...) __attribute__((visibility("default"), format(printf, 1, 2)));
+void GC_log_printf(const char *format, ...) __attribute__((visibility("default"), format(printf, 1, 2)));
+extern __attribute__((visibility("default"))) GC_abort_func GC_on_abort;
+
+/* To the log, as printf. */
+/* Tells the program and ends it. */
+INTERNAL _Noreturn void layer_fatal(const char *message);
+INTERNAL void layer_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- threads.c ---- */
+
+INTERNAL void layer_threads_start(void);
+
+#endif

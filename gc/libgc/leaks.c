@@ -1,0 +1,83 @@
+/* Leak finding: what no pointer leads to and GC_free has not freed; and debugging objects that are overwritten. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "debug.h"
+
+#define SHOWN 64u /* of one collection; the others are counted */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+bool layer_finding;
+_Thread_local bool layer_asked;
+/* The lock, or the stopped world of a collection that its holder began. */
+struct finding {
+  uintptr_t hidden;
+  size_t size;
+  const char *file; /* NULL: not known */
+  GC_word line;
+};
+struct findings {
+  struct finding shown[SHOWN];
+  size_t count;
+};
+static struct findings lost, smashed;
+
+static void note(struct findings *findings, const void *object, size_t size, const struct debug_header *header) {
+  if (findings->count < SHOWN)
+    findings->shown[findings->count] = (struct finding){~(uintptr_t)object, header ? header->size : size,
+                                                        header ? header->file : NULL, header ? header->line : 0};
+  findings->count++;
+}
+
+static void visit(void *object, size_t size, int reached, void *arg) {
+  (void)arg;
+  const struct debug_header *header = GET(debug_used) ? debug_header_at(object, size) : NULL;
+  if (header && debug_is_smashed(header)) note(&smashed, object, size, header);
+  if (!reached && GET(GC_find_leak)) note(&lost, object, size, header);
+}
+
+static void show(const struct findings *findings, const char *what) {
+  for (size_t i = 0; i < findings->count && i < SHOWN; i++) {
+    const struct finding *finding = &findings->shown[i];
+    if (finding->file)
+      GC_err_printf("%s object at %p (%s:%lu, size %zu)\n", what, (void *)~finding->hidden, finding->file,
+                    (unsigned long)finding->line, finding->size);
+    else
+      GC_err_printf("%s object at %p (size %zu)\n", what, (void *)~finding->hidden, finding->size);
+  }
+  if (findings->count > SHOWN) GC_err_printf("%s objects, not shown: %zu\n", what, findings->count - SHOWN);
+}
+
+static void report(void) {
+  show(&smashed, "Smashed");
+  show(&lost, "Leaked");
+  if (lost.count + smashed.count && getenv("GC_ABORT_ON_LEAK"))
+    layer_fatal("Leaked or smashed objects encountered");
+}
+
+static bool find(void) {
+  pthread_mutex_lock(&lock);
+  lost.count = smashed.count = 0;
+  SET(layer_finding, true);
+  bool done = !vgc_collect_and_visit(visit, NULL);
+  SET(layer_finding, false);
+  if (done) report();
+  pthread_mutex_unlock(&lock);
+  return done;
+}
+
+bool layer_collect(void) {
+  bool before = layer_asked;
+  layer_asked = true;
+  bool done = GET(GC_find_leak) || GET(debug_used) ? find() : !vgc_collect();
+  layer_asked = before;
+  return done;
+}
+
+static void at_exit(void) {
+  if (GET(GC_find_leak)) layer_collect();
+}
+
+void layer_leaks_start(void) {
+  if (GET(GC_find_leak)) atexit(at_exit);
+}

@@ -1,0 +1,142 @@
+/* Roots: static data, ranges that are added, and the program's own procedure. */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "layer.h"
+
+/* ---- Ranges ---- */
+
+/* What GC_add_roots has added, so that GC_remove_roots and GC_clear_roots find it. */
+struct range {
+  char *low, *high;
+  struct range *next;
+};
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct range *added, *excluded;
+
+static bool remember(struct range **list, char *low, char *high) {
+  struct range *range = malloc(sizeof *range);
+  if (!range) return false;
+  *range = (struct range){low, high, *list};
+  *list = range;
+  return true;
+}
+
+static void forget(struct range **list, char *low, char *high, int (*undo)(const void *, size_t)) {
+  for (struct range **at = list; *at;) {
+    struct range *range = *at;
+    if (range->low < low || range->high > high) {
+      at = &range->next;
+      continue;
+    }
+    undo(range->low, (size_t)(range->high - range->low));
+    *at = range->next;
+    free(range);
+  }
+}
+
+static void add(struct range **list, void *low, void *high, int (*apply)(const void *, size_t)) {
+  layer_ensure();
+  pthread_mutex_lock(&lock);
+  if (low < high && !apply(low, (size_t)((char *)high - (char *)low)) && !remember(list, low, high)) abort();
+  pthread_mutex_unlock(&lock);
+}
+
+void GC_add_roots(void *low, void *high) { add(&added, low, high, vgc_root_add); }
+void GC_exclude_static_roots(void *low, void *high) { add(&excluded, low, high, vgc_root_exclude); }
+
+/* Static data that the collector has found by itself is a segment of that kind, too. */
+void GC_remove_roots(void *low, void *high) {
+  layer_ensure();
+  pthread_mutex_lock(&lock);
+  forget(&added, low, high, vgc_root_remove);
+  pthread_mutex_unlock(&lock);
+  GC_exclude_static_roots(low, high);
+}
+
+#define LOWEST  ((char *)0)
+#define HIGHEST ((char *)UINTPTR_MAX)
+
+void GC_clear_exclusion_table(void) {
+  pthread_mutex_lock(&lock);
+  forget(&excluded, LOWEST, HIGHEST, vgc_root_include);
+  pthread_mutex_unlock(&lock);
+}
+
+/* Segments of libraries come back with the next collection unless GC_no_dls is set. */
+static bool cleared;
+
+void GC_clear_roots(void) {
+  layer_ensure();
+  pthread_mutex_lock(&lock);
+  forget(&added, LOWEST, HIGHEST, vgc_root_remove);
+  cleared = true;
+  pthread_mutex_unlock(&lock);
+  layer_roots_choose();
+}
+
+int GC_is_tmp_root(void *ptr) { return (void)ptr, 0; }
+
+/* ---- Static data ---- */
+
+static GC_has_static_roots_func filter;
+
+static int ask(void *arg, const char *name, const void *start, size_t size) {
+  (void)arg;
+  bool program = !*name;
+  if (program && GET(cleared)) return 0;
+  if (!program && GET(GC_no_dls)) return 0;
+  GC_has_static_roots_func function = GET(filter);
+  return program || !function || function(name, (void *)(uintptr_t)start, size);
+}
+
+void GC_register_has_static_roots_callback(GC_has_static_roots_func function) {
+  SET(filter, function);
+  layer_roots_choose();
+}
+
+void layer_roots_choose(void) {
+  if (GC_is_init_called()) vgc_root_set_filter(ask, NULL);
+}
+
+/* ---- The program's procedure ---- */
+
+/* World stopped: where GC_push_all's ranges go. */
+static struct {
+  vgc_root_push *push;
+  void *sink;
+} pushing;
+
+static void no_roots(void) {}
+
+GC_push_other_roots_proc GC_push_other_roots = no_roots;
+
+static void push_other_roots(void *arg, vgc_root_push *push, void *sink) {
+  (void)arg;
+  pushing.push = push;
+  pushing.sink = sink;
+  GC_push_other_roots_proc procedure = GET(GC_push_other_roots);
+  if (procedure) procedure();
+  pushing.push = NULL;
+}
+
+void GC_push_all(void *low, void *high) {
+  if (pushing.push && low < high) pushing.push(pushing.sink, low, (size_t)((char *)high - (char *)low));
+}
+void GC_push_all_eager(void *low, void *high) { GC_push_all(low, high); }
+void GC_push_conditional(void *low, void *high, int all) { (void)all, GC_push_all(low, high); }
+
+void GC_set_push_other_roots(GC_push_other_roots_proc procedure) { SET(GC_push_other_roots, procedure); }
+GC_push_other_roots_proc GC_get_push_other_roots(void) { return GET(GC_push_other_roots); }
+
+/* While roots are pushed, a mark is one more root. */
+void GC_set_mark_bit(const void *object) {
+  const void *word = object;
+  if (pushing.push) pushing.push(pushing.sink, &word, sizeof word);
+}
+void GC_clear_mark_bit(const void *object) { (void)object; }
+
+void layer_roots_start(void) {
+  vgc_root_add_callback(push_other_roots, NULL);
+  layer_roots_choose();
+}

@@ -1,0 +1,257 @@
+/* The public variables, their setters and getters, and the environment: README.environment of libgc. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "layer.h"
+
+#define VERSION_8_2 ((8u << 16) | (2u << 8) | 2u)
+
+unsigned GC_get_version(void) { return VERSION_8_2; }
+
+/* ---- Variables ---- */
+
+GC_word GC_gc_no;
+int GC_parallel;
+int GC_find_leak;
+int GC_all_interior_pointers = 1;
+int GC_finalize_on_demand;
+int GC_java_finalization;
+int GC_dont_gc;
+int GC_dont_expand;
+int GC_use_entire_heap;
+int GC_full_freq = 19;
+GC_word GC_non_gc_bytes;
+int GC_no_dls;
+GC_word GC_free_space_divisor = 3;
+GC_word GC_max_retries;
+int GC_dont_precollect;
+unsigned long GC_time_limit = GC_TIME_UNLIMITED;
+GC_finalizer_notifier_proc GC_finalizer_notifier;
+
+static void *out_of_memory(size_t bytes) { return (void)bytes, NULL; }
+GC_oom_func GC_oom_fn = out_of_memory;
+
+#define GETTER(type, name)                                                                                             \
+  type GC_get_##name(void) { return GET(GC_##name); }
+#define VARIABLE(type, name)                                                                                           \
+  void GC_set_##name(type value) { SET(GC_##name, value); }                                                            \
+  GETTER(type, name)
+GETTER(GC_word, gc_no)
+GETTER(int, parallel)
+VARIABLE(int, find_leak)
+VARIABLE(int, finalize_on_demand)
+VARIABLE(int, java_finalization)
+VARIABLE(int, dont_expand)
+VARIABLE(int, full_freq)
+VARIABLE(GC_word, non_gc_bytes)
+VARIABLE(GC_word, max_retries)
+VARIABLE(int, dont_precollect)
+VARIABLE(GC_finalizer_notifier_proc, finalizer_notifier)
+VARIABLE(GC_oom_func, oom_fn)
+GETTER(int, no_dls)
+GETTER(int, all_interior_pointers)
+GETTER(GC_word, free_space_divisor)
+GETTER(unsigned long, time_limit)
+
+void GC_set_free_space_divisor(GC_word value) { SET(GC_free_space_divisor, value); }
+
+void GC_set_no_dls(int value) {
+  SET(GC_no_dls, value);
+  layer_roots_choose();
+}
+
+/* What has no variable is held here. Incremental collection and what goes with it is not there, but its settings are
+ * given back as they were set. */
+#define HELD(type, name, standard)                                                                                     \
+  static type name = standard;                                                                                         \
+  void GC_set_##name(type value) { SET(name, value); }                                                                 \
+  type GC_get_##name(void) { return GET(name); }
+HELD(GC_word, allocd_bytes_per_finalizer, 10000)
+HELD(int, rate, 10)
+HELD(int, max_prior_attempts, 3)
+HELD(int, force_unmap_on_gcollect, 0)
+HELD(int, manual_vdb_allowed, 0)
+HELD(size_t, min_bytes_allocd, 1)
+HELD(int, disable_automatic_collection, 0)
+
+bool layer_may_begin(void) { return layer_asked || !GET(disable_automatic_collection); }
+
+/* Pages are never executable. */
+void GC_set_pages_executable(int value) { (void)value; }
+int GC_get_pages_executable(void) { return 0; }
+
+static unsigned long limit_nanoseconds;
+
+void GC_set_time_limit(unsigned long value) { SET(GC_time_limit, value); }
+
+void GC_set_time_limit_tv(struct GC_timeval_s limit) {
+  SET(GC_time_limit, limit.tv_ms);
+  SET(limit_nanoseconds, limit.tv_nsec);
+}
+
+struct GC_timeval_s GC_get_time_limit_tv(void) {
+  return (struct GC_timeval_s){GET(GC_time_limit), GET(limit_nanoseconds)};
+}
+
+/* ---- Incremental collection: there is none ---- */
+
+void GC_enable_incremental(void) { layer_ensure(); }
+int GC_is_incremental_mode(void) { return 0; }
+int GC_incremental_protection_needs(void) { return GC_PROTECTS_NONE; }
+void GC_start_incremental_collection(void) {}
+/* Nothing is ever half done. */
+int GC_collect_a_little(void) { return 0; }
+
+/* ---- Interior pointers ---- */
+
+static uint64_t displacements[1024]; /* a bit for each below 65536; set with atomic or */
+
+bool layer_displacement(size_t displacement) {
+  if (!displacement) return true;
+  return displacement < 65536 && GET(displacements[displacement / 64]) >> displacement % 64 & 1;
+}
+
+void GC_register_displacement(size_t displacement) {
+  layer_ensure();
+  if (vgc_displacement_add(displacement)) layer_fatal("GC_register_displacement: expected a number below 65536");
+  __atomic_fetch_or(&displacements[displacement / 64], UINT64_C(1) << displacement % 64, __ATOMIC_RELAXED);
+}
+
+void GC_set_all_interior_pointers(int value) {
+  SET(GC_all_interior_pointers, value != 0);
+  if (GC_is_init_called()) layer_tune();
+}
+
+/* ---- The pace ---- */
+
+/* What vgc has been told last. */
+static pthread_mutex_t tuning = PTHREAD_MUTEX_INITIALIZER;
+static GC_word told_divisor;
+static int told_interior = 1;
+
+/* libgc collects when N / divisor bytes have been allocated, where N is twice what was traced. */
+static unsigned growth_percent(GC_word divisor) {
+  if (!divisor) divisor = 1;
+  return divisor > 200 ? 1 : (unsigned)(200 / divisor);
+}
+
+void layer_tune(void) {
+  GC_word divisor = GET(GC_free_space_divisor);
+  int interior = GET(GC_all_interior_pointers) != 0;
+  if (LIKELY(divisor == GET(told_divisor) && interior == GET(told_interior))) return;
+  pthread_mutex_lock(&tuning);
+  struct vgc_config config;
+  vgc_config_default(&config);
+  config.growth_percent = growth_percent(divisor);
+  vgc_tune(&config);
+  vgc_exact_pointers(!interior);
+  SET(told_divisor, divisor);
+  SET(told_interior, interior);
+  pthread_mutex_unlock(&tuning);
+}
+
+static GC_word maximum_heap; /* before GC_init */
+
+void GC_set_max_heap_size(GC_word bytes) {
+  SET(maximum_heap, bytes);
+  if (!GC_is_init_called()) return;
+  struct vgc_config config;
+  vgc_config_default(&config);
+  config.hard_limit = bytes && bytes < SIZE_MAX / 2 ? (bytes < 65536 ? 65536 : bytes) : SIZE_MAX / 2;
+  vgc_tune(&config);
+}
+
+int GC_expand_hp(size_t bytes) {
+  layer_ensure();
+  return !vgc_reserve(bytes);
+}
+
+static unsigned markers;
+static int suspend_signal;
+
+void GC_set_markers_count(unsigned count) { SET(markers, count); }
+void GC_set_suspend_signal(int signal) { SET(suspend_signal, signal); }
+
+/* ---- The environment ---- */
+
+static bool is_on(const char *name) {
+  const char *text = getenv(name);
+  return text && strcmp(text, "0") != 0;
+}
+
+/* A number with an optional k, M or G. False: it is not set, or is none, which is said. */
+static bool number(const char *name, size_t *value) {
+  const char *text = getenv(name);
+  if (!text || !*text) return false;
+  char *end;
+  errno = 0;
+  unsigned long long given = strtoull(text, &end, 10);
+  unsigned shift = *end == 'k' || *end == 'K' ? 10 : *end == 'm' || *end == 'M' ? 20 : *end == 'g' || *end == 'G' ? 30 : 0;
+  if (shift) end++;
+  if (*text >= '0' && *text <= '9' && !*end && !errno && given <= SIZE_MAX >> shift) {
+    *value = (size_t)given << shift;
+    return true;
+  }
+  layer_log("vgc: %s: '%s' is not acceptable: expected a number, with k, M or G for powers of 1024; it is ignored\n",
+            name, text);
+  return false;
+}
+
+static void read_flags(void) {
+  static const struct {
+    const char *name;
+    int *variable;
+  } flags[] = {{"GC_FIND_LEAK", &GC_find_leak},
+               {"GC_ALL_INTERIOR_POINTERS", &GC_all_interior_pointers},
+               {"GC_DONT_GC", &GC_dont_gc},
+               {"GC_USE_ENTIRE_HEAP", &GC_use_entire_heap},
+               {"GC_FORCE_UNMAP_ON_GCOLLECT", &force_unmap_on_gcollect}};
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+    if (getenv(flags[i].name)) SET(*flags[i].variable, is_on(flags[i].name));
+}
+
+static void read_numbers(void) {
+  size_t value;
+  if (number("GC_FREE_SPACE_DIVISOR", &value) && value) SET(GC_free_space_divisor, value);
+  if (number("GC_FULL_FREQUENCY", &value)) SET(GC_full_freq, (int)value);
+  if (number("GC_PAUSE_TIME_TARGET", &value)) SET(GC_time_limit, value);
+  if (number("GC_MAXIMUM_HEAP_SIZE", &value)) SET(maximum_heap, value);
+  if (number("GC_NPROCS", &value) && value) SET(markers, (unsigned)value);
+  if (number("GC_MARKERS", &value) && value) SET(markers, (unsigned)value);
+}
+
+static void open_log(void) {
+  const char *name = getenv("GC_LOG_FILE");
+  if (!name) return;
+  int fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0)
+    layer_log("vgc: GC_LOG_FILE: cannot open '%s': %s; the log goes to standard error\n", name, strerror(errno));
+  else
+    GC_set_log_fd(fd);
+}
+
+void layer_read_environment(struct vgc_config *config) {
+  open_log();
+  read_flags();
+  read_numbers();
+  unsigned count = GET(markers);
+  config->mark_workers = count > 64 ? 64 : count;
+  config->suspend_signal = (unsigned)GET(suspend_signal);
+  config->growth_percent = growth_percent(GET(GC_free_space_divisor));
+  config->exact_pointers = !GET(GC_all_interior_pointers);
+  config->log = is_on("GC_PRINT_STATS") || is_on("GC_PRINT_VERBOSE_STATS");
+  config->finalize_on_demand = 1; /* when finalizers run is decided here */
+  SET(told_divisor, GET(GC_free_space_divisor));
+  SET(told_interior, GET(GC_all_interior_pointers) != 0);
+  SET(GC_parallel, 0);
+}
+
+void layer_heed_environment(void) {
+  size_t initial;
+  if (number("GC_INITIAL_HEAP_SIZE", &initial)) vgc_reserve(initial);
+  if (GET(maximum_heap)) GC_set_max_heap_size(GET(maximum_heap));
+}

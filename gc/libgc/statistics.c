@@ -1,0 +1,167 @@
+/* Figures about the heap, and dumps. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <gc/gc_inline.h>
+
+#include "layer.h"
+
+/* Programs ask also from procedures that a collection calls, in which vgc may not be: they are told what was known
+ * before. */
+static struct vgc_stats known;
+static _Thread_local bool within;
+
+void layer_within_collection(bool on) { within = on; }
+
+static struct vgc_stats now(void) {
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  layer_ensure();
+  if (within || vgc_get_stats(&stats)) return known;
+  known = stats;
+  return stats;
+}
+
+/* Without what is free: cheap, for programs that ask often. */
+size_t GC_get_heap_size(void) { return vgc_heap_bytes(); }
+
+static size_t free_in(const struct vgc_stats *stats) {
+  return stats->heap_bytes + stats->free_bytes - stats->live_bytes;
+}
+
+size_t GC_get_free_bytes(void) {
+  struct vgc_stats stats = now();
+  return free_in(&stats);
+}
+
+/* What is given back to the system is not of the heap any more. */
+size_t GC_get_unmapped_bytes(void) { return 0; }
+
+size_t GC_get_bytes_since_gc(void) {
+  struct vgc_stats stats = now();
+  return stats.live_bytes > stats.marked_bytes ? stats.live_bytes - stats.marked_bytes : 0;
+}
+
+size_t GC_get_expl_freed_bytes_since_gc(void) { return 0; }
+
+size_t GC_get_total_bytes(void) { return now().bytes_allocated; }
+
+size_t GC_get_obtained_from_os_bytes(void) {
+  struct vgc_stats stats = now();
+  return stats.peak_heap_bytes + stats.metadata_bytes;
+}
+
+size_t GC_get_memory_use(void) { return now().live_bytes; }
+
+void GC_get_heap_usage_safe(GC_word *heap, GC_word *free_bytes, GC_word *unmapped, GC_word *since, GC_word *total) {
+  struct vgc_stats stats = now();
+  if (heap) *heap = stats.heap_bytes + stats.free_bytes;
+  if (free_bytes) *free_bytes = free_in(&stats);
+  if (unmapped) *unmapped = 0;
+  if (since) *since = stats.live_bytes > stats.marked_bytes ? stats.live_bytes - stats.marked_bytes : 0;
+  if (total) *total = stats.bytes_allocated;
+}
+
+size_t GC_get_prof_stats(struct GC_prof_stats_s *given, size_t size) {
+  struct vgc_stats stats = now();
+  GC_word since = stats.live_bytes > stats.marked_bytes ? stats.live_bytes - stats.marked_bytes : 0;
+  struct GC_prof_stats_s all = {.heapsize_full = stats.heap_bytes + stats.free_bytes,
+                                .free_bytes_full = free_in(&stats),
+                                .bytes_allocd_since_gc = since,
+                                .allocd_bytes_before_gc = stats.bytes_allocated - since,
+                                .non_gc_bytes = GET(GC_non_gc_bytes),
+                                .gc_no = GET(GC_gc_no),
+                                .markers_m1 = (GC_word)GET(GC_parallel),
+                                .reclaimed_bytes_before_gc = stats.bytes_swept,
+                                .obtained_from_os_bytes = stats.peak_heap_bytes + stats.metadata_bytes};
+  memset(given, 0xff, size); /* -1 in what this version does not know */
+  size_t filled = size < sizeof all ? size : sizeof all;
+  memcpy(given, &all, filled);
+  return filled;
+}
+
+size_t GC_get_prof_stats_unsafe(struct GC_prof_stats_s *given, size_t size) { return GC_get_prof_stats(given, size); }
+
+size_t GC_get_size_map_at(int index) {
+  if (index < 0 || (size_t)index >= GC_TINY_FREELISTS) return (size_t)-1;
+  return ((size_t)index + 15) / 16 * 16;
+}
+
+/* ---- Time ---- */
+
+static uint64_t measured_from;
+
+void GC_start_performance_measurement(void) { measured_from = now().pause_ns_total; }
+unsigned long GC_get_full_gc_total_time(void) { return (unsigned long)((now().pause_ns_total - measured_from) / 1000000); }
+
+/* ---- Dumps ---- */
+
+void GC_dump_named(const char *name) {
+  struct vgc_stats stats = now();
+  if (name)
+    GC_printf("***GC Dump %s\n", name);
+  else
+    GC_printf("***GC Dump collection #%lu\n", (unsigned long)GET(GC_gc_no));
+  GC_printf("heap %llu KiB, free %llu KiB, live %llu objects of %llu KiB, %llu collections, longest pause %llu us\n",
+            (unsigned long long)(stats.heap_bytes + stats.free_bytes) / 1024,
+            (unsigned long long)free_in(&stats) / 1024, (unsigned long long)stats.live_objects,
+            (unsigned long long)stats.live_bytes / 1024, (unsigned long long)stats.cycles,
+            (unsigned long long)stats.pause_ns_max / 1000);
+}
+
+void GC_dump(void) { GC_dump_named(NULL); }
+
+void GC_dump_regions(void) {
+  void *low, *high;
+  vgc_heap_bounds(&low, &high);
+  GC_printf("***Regions: from %p to %p\n", low, high);
+}
+
+void GC_dump_finalization(void) { GC_printf("***Finalizers due: %zu\n", vgc_finalizers_due()); }
+
+void GC_print_free_list(int kind, size_t granules) {
+  GC_printf("***Free list of kind %d, size %zu: vgc keeps bitmaps\n", kind, granules * 16);
+}
+
+/* ---- Objects ---- */
+
+struct enumeration {
+  struct {
+    void *object;
+    size_t size;
+  } *found;
+  size_t count, room;
+};
+
+static void note_if_reached(void *object, size_t size, int reached, void *arg) {
+  struct enumeration *all = arg;
+  if (!reached) return;
+  if (all->count < all->room) {
+    all->found[all->count].object = object;
+    all->found[all->count].size = size;
+  }
+  all->count++;
+}
+
+/* The caller holds the lock, so that no other collection has run since, nor does while the procedure is called: not
+ * in the stopped world, where it could not even print. */
+void GC_enumerate_reachable_objects_inner(GC_reachable_object_proc procedure, void *data) {
+  struct enumeration all = {0};
+  vgc_enable();
+  do {
+    free(all.found);
+    all.room = now().live_objects + all.count + 1024;
+    all.count = 0;
+    all.found = malloc(all.room * sizeof *all.found);
+    if (!all.found) layer_fatal("no memory to enumerate the objects");
+    if (vgc_collect_and_visit(note_if_reached, &all)) all.count = 0;
+  } while (all.count > all.room);
+  vgc_disable();
+  for (size_t i = 0; i < all.count; i++) procedure(all.found[i].object, all.found[i].size, data);
+  free(all.found);
+}
+
+int GC_is_marked(const void *object) { return vgc_is_reached(object); }
+
+/* libgc's own accounting, for files that it would be compiled with. */
+void GC_incr_bytes_allocd(size_t bytes) { (void)bytes; }
+void GC_incr_bytes_freed(size_t bytes) { (void)bytes; }
