@@ -7,6 +7,7 @@
 #include "cache.h"
 #include "central.h"
 #include "check.h"
+#include "check_mark.h"
 #include "config.h"
 #include "error.h"
 #include "event.h"
@@ -24,6 +25,7 @@
 #include "stats.h"
 #include "sweep.h"
 #include "thread.h"
+#include "unreached.h"
 #include "world.h"
 
 #define TRIM_NS UINT64_C(500000000)
@@ -40,6 +42,8 @@ static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
 
 struct cycle {
   enum collect_reason reason;
+  vgc_visit *visit; /* or NULL */
+  void *visit_arg;
   uint64_t begun_before;
   bool announced, refused, done;
   size_t marked, due;
@@ -65,6 +69,10 @@ static void stopped(void *arg) {
   POINT(collect_stopped);
   mark_reachable();
   cycle->due = finalize_unreached();
+  if (config.check_level >= 3) check_mark_again();
+  if (cycle->visit) unreached_show(cycle->visit, cycle->visit_arg);
+  unreached_disclaim();
+  finalize_forget();
   cycle->marked = mark_end();
   if (config.check_level >= 3) check_heap();
   for (struct cache *cache = cache_all(); cache; cache = cache->next)
@@ -156,7 +164,8 @@ static void run(struct cycle *cycle) {
 /* False if the loaded objects must be listed first, which may not be done with a lock of ours held. */
 static bool attempt(struct cycle *cycle) {
   lock_acquire(&collect_lock);
-  bool served = cycle->reason != COLLECT_STRESS && load_relaxed(&begun) != cycle->begun_before;
+  bool own = cycle->reason == COLLECT_STRESS || cycle->visit;
+  bool served = !own && load_relaxed(&begun) != cycle->begun_before;
   cycle->refused = load_relaxed(&disabled) != 0;
   if (!cycle->refused && !served) run(cycle);
   lock_release(&collect_lock);
@@ -181,9 +190,9 @@ static void tell(const struct cycle *cycle) {
   if (hooks->cycle_end) hooks->cycle_end(hooks->arg, &stats);
 }
 
-bool collect_now(enum collect_reason reason) {
-  struct cycle cycle = {
-      .reason = reason, .begun_before = load_relaxed(&begun), .refused = load_relaxed(&disabled) != 0};
+static bool collect(struct cycle cycle) {
+  cycle.begun_before = load_relaxed(&begun);
+  cycle.refused = load_relaxed(&disabled) != 0;
   int error = cycle.refused ? EBUSY : 0;
   inside++;
   thread_reap();
@@ -199,6 +208,12 @@ bool collect_now(enum collect_reason reason) {
   inside--;
   if (error) errno = error;
   return !error;
+}
+
+bool collect_now(enum collect_reason reason) { return collect((struct cycle){.reason = reason}); }
+
+bool collect_and_visit(vgc_visit *visit, void *arg) {
+  return collect((struct cycle){.reason = COLLECT_EXPLICIT, .visit = visit, .visit_arg = arg});
 }
 
 bool collect_in_hook(void) { return inside > 0; }
