@@ -27,6 +27,7 @@ static ALWAYS_INLINE void *allocate(enum kind kind, size_t size) {
 FAST void *vgc_malloc(size_t size) { return allocate(KIND_SCAN, size); }
 FAST void *vgc_malloc_noscan(size_t size) { return allocate(KIND_NOSCAN, size); }
 void *vgc_malloc_uncollectable(size_t size) { return allocate(KIND_UNCOLLECTABLE, size); }
+void *vgc_malloc_uncollectable_noscan(size_t size) { return allocate(KIND_UNCOLLECTABLE_NOSCAN, size); }
 FAST void vgc_free(void *ptr) { cache_free(ptr); }
 
 void *vgc_calloc(size_t count, size_t size) {
@@ -75,6 +76,18 @@ char *vgc_strdup(const char *string) {
 /* ---- Typed ---- */
 
 /* The slot's last word names the layout; until it is written it is zero, which scans conservatively. */
+static void *name_layout(char *ptr, vgc_layout_id id, size_t bytes, size_t size) {
+  *(uintptr_t *)(void *)(ptr + size - sizeof(uintptr_t)) = id;
+  platform_poison(ptr + bytes, size - bytes);
+  return ptr;
+}
+
+static void *allocate_unzeroed(vgc_layout_id id, size_t bytes, size_t size) {
+  char *ptr = large_allocate_as(KIND_TYPED, false, size, 1);
+  if (!ptr) ptr = hooks_out_of_memory(size);
+  return ptr ? name_layout(ptr, id, bytes, size) : NULL;
+}
+
 static void *allocate_typed(vgc_layout_id id, size_t bytes) {
   size_t size;
   if (__builtin_add_overflow(bytes, sizeof(uintptr_t), &size)) return hooks_out_of_memory(SIZE_MAX);
@@ -82,22 +95,29 @@ static void *allocate_typed(vgc_layout_id id, size_t bytes) {
   if (size <= SIZECLASS_SMALL_MAX) size = sizeclass_table[sizeclass_of(size)].size;
   if (size > SIZECLASS_SMALL_MAX) size = (size + config.page_bytes - 1) & ~(config.page_bytes - 1);
   if (size < bytes) return hooks_out_of_memory(bytes);
+  if (layout_of(id)->scan == VGC_SCAN_NONE && size > SIZECLASS_SMALL_MAX) return allocate_unzeroed(id, bytes, size);
   char *ptr = allocate(KIND_TYPED, size);
-  if (!ptr) return NULL;
-  *(uintptr_t *)(void *)(ptr + size - sizeof(uintptr_t)) = id;
-  platform_poison(ptr + bytes, size - bytes);
-  return ptr;
+  return ptr ? name_layout(ptr, id, bytes, size) : NULL;
 }
 
 void *vgc_malloc_typed(vgc_layout_id id, size_t count) {
   const struct layout *layout = layout_of(id);
-  if (!layout) {
+  if (!layout || layout_is_kind(layout)) {
     errno = EINVAL;
     return NULL;
   }
   size_t bytes;
   if (__builtin_mul_overflow(layout->words * sizeof(uintptr_t), count, &bytes)) return hooks_out_of_memory(SIZE_MAX);
   return allocate_typed(id, bytes);
+}
+
+void *vgc_malloc_kind(vgc_layout_id id, size_t size) {
+  const struct layout *layout = layout_of(id);
+  if (!layout || !layout_is_kind(layout)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  return allocate_typed(id, size);
 }
 
 /* ---- Looking up ---- */
@@ -124,22 +144,25 @@ void *vgc_base_of(const void *ptr) {
   return span_object_at((uintptr_t)ptr, &object) ? (void *)object.base : NULL;
 }
 
-/* ---- Realloc ---- */
-
-/* The trailing word of a typed slot, which AddressSanitizer holds poisoned against the program. */
-NO_SANITIZE static vgc_layout_id layout_id_of(const struct span_object *object) {
-  return (vgc_layout_id) * (const uintptr_t *)(object->base + usable(object));
+vgc_layout_id vgc_kind_of(const void *ptr) {
+  struct span_object object;
+  if (!object_begins_at(ptr, &object) || object.kind != KIND_TYPED) return 0;
+  vgc_layout_id id = layout_id_at(object.base + usable(&object));
+  const struct layout *layout = layout_of(id);
+  return layout && layout_is_kind(layout) ? id : 0;
 }
+
+/* ---- Realloc ---- */
 
 static void *allocate_like(const struct span_object *object, size_t size) {
   if (object->kind != KIND_TYPED) return allocate(object->kind, size);
-  return allocate_typed(layout_id_of(object), size);
+  return allocate_typed(layout_id_at(object->base + usable(object)), size);
 }
 
 static void *resize_in_place(const struct span_object *object, char *ptr, size_t size) {
   platform_unpoison(ptr, usable(object));
   /* What the program gave up must retain nothing, and must be zero if it asks for it again. */
-  if (object->kind != KIND_NOSCAN) memset(ptr + size, 0, usable(object) - size);
+  if (!kind_is_noscan(object->kind)) memset(ptr + size, 0, usable(object) - size);
   platform_poison(ptr + size, usable(object) - size);
   return ptr;
 }

@@ -16,12 +16,21 @@
 #include "thread.h"
 #include "vgc.h"
 
-int vgc_collect(void) {
+/* Shows all objects, if visit is not NULL. */
+static int collect(vgc_visit *visit, void *arg) {
   if (!cache_ensure()) return -1;
   clear_stack();
-  if (!collect_now(COLLECT_EXPLICIT)) return -1;
+  if (!(visit ? collect_and_visit(visit, arg) : collect_now(COLLECT_EXPLICIT))) return -1;
   if (!CONFIG(finalize_on_demand)) finalize_run();
   return 0;
+}
+
+int vgc_collect(void) { return collect(NULL, NULL); }
+
+int vgc_collect_and_visit(vgc_visit *visit, void *arg) {
+  if (visit) return collect(visit, arg);
+  errno = EINVAL;
+  return -1;
 }
 
 void vgc_disable(void) {

@@ -24,6 +24,7 @@
 #define fetch_add_relaxed(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
 #define fetch_add_acquire(p, v) atomic_fetch_add_explicit(p, v, memory_order_acquire)
 #define fetch_add_release(p, v) atomic_fetch_add_explicit(p, v, memory_order_release)
+#define fetch_or_relaxed(p, v)  atomic_fetch_or_explicit(p, v, memory_order_relaxed)
 #define fetch_or_acq_rel(p, v)  atomic_fetch_or_explicit(p, v, memory_order_acq_rel)
 #define fetch_or_release(p, v)  atomic_fetch_or_explicit(p, v, memory_order_release)
 #define fetch_and_acq_rel(p, v) atomic_fetch_and_explicit(p, v, memory_order_acq_rel)

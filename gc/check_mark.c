@@ -5,6 +5,7 @@
 #include "error.h"
 #include "finalize.h"
 #include "layout.h"
+#include "marker.h"
 #include "platform.h"
 #include "roots.h"
 #include "span.h"
@@ -55,8 +56,8 @@ static void todo_push(uintptr_t object) {
   todo.entries[todo.depth++] = object;
 }
 
-/* Start of the object that the word points into, 0 if none. */
-static uintptr_t object_of(uintptr_t word) {
+/* Start of the object that the word names, 0 if none. */
+static uintptr_t object_of(uintptr_t word, bool anywhere) {
   struct span *span = span_of(word);
   if (!span) return 0;
   uintptr_t slot = (word - span->base) / object_bytes(span);
@@ -65,21 +66,35 @@ static uintptr_t object_of(uintptr_t word) {
   if (load_relaxed(&span->bits[slot / 64].free) & bit) return 0;
   bool active = (load_relaxed(&span->active) & SPAN_NO_WORD) == slot / 64;
   if (active && (load_relaxed(&span->avail) & bit)) return 0;
-  return span->base + slot * object_bytes(span);
+  uintptr_t object = span->base + slot * object_bytes(span);
+  return anywhere || !marker_exact || marker_is_displacement(word - object) ? object : 0;
 }
 
-static void visit(uintptr_t word) {
-  uintptr_t object = object_of(word);
+static void visit_as(uintptr_t word, bool anywhere) {
+  uintptr_t object = object_of(word, anywhere);
   if (object && !test_and_set(object)) todo_push(object);
+}
+
+static void visit(uintptr_t word) { visit_as(word, false); }
+
+static void show(const struct vgc_marker *marker, uintptr_t word) {
+  (void)marker;
+  visit(word);
 }
 
 NO_SANITIZE static void scan_object(uintptr_t object) {
   const struct span *span = span_of(object);
-  if (span->kind == KIND_NOSCAN) return;
+  if (kind_is_noscan(span->kind)) return;
   size_t words = object_bytes(span) / sizeof(uintptr_t);
   const uintptr_t *content = (const uintptr_t *)object;
   const struct layout *layout = NULL;
   if (span->kind == KIND_TYPED) layout = layout_of((vgc_layout_id)content[--words]);
+  if (layout && layout_is_kind(layout)) {
+    if (layout->scan == VGC_SCAN_PROCEDURE)
+      layout_ask(layout, object, words * sizeof(uintptr_t), &(struct vgc_marker){.show = show});
+    if (layout->scan != VGC_SCAN_ALL) return;
+    layout = NULL;
+  }
   if (layout) words = words / layout->words * layout->words;
   for (size_t i = 0; i < words; i++) {
     size_t within = layout ? i % layout->words : 0;
@@ -93,15 +108,14 @@ static void drain(void) {
 
 NO_SANITIZE static void visit_range(void *context, const void *low, const void *high, struct thread *thread) {
   (void)context;
-  (void)thread;
   for (const uintptr_t *at = low; at < (const uintptr_t *)high; at++)
-    if (*at) visit(*at); /* data segments are mostly zero */
+    if (*at) visit_as(*at, thread != NULL); /* data segments are mostly zero */
   drain();
 }
 
 static void visit_uncollectable(struct span *span, void *arg) {
   (void)arg;
-  if (span->kind != KIND_UNCOLLECTABLE) return;
+  if (!kind_is_uncollectable(span->kind)) return;
   for (uint32_t slot = 0; slot < span->slots; slot++)
     if (span_issued(span, slot / 64) >> slot % 64 & 1) visit(span->base + slot * object_bytes(span));
   drain();
@@ -140,6 +154,24 @@ static void visit_values(void) {
   } while (any);
 }
 
+static void forget(uintptr_t object) {
+  const struct arena *arena = arena_of(object);
+  size_t bit = (object - load_relaxed(&arena->base)) / 8;
+  maps[arena - arenas][bit / 8] &= (uint8_t) ~(1u << bit % 8);
+}
+
+void check_mark_keep(const void *object, bool contents) {
+  if (contents) {
+    bool was = test_and_set((uintptr_t)object);
+    scan_object((uintptr_t)object);
+    if (!was) forget((uintptr_t)object);
+  } else {
+    visit((uintptr_t)object);
+  }
+  drain();
+  visit_values();
+}
+
 static void compare(struct span *span, void *arg) {
   (void)arg;
   for (uint32_t slot = 0; slot < span->slots; slot++) {
@@ -153,9 +185,8 @@ static void compare(struct span *span, void *arg) {
   }
 }
 
-void check_mark_compare(void) {
-  uint32_t count = load_relaxed(&arenas_count);
-  for (uint32_t i = 0; i < count; i++) {
+void check_mark_again(void) {
+  for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++) {
     map_bytes[i] = (load_relaxed(&arenas[i].bytes) / 64 + 4095) / 4096 * 4096;
     maps[i] = reserve(map_bytes[i]);
   }
@@ -163,8 +194,11 @@ void check_mark_compare(void) {
   roots_scan_again(visit_range, NULL);
   finalize_show_kept(visit_kept);
   visit_values();
+}
+
+void check_mark_compare(void) {
   span_each(compare, NULL);
-  for (uint32_t i = 0; i < count; i++) platform_release(maps[i], map_bytes[i]);
+  for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++) platform_release(maps[i], map_bytes[i]);
   if (todo.entries) platform_release(todo.entries, todo.capacity * sizeof *todo.entries);
   todo.entries = NULL;
   todo.capacity = 0;

@@ -3,8 +3,16 @@
 #ifndef VGC_CHECK_MARK_H
 #define VGC_CHECK_MARK_H
 
-/* Marks anew from the roots and compares every object's mark. World stopped; aborts on a difference, naming the object.
- */
+#include <stdbool.h>
+
+/* World stopped: */
+
+/* Marks anew, from the roots and from what is kept for finalizers. */
+void check_mark_again(void);
+/* After that: marks the object, which begins there, and all that it reaches; `contents`: not itself, nor by its own
+ * words. */
+void check_mark_keep(const void *object, bool contents);
+/* After mark_end: compares every object's mark. Aborts on a difference, naming the object. */
 void check_mark_compare(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "cache.h"
 #include "central.h"
 #include "check.h"
+#include "check_mark.h"
 #include "config.h"
 #include "error.h"
 #include "event.h"
@@ -24,6 +25,7 @@
 #include "stats.h"
 #include "sweep.h"
 #include "thread.h"
+#include "unreached.h"
 #include "world.h"
 
 #define TRIM_NS UINT64_C(500000000)
@@ -40,6 +42,8 @@ static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
 
 struct cycle {
   enum collect_reason reason;
+  vgc_visit *visit; /* or NULL */
+  void *visit_arg;
   uint64_t begun_before;
   bool announced, refused, done;
   size_t marked, due;
@@ -65,6 +69,10 @@ static void stopped(void *arg) {
   POINT(collect_stopped);
   mark_reachable();
   cycle->due = finalize_unreached();
+  if (config.check_level >= 3) check_mark_again();
+  if (cycle->visit) unreached_show(cycle->visit, cycle->visit_arg);
+  unreached_disclaim();
+  finalize_forget();
   cycle->marked = mark_end();
   hooks_phase(VGC_PHASE_MARKED);
   if (config.check_level >= 3) check_heap();
@@ -162,7 +170,8 @@ static void run(struct cycle *cycle) {
 /* False if the loaded objects must be listed first, which may not be done with a lock of ours held. */
 static bool attempt(struct cycle *cycle) {
   lock_acquire(&collect_lock);
-  bool served = cycle->reason != COLLECT_STRESS && load_relaxed(&begun) != cycle->begun_before;
+  bool own = cycle->reason == COLLECT_STRESS || cycle->visit;
+  bool served = !own && load_relaxed(&begun) != cycle->begun_before;
   cycle->refused = load_relaxed(&disabled) != 0;
   if (!cycle->refused && !served) run(cycle);
   lock_release(&collect_lock);
@@ -194,9 +203,10 @@ static bool is_refused(void) {
   return hooks->may_collect && !hooks->may_collect(hooks->arg);
 }
 
-bool collect_now(enum collect_reason reason) {
+static bool collect(struct cycle cycle) {
   inside++;
-  struct cycle cycle = {.reason = reason, .begun_before = load_relaxed(&begun), .refused = is_refused()};
+  cycle.begun_before = load_relaxed(&begun);
+  cycle.refused = is_refused();
   int error = cycle.refused ? EBUSY : 0;
   thread_reap();
   while (!error && !attempt(&cycle))
@@ -211,6 +221,12 @@ bool collect_now(enum collect_reason reason) {
   inside--;
   if (error) errno = error;
   return !error;
+}
+
+bool collect_now(enum collect_reason reason) { return collect((struct cycle){.reason = reason}); }
+
+bool collect_and_visit(vgc_visit *visit, void *arg) {
+  return collect((struct cycle){.reason = COLLECT_EXPLICIT, .visit = visit, .visit_arg = arg});
 }
 
 bool collect_in_hook(void) { return inside > 0; }

@@ -6,12 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vgc.h"
+
 enum collect_reason { COLLECT_EXPLICIT, COLLECT_PACE, COLLECT_MEMORY, COLLECT_STRESS };
 
 /* Collects, unless collection is disabled, or for a reason that another thread's cycle, begun after the call, has
  * served. No locks held, cache not busy, allocation possible afterwards. False with errno EBUSY if disabled, ENOMEM if
  * the loaded objects cannot be listed. */
 bool collect_now(enum collect_reason);
+/* The same for an explicit collection of its own, whatever others collect, which shows all objects. */
+bool collect_and_visit(vgc_visit *visit, void *arg);
 /* Whether the caller is in a hook of a cycle that it runs itself. */
 bool collect_in_hook(void);
 

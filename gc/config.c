@@ -49,6 +49,8 @@ static const struct knob knobs[] = {
     KNOB(suspend_signal, "VGC_SUSPEND_SIGNAL", 1, 64, SIGPWR, 0, "signal that suspends threads"),
     KNOB(collect_every, "VGC_COLLECT_EVERY", 0, UINT32_MAX, 0, TUNABLE, "collect at every Nth allocation (0: off)"),
     KNOB(finalize_on_demand, "VGC_FINALIZE_ON_DEMAND", 0, 1, 0, TUNABLE, "1: finalizers run in vgc_finalize alone"),
+    KNOB(exact_pointers, "VGC_EXACT_POINTERS", 0, 1, 0, 0,
+         "1: words of the heap and of static data name objects by their starts alone"),
     KNOB(trim_ms, "VGC_TRIM_MS", 0, 86400000, 0, 0,
          "give memory that was idle for so many milliseconds back by a thread of its own (0: off)"),
     KNOB(log, "VGC_LOG", 0, 1, 0, TUNABLE, "one line on standard error for each cycle"),

@@ -75,7 +75,7 @@ static bool mark_value(void *entry, void *any) {
 }
 
 /* Until no value leads to another key. */
-static void mark_values(void) {
+void finalize_mark_values(void) {
   bool any;
   do {
     any = false;
@@ -136,7 +136,7 @@ static void make_all_due(bool last) {
     mark_object(due[i].object);
     if (hooks->finalizer_due) hooks->finalizer_due(hooks->arg, due[i].object);
   }
-  mark_values();
+  finalize_mark_values();
 }
 
 static bool make_due_anyway(void *entry, void *arg) {
@@ -163,18 +163,21 @@ static bool forget_dead(void *entry, void *arg) {
 
 size_t finalize_unreached(void) {
   fresh = 0;
-  mark_values();
+  finalize_mark_values();
   clear_links(VGC_WEAK_SHORT);
   special_each_ephemeron(clear_key_if_unreached, NULL);
   special_each(mark_what_waits, NULL);
-  mark_values();
+  finalize_mark_values();
   make_all_due(false);
   make_all_due(true);
+  return fresh;
+}
+
+void finalize_forget(void) {
   clear_links(VGC_WEAK_LONG);
   special_each_link(forget_if_unreached, NULL);
   special_each_ephemeron(forget_ephemeron_if_unreached, NULL);
   special_each(forget_dead, NULL);
-  return fresh;
 }
 
 typedef void show(const void *object, bool contents);

@@ -5,9 +5,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* World stopped, between mark_reachable and mark_end, with the special lock: clears links to what is unreachable, makes
- * its finalizers due, and marks what they are still to see. Returns how many became due. */
+/* World stopped, between mark_reachable and mark_end, with the special lock: */
+
+/* Clears short links to what is unreachable, makes its finalizers due, and marks what they are still to see. Returns
+ * how many became due. */
 size_t finalize_unreached(void);
+/* Marks the values of ephemerons that are reached by now. */
+void finalize_mark_values(void);
+/* When all that is kept is marked: clears long links, and forgets what was attached to anything else. */
+void finalize_forget(void);
+
 /* For the second marker, after that: shows what is kept for the sake of finalizers alone: what is due, and, as
  * `contents`, those of objects that make others wait. */
 void finalize_show_kept(void (*show)(const void *object, bool contents));

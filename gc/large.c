@@ -10,14 +10,26 @@
 static struct span_list swept COLLECTOR_DATA, unswept COLLECTOR_DATA;
 static uint64_t swept_objects COLLECTOR_DATA, swept_bytes COLLECTOR_DATA;
 
+/* A typed object bears no id of an object before it while it is zeroed, after the commit. */
+static void forget_id(const struct span *span) {
+  uintptr_t word = span->base + span_slot_bytes(span) - sizeof(uintptr_t);
+  platform_unpoison((void *)word, sizeof(uintptr_t));
+  *(uintptr_t *)word = 0;
+}
+
 /* The address first, the commit second, as for small objects (N01); the pages lock keeps the sweeper away meanwhile. */
 static void issue(struct span *span, void *held) {
+  if (span->kind == KIND_TYPED && !span->zeroed) forget_id(span);
   *(void *volatile *)held = (void *)span->base;
   store_relaxed(&span->bits[0].free, 0);
   span_list_push(&swept, span);
 }
 
 void *large_allocate(enum kind kind, size_t size, size_t alignment) {
+  return large_allocate_as(kind, !kind_is_noscan(kind), size, alignment);
+}
+
+void *large_allocate_as(enum kind kind, bool zeroed, size_t size, size_t alignment) {
   struct cache *cache = cache_ensure();
   if (!cache) return NULL;
   cache_count_down(cache);
@@ -35,7 +47,7 @@ void *large_allocate(enum kind kind, size_t size, size_t alignment) {
   POINT(large_after_commit);
   size_t bytes = pages * config.page_bytes;
   platform_unpoison(ptr, bytes);
-  if (kind != KIND_NOSCAN && !span->zeroed) __builtin_memset(ptr, 0, bytes);
+  if (zeroed && !span->zeroed) __builtin_memset(ptr, 0, bytes);
   platform_poison(ptr + size, bytes - size);
   cache_count(&cache->issued_large, 1);
   cache_count(&cache->issued_large_bytes, bytes);

@@ -16,8 +16,9 @@
 /* Written by registration under the roots lock. An entry: release there, acquire by layout_of. A chunk: relaxed on both
  * sides, for it is zero from the system, and all that is ever in it are entries. */
 static _Atomic(_Atomic(const struct layout *) *) chunks[CHUNKS] COLLECTOR_DATA;
-static uint32_t count COLLECTOR_DATA;                       /* roots lock */
-static char *room COLLECTOR_DATA, *room_end COLLECTOR_DATA; /* roots lock: where the next layout goes */
+static uint32_t count COLLECTOR_DATA;                                 /* roots lock */
+static bool any_disclaims COLLECTOR_DATA, any_reaches COLLECTOR_DATA; /* roots lock */
+static char *room COLLECTOR_DATA, *room_end COLLECTOR_DATA;           /* roots lock: where the next layout goes */
 
 static unsigned chunk_of(uint32_t index, uint32_t *within) {
   unsigned chunk = 31 - (unsigned)__builtin_clz(index / FIRST_CHUNK + 1);
@@ -34,6 +35,9 @@ const struct layout *layout_of(vgc_layout_id id) {
   return entries ? load_acquire(&entries[within]) : NULL; /* acquire: add's release */
 }
 
+/* Not inline: the caller's instrumentation would come with it. */
+NO_SANITIZE vgc_layout_id layout_id_at(uintptr_t word) { return (vgc_layout_id) * (const uintptr_t *)word; }
+
 static void *carve(size_t bytes) {
   bytes = (bytes + 15) / 16 * 16;
   if (bytes > (size_t)(room_end - room)) {
@@ -48,20 +52,20 @@ static void *carve(size_t bytes) {
   return start;
 }
 
-static struct layout *copy_of(const struct vgc_layout *given) {
-  size_t words = given->size / 8, bitmap_words = (words + 63) / 64;
+static struct layout *copy_of(const struct layout *given, const uint64_t *bits) {
+  size_t words = given->words, bitmap_words = (words + 63) / 64;
   size_t name_bytes = given->name ? strlen(given->name) + 1 : 0;
   struct layout *layout = carve(sizeof *layout + bitmap_words * sizeof(uint64_t) + name_bytes);
   if (!layout) return NULL;
-  layout->words = words;
-  memcpy(layout->bits, given->pointer_words, bitmap_words * sizeof(uint64_t));
+  memcpy(layout, given, sizeof *layout);
+  if (words) memcpy(layout->bits, bits, bitmap_words * sizeof(uint64_t));
   /* All ones for "every word" says more than there is: what follows the element is another's. */
   if (words % 64) layout->bits[bitmap_words - 1] &= (UINT64_C(1) << words % 64) - 1;
   layout->name = name_bytes ? memcpy(&layout->bits[bitmap_words], given->name, name_bytes) : "";
   return layout;
 }
 
-static vgc_layout_id add(const struct vgc_layout *given) {
+static vgc_layout_id add(const struct layout *given, const uint64_t *bits) {
   uint32_t within;
   unsigned chunk = chunk_of(count, &within);
   if (chunk >= CHUNKS) return 0;
@@ -72,11 +76,21 @@ static vgc_layout_id add(const struct vgc_layout *given) {
     if (!entries) return 0;
     store_relaxed(&chunks[chunk], entries);
   }
-  struct layout *layout = copy_of(given);
+  struct layout *layout = copy_of(given, bits);
   if (!layout) return 0;
+  any_disclaims |= given->disclaim != NULL;
+  any_reaches |= given->disclaim && given->disclaim_reaches;
   POINT(layout_before_publish);
   store_release(&entries[within], layout); /* release: complete; acquire in layout_of */
   return ++count;
+}
+
+vgc_layout_id layout_add(const struct layout *given, const uint64_t *bits) {
+  roots_lock();
+  vgc_layout_id id = add(given, bits);
+  roots_unlock();
+  if (!id) errno = ENOMEM;
+  return id;
 }
 
 vgc_layout_id vgc_layout_register(const struct vgc_layout *given) {
@@ -84,9 +98,13 @@ vgc_layout_id vgc_layout_register(const struct vgc_layout *given) {
     errno = EINVAL;
     return 0;
   }
-  roots_lock();
-  vgc_layout_id id = add(given);
-  roots_unlock();
-  if (!id) errno = ENOMEM;
-  return id;
+  struct layout layout = {.words = given->size / 8, .name = given->name};
+  return layout_add(&layout, given->pointer_words);
+}
+
+bool layout_any_disclaims(bool that_reaches) { return that_reaches ? any_reaches : any_disclaims; }
+
+void layout_ask(const struct layout *kind, uintptr_t object, size_t bytes, struct vgc_marker *marker) {
+  platform_unpoison((void *)object, bytes);
+  kind->mark((void *)object, bytes, kind->arg, marker);
 }

@@ -61,7 +61,10 @@ static void mark_root_range(void *context, const void *low, const void *high, st
     uintptr_t word = marker_word(at);
     if (LIKELY(!marker_may_point(word))) continue;
     if (thread) pin(word, thread);
-    marker_consider(COLLECTOR, word, together);
+    if (thread)
+      marker_consider_anywhere(COLLECTOR, word, together);
+    else
+      marker_consider(COLLECTOR, word, together);
     if (COLLECTOR->progress.depth >= ROOTS_TOGETHER) drain(COLLECTOR);
   }
   if (COLLECTOR->progress.depth) drain(COLLECTOR);
@@ -69,7 +72,7 @@ static void mark_root_range(void *context, const void *low, const void *high, st
 
 static void mark_uncollectable(struct span *span, void *arg) {
   (void)arg;
-  if (span->kind != KIND_UNCOLLECTABLE) return;
+  if (!kind_is_uncollectable(span->kind)) return;
   for (uint32_t w = 0; w < span->words; w++)
     for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1)
       marker_consider(COLLECTOR, span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size, together);
@@ -178,7 +181,7 @@ void mark_object(const void *object) {
 
 void mark_contents(const void *object, bool but_itself) {
   struct span *span = span_of((uintptr_t)object);
-  if (span->kind == KIND_NOSCAN) return;
+  if (kind_is_noscan(span->kind)) return;
   uint32_t slot = span_slot(span, (uintptr_t)object);
   uint64_t bit = but_itself ? UINT64_C(1) << slot % 64 : 0;
   span->bits[slot / 64].mark |= bit;

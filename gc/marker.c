@@ -21,6 +21,12 @@ struct view {
 /* As marker_bounds. */
 static struct view view COLLECTOR_DATA;
 struct marker_bounds marker_bounds COLLECTOR_DATA;
+bool marker_exact COLLECTOR_DATA;
+_Atomic uint64_t marker_displacements[MARKER_DISPLACEMENTS / 64] COLLECTOR_DATA = {1};
+
+/* What a loop is compiled for, `how`. */
+#define SHARED 1u /* there may be other markers at the same time */
+#define EXACT  2u /* words name objects by their starts, and by starts with a displacement */
 
 /* ---- The stack ---- */
 
@@ -86,10 +92,6 @@ static ALWAYS_INLINE void push(struct marker *marker, struct progress *progress,
 
 /* ---- Objects ---- */
 
-/* The word that names a typed object's layout, which AddressSanitizer holds poisoned against the program. Not forced
- * inline: the caller's instrumentation would come with it. */
-NO_SANITIZE static vgc_layout_id layout_id_at(uintptr_t word) { return (vgc_layout_id) * (const uintptr_t *)word; }
-
 /* What of a marked object is to be scanned. */
 static ALWAYS_INLINE struct mark_range object_range(const struct span *span, uint32_t slot) {
   size_t size = LIKELY(span->size) ? span->size : (size_t)span->pages * config.page_bytes;
@@ -97,18 +99,23 @@ static ALWAYS_INLINE struct mark_range object_range(const struct span *span, uin
   return (struct mark_range){low, (low + size) | (span->kind == KIND_TYPED ? MARK_TYPED : 0)};
 }
 
-/* Marks the object that the address points into, if there is one that is not marked yet. */
+static ALWAYS_INLINE bool names_exactly(const struct span *span, uint32_t slot, uintptr_t address) {
+  return marker_is_displacement(address - span->base - slot * (uintptr_t)span->size);
+}
+
+/* Marks the object that the address names, if there is one that is not marked yet. */
 static ALWAYS_INLINE void mark_candidate(struct marker *marker, struct progress *progress, struct candidate candidate,
-                                         bool shared) {
+                                         unsigned how) {
   struct span *span = candidate.span;
   uint32_t slot = span_slot(span, candidate.address);
   if (UNLIKELY(slot >= span->slots)) return;
+  if (how & EXACT && !names_exactly(span, slot, candidate.address)) return;
   uint64_t bit = UINT64_C(1) << slot % 64;
   struct span_bits *bits = &span->bits[slot / 64];
   uint64_t mark = load_loose(&bits->mark);
   if ((mark | load_relaxed(&bits->free)) & bit) return;
-  if (!span_set_mark(bits, mark, bit, shared)) return;
-  if (span->kind != KIND_NOSCAN) push(marker, progress, object_range(span, slot));
+  if (!span_set_mark(bits, mark, bit, how & SHARED)) return;
+  if (!kind_is_noscan(span->kind)) push(marker, progress, object_range(span, slot));
 }
 
 /* Relaxed: whoever made the span held the pages lock, which the collector holds. */
@@ -121,7 +128,7 @@ static ALWAYS_INLINE struct span *find_span(const struct view *in, uintptr_t add
 
 /* A word that may be a pointer. */
 static ALWAYS_INLINE void consider(const struct view *in, struct marker *marker, struct progress *progress,
-                                   uintptr_t word, bool shared) {
+                                   uintptr_t word, unsigned how) {
   if (LIKELY(word - in->low >= in->bytes)) return;
   struct span *span = find_span(in, word);
   if (UNLIKELY(!span)) return;
@@ -130,16 +137,16 @@ static ALWAYS_INLINE void consider(const struct view *in, struct marker *marker,
   struct candidate before = *place;
   *place = (struct candidate){word, span};
   if (LIKELY(progress->candidates == MARKER_QUEUE))
-    mark_candidate(marker, progress, before, shared);
+    mark_candidate(marker, progress, before, how);
   else
     progress->candidates++;
 }
 
 /* Marks what is left of the candidates. */
-static ALWAYS_INLINE void flush_candidates(struct marker *marker, struct progress *progress, bool shared) {
+static ALWAYS_INLINE void flush_candidates(struct marker *marker, struct progress *progress, unsigned how) {
   for (; progress->candidates; progress->candidates--)
     mark_candidate(marker, progress,
-                   marker->candidates[(progress->candidates_next - progress->candidates) % MARKER_QUEUE], shared);
+                   marker->candidates[(progress->candidates_next - progress->candidates) % MARKER_QUEUE], how);
 }
 
 /* ---- Scanning ---- */
@@ -148,17 +155,17 @@ static ALWAYS_INLINE void flush_candidates(struct marker *marker, struct progres
 NO_SANITIZE uintptr_t marker_word(uintptr_t address) { return *(const uintptr_t *)address; }
 
 static ALWAYS_INLINE void scan_words(const struct view *in, struct marker *marker, struct progress *progress,
-                                     uintptr_t low, uintptr_t high, bool shared) {
-  for (uintptr_t at = low; at < high; at += sizeof(uintptr_t)) consider(in, marker, progress, marker_word(at), shared);
+                                     uintptr_t low, uintptr_t high, unsigned how) {
+  for (uintptr_t at = low; at < high; at += sizeof(uintptr_t)) consider(in, marker, progress, marker_word(at), how);
 }
 
 static ALWAYS_INLINE void scan_elements(const struct view *in, struct marker *marker, struct progress *progress,
-                                        const struct layout *layout, uintptr_t low, uintptr_t high, bool shared) {
+                                        const struct layout *layout, uintptr_t low, uintptr_t high, unsigned how) {
   size_t element = layout->words * sizeof(uintptr_t);
   for (; low + element <= high; low += element)
     for (size_t word = 0; word < layout->words; word += 64)
       for (uint64_t bits = layout->bits[word / 64]; bits; bits &= bits - 1)
-        consider(in, marker, progress, marker_word(low + (word + bitmap_first(bits)) * sizeof(uintptr_t)), shared);
+        consider(in, marker, progress, marker_word(low + (word + bitmap_first(bits)) * sizeof(uintptr_t)), how);
 }
 
 static size_t piece_bytes(const struct layout *layout) {
@@ -177,21 +184,42 @@ static ALWAYS_INLINE uintptr_t first_piece(struct marker *marker, struct progres
   return range.low + piece;
 }
 
+static unsigned how_now(bool shared) { return (shared ? SHARED : 0) | (marker_exact ? EXACT : 0); }
+
+static void show(const struct vgc_marker *to, uintptr_t word) { marker_consider(to->marker, word, to->shared); }
+
+/* An object of a kind that is not scanned word by word. Its procedure finds in the marker what registers hold. */
+static NOINLINE struct progress see_to(struct marker *marker, struct progress progress, const struct layout *layout,
+                                       struct mark_range object, unsigned how) {
+  if (layout->scan != VGC_SCAN_PROCEDURE) return progress;
+  marker->progress = progress;
+  struct vgc_marker to = {.show = show, .marker = marker, .shared = how & SHARED};
+  layout_ask(layout, object.low, object.high - object.low, &to);
+  return marker->progress;
+}
+
 /* Scans the range, or its first piece. */
 static ALWAYS_INLINE void scan_range(const struct view *in, struct marker *marker, struct progress *progress,
-                                     struct mark_range range, bool shared) {
+                                     struct mark_range range, unsigned how) {
   if (LIKELY(!(range.high & MARK_TYPED))) {
-    scan_words(in, marker, progress, range.low, first_piece(marker, progress, range, NULL), shared);
+    scan_words(in, marker, progress, range.low, first_piece(marker, progress, range, NULL), how);
     return;
   }
   uintptr_t last_word = range.high - MARK_TYPED - sizeof(uintptr_t);
   const struct layout *layout = layout_of(layout_id_at(last_word));
+  if (UNLIKELY(layout && layout_is_kind(layout))) {
+    if (layout->scan != VGC_SCAN_ALL) {
+      *progress = see_to(marker, *progress, layout, (struct mark_range){range.low, last_word}, how);
+      return;
+    }
+    layout = NULL;
+  }
   uintptr_t high = first_piece(marker, progress, range, layout);
   if (high > last_word) high = last_word;
   if (layout)
-    scan_elements(in, marker, progress, layout, range.low, high, shared);
+    scan_elements(in, marker, progress, layout, range.low, high, how);
   else
-    scan_words(in, marker, progress, range.low, high, shared);
+    scan_words(in, marker, progress, range.low, high, how);
 }
 
 /* More is for the processor to foresee. */
@@ -228,63 +256,88 @@ static NOINLINE size_t give(const struct progress *progress) {
 }
 
 /* Scans what is on the stack, and what comes of it. */
-static ALWAYS_INLINE void drain_as(struct marker *marker, bool shared) {
+static ALWAYS_INLINE void drain_as(struct marker *marker, unsigned how) {
   const struct view in = view;
   struct progress progress = marker->progress;
   struct mark_range range;
   do {
     while (next_range(marker, &progress, &range)) {
-      scan_range(&in, marker, &progress, range, shared);
-      if (shared && UNLIKELY(mark_team_hungry()) && progress.depth - progress.given >= GIVE_LEAST)
+      scan_range(&in, marker, &progress, range, how);
+      if (how & SHARED && UNLIKELY(mark_team_hungry()) && progress.depth - progress.given >= GIVE_LEAST)
         progress.given += give(&progress);
     }
-    flush_candidates(marker, &progress, shared);
+    flush_candidates(marker, &progress, how);
   } while (progress.depth > progress.given);
   progress.given = progress.depth = 0;
   marker->progress = progress;
 }
 
-static NOINLINE void drain_alone(struct marker *marker) { drain_as(marker, false); }
-static NOINLINE void drain_shared(struct marker *marker) { drain_as(marker, true); }
+static NOINLINE void drain_alone(struct marker *marker) { drain_as(marker, 0); }
+static NOINLINE void drain_shared(struct marker *marker) { drain_as(marker, SHARED); }
+static NOINLINE void drain_exact(struct marker *marker) { drain_as(marker, EXACT); }
+static NOINLINE void drain_exact_shared(struct marker *marker) { drain_as(marker, EXACT | SHARED); }
 
 void marker_drain(struct marker *marker, bool shared) {
-  if (shared)
-    drain_shared(marker);
-  else
-    drain_alone(marker);
+  static void (*const drains[])(struct marker *) = {drain_alone, drain_shared, drain_exact, drain_exact_shared};
+  drains[how_now(shared)](marker);
 }
 
 /* ---- One by one ---- */
 
 void marker_consider(struct marker *marker, uintptr_t word, bool shared) {
-  if (shared)
-    consider(&view, marker, &marker->progress, word, true);
+  if (UNLIKELY(marker_exact))
+    consider(&view, marker, &marker->progress, word, how_now(shared));
+  else if (shared)
+    consider(&view, marker, &marker->progress, word, SHARED);
   else
-    consider(&view, marker, &marker->progress, word, false);
+    consider(&view, marker, &marker->progress, word, 0);
+}
+
+/* Where it matters, at once: what waits in the queue is taken for exact. */
+void marker_consider_anywhere(struct marker *marker, uintptr_t word, bool shared) {
+  if (LIKELY(!marker_exact)) {
+    marker_consider(marker, word, shared);
+    return;
+  }
+  struct span *span = marker_may_point(word) ? span_of(word) : NULL;
+  if (span) mark_candidate(marker, &marker->progress, (struct candidate){word, span}, shared ? SHARED : 0);
+}
+
+/* The layout by which words of the object are scanned, in *scanned, whose end is made the last word's; NULL: every
+ * word. False if the object has been seen to otherwise. */
+static bool scanned_by(struct marker *marker, struct mark_range *scanned, const struct layout **layout) {
+  *layout = NULL;
+  if (!(scanned->high & MARK_TYPED)) return true;
+  scanned->high -= MARK_TYPED + sizeof(uintptr_t);
+  *layout = layout_of(layout_id_at(scanned->high));
+  if (!*layout || !layout_is_kind(*layout)) return true;
+  bool all = (*layout)->scan == VGC_SCAN_ALL;
+  if (!all) marker->progress = see_to(marker, marker->progress, *layout, *scanned, 0);
+  *layout = NULL;
+  return all;
 }
 
 void marker_scan(struct marker *marker, const struct span *span, uint32_t slot, bool draining) {
   const struct view in = view;
+  const unsigned how = how_now(false);
   struct mark_range range = object_range(span, slot);
-  uintptr_t high = range.high & ~(uintptr_t)MARK_TYPED;
-  const struct layout *layout = NULL;
-  if (range.high & MARK_TYPED) {
-    high -= sizeof(uintptr_t);
-    layout = layout_of(layout_id_at(high));
-  }
+  const struct layout *layout;
+  if (!scanned_by(marker, &range, &layout)) range.high = range.low;
   size_t step = layout ? layout->words * sizeof(uintptr_t) : PIECE_BYTES / 16;
-  for (uintptr_t low = range.low, end; low < high; low = end) {
-    end = high - low > step ? low + step : high;
+  for (uintptr_t low = range.low, end; low < range.high; low = end) {
+    end = range.high - low > step ? low + step : range.high;
     if (layout)
-      scan_elements(&in, marker, &marker->progress, layout, low, end, false);
+      scan_elements(&in, marker, &marker->progress, layout, low, end, how);
     else
-      scan_words(&in, marker, &marker->progress, low, end, false);
-    if (draining) drain_alone(marker);
+      scan_words(&in, marker, &marker->progress, low, end, how);
+    if (draining) marker_drain(marker, false);
   }
-  flush_candidates(marker, &marker->progress, false);
+  flush_candidates(marker, &marker->progress, how);
+  if (draining) marker_drain(marker, false); /* what a procedure has shown */
 }
 
 void marker_learn_bounds(void) {
+  marker_exact = config.exact_pointers;
   uintptr_t low = UINTPTR_MAX, high = 0;
   for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++) {
     uintptr_t end = load_relaxed(&arenas[i].base) + (arenas[i].used_pages << arenas[i].page_shift);

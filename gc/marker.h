@@ -45,9 +45,25 @@ struct marker_bounds {
   uintptr_t low, bytes;
 };
 extern INTERNAL struct marker_bounds marker_bounds;
+/* Likewise: whether words of heap and static data name an object by its start alone, or that plus a displacement. */
+extern INTERNAL bool marker_exact;
 static ALWAYS_INLINE bool marker_may_point(uintptr_t word) { return word - marker_bounds.low < marker_bounds.bytes; }
 
-/* Learns where objects are, for all markers. */
+#define MARKER_DISPLACEMENTS 65536u /* smaller than that */
+/* Bit d of word d/64: start + d names the object. Relaxed: whoever adds one is stopped before it is needed. */
+extern INTERNAL _Atomic uint64_t marker_displacements[MARKER_DISPLACEMENTS / 64];
+static ALWAYS_INLINE bool marker_is_displacement(uintptr_t offset) {
+  return offset < MARKER_DISPLACEMENTS && load_relaxed(&marker_displacements[offset / 64]) >> offset % 64 & 1;
+}
+
+/* What a mark procedure is given: pointers go to show. */
+struct vgc_marker {
+  void (*show)(const struct vgc_marker *, uintptr_t word);
+  struct marker *marker; /* NULL: the second marker */
+  bool shared;
+};
+
+/* Learns where objects are and what names them, for all markers. */
 void marker_learn_bounds(void);
 /* Makes the stack, if there is none yet. 0, or -1 without memory. */
 int marker_stack(struct marker *);
@@ -57,8 +73,11 @@ void marker_begin(struct marker *);
 
 /* `shared`: there may be other markers at the same time. */
 
-/* Marks the object that the word points into, if there is one, before the next marker_drain returns. */
+/* Marks the object that the word, one of heap or static data, names, if there is one, before the next marker_drain
+ * returns. */
 void marker_consider(struct marker *, uintptr_t word, bool shared);
+/* The same of a word that names the object into which it points, wherever. */
+void marker_consider_anywhere(struct marker *, uintptr_t word, bool shared);
 /* Marks and scans until nothing is left. Gives of it to other markers. */
 void marker_drain(struct marker *, bool shared);
 /* Marks what an object points to, whether it is marked itself or not; the only marker there is. `draining`: and what

@@ -11,7 +11,7 @@
 _Static_assert(sizeof(struct span) <= (size_t)ARENA_NO_SPAN_LINES * PLATFORM_CACHE_LINE,
                "entry 0 stands for a whole descriptor");
 
-static size_t uncollectable COLLECTOR_DATA; /* pages lock: spans of that kind */
+static size_t uncollectable COLLECTOR_DATA; /* pages lock: spans of such kinds */
 /* Pages lock: unused descriptors by their number of lines, linked through next. They stay mapped and keep being struct
  * span, so that a reader with a stale page-map entry reads a descriptor, never another thing. */
 static struct span *unused[DESCRIPTOR_LINES_MAX + 1] COLLECTOR_DATA;
@@ -84,7 +84,7 @@ struct span *span_create(struct run run, unsigned class_index, enum kind kind, s
   store_relaxed(&span->state, (uint16_t)state);
   platform_poison((void *)span->base, run.pages << run.arena->page_shift);
   publish(run.arena, span, run.page);
-  uncollectable += kind == KIND_UNCOLLECTABLE;
+  uncollectable += kind_is_uncollectable(kind);
   event_record(EVENT_SPAN_MADE, (uintptr_t)span, run.pages);
   return span;
 }
@@ -96,7 +96,7 @@ void span_destroy(struct span *span) {
   for (size_t i = 0; i < span->pages; i++) store_relaxed(&arena->map[page + i], 0);
   /* Acquire: span_lives_on's release: what that thread has read is not of the next life. */
   fetch_add_acquire(&span->life, SPAN_LIVES);
-  uncollectable -= span->kind == KIND_UNCOLLECTABLE;
+  uncollectable -= kind_is_uncollectable(span->kind);
   store_relaxed(&span->owner, NULL);
   store_relaxed(&span->state, SPAN_NONE);
   uint32_t lines = span_descriptor_lines(span->words);
@@ -201,7 +201,7 @@ static void zero_slots(const struct span *span, uint32_t word, uint64_t slots) {
 
 /* The slots are made available, and the next refill looks behind them. */
 static void take_slots(struct span *span, uint32_t word, uint64_t slots) {
-  if (span->kind != KIND_NOSCAN && !span->zeroed) zero_slots(span, word, slots);
+  if (!kind_is_noscan(span->kind) && !span->zeroed) zero_slots(span, word, slots);
   uint32_t next = word * 64 + bitmap_last(slots) + 1;
   if (next >= span->slots) {
     next = 0;

@@ -40,11 +40,18 @@ struct cache;
 
 enum kind {
   KIND_SCAN,          /* every word may be a pointer */
-  KIND_NOSCAN,        /* no word is */
   KIND_TYPED,         /* the slot's last word names the layout (V08: per object) */
   KIND_UNCOLLECTABLE, /* as SCAN, and a root */
+  KIND_NOSCAN,        /* from here on no word is */
+  KIND_UNCOLLECTABLE_NOSCAN,
   KIND_COUNT
 };
+
+/* Not scanned, and not zeroed. */
+static ALWAYS_INLINE bool kind_is_noscan(unsigned kind) { return kind >= KIND_NOSCAN; }
+static ALWAYS_INLINE bool kind_is_uncollectable(unsigned kind) {
+  return kind == KIND_UNCOLLECTABLE || kind == KIND_UNCOLLECTABLE_NOSCAN;
+}
 
 enum span_state {
   SPAN_NONE,
@@ -227,7 +234,7 @@ struct span_object {
  * is none, or its span ended meanwhile. Any thread; lock-free. */
 bool span_object_at(uintptr_t address, struct span_object *);
 
-/* Whether there is a span of that kind. Pages lock. */
+/* Whether there is a span of such a kind. Pages lock. */
 bool span_any_uncollectable(void);
 /* Calls visit for each span of the heap in order of address. Pages lock. */
 void span_each(void (*visit)(struct span *, void *), void *arg);

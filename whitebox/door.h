@@ -47,5 +47,6 @@
 #include "fork.h"
 #include "init.h"
 #include "stats.h"
+#include "unreached.h"
 
 #endif

@@ -51,9 +51,9 @@ struct vgc_config {
   unsigned log;            /* 1: one line on stderr for each cycle */
   unsigned finalize_on_demand; /* 1: finalizers run in vgc_finalize alone; default 0: also in vgc_collect, before it
                                   returns, and in allocations now and then, of whatever thread */
-  unsigned exact_pointers; /* 1: a word of the heap or of static data names an object only if it is its first byte's
-                              address, or that plus one of vgc_displacement_add's; words of stacks and registers may
-                              point anywhere into it; default 0: so may all */
+  unsigned exact_pointers;     /* 1: a word of the heap or of static data names an object only if it is its first byte's
+                                  address, or that plus one of vgc_displacement_add's; words of stacks and registers may
+                                  point anywhere into it; default 0: so may all */
   unsigned trim_ms; /* a thread of the library's own gives back what was idle for so many milliseconds; default 0:
                        cycles do, after half a second, and vgc_trim. After a fork: from the next collection on */
 };
@@ -146,7 +146,8 @@ struct vgc_kind {
   enum vgc_scan scan;
   vgc_mark_procedure *mark;
   vgc_disclaim_procedure *disclaim; /* may be NULL. vgc_free does not call it */
-  unsigned disclaim_reaches;        /* 1: what an object reaches that is about to be disclaimed, is kept for it */
+  unsigned disclaim_reaches;        /* 1: what an object reaches that is about to be disclaimed, is kept for it; one
+                                       that reaches itself through others is never disclaimed, nor collected */
   void *arg;                        /* of both procedures; not scanned */
 };
 /* Registers a kind for the rest of the process. 0 with errno EINVAL or ENOMEM. */
@@ -403,8 +404,8 @@ struct vgc_hooks {
   /* Finalizers have become due in a collection; after the world runs again, on the thread that collected, with no lock
    * held. For a program that calls vgc_finalize in a thread of its own. */
   void (*finalizers_due)(void *arg);
-  /* Before a collection, on the thread that is about to begin it, with no lock held; may call vgc_tune. 0 refuses it, as
-   * vgc_disable would. */
+  /* Before a collection, on the thread that is about to begin it, with no lock held; may call vgc_tune. 0 refuses it,
+   * as vgc_disable would. */
   int (*may_collect)(void *arg);
   /* How far a collection is, on its thread, with locks held: as a kind's procedures. */
   void (*phase)(void *arg, enum vgc_phase);

@@ -32,6 +32,7 @@ static const struct knob {
     KNOB(suspend_signal, "VGC_SUSPEND_SIGNAL", 1, 64, SIGPWR, false),
     KNOB(collect_every, "VGC_COLLECT_EVERY", 0, UINT32_MAX, 0, false),
     KNOB(finalize_on_demand, "VGC_FINALIZE_ON_DEMAND", 0, 1, 0, false),
+    KNOB(exact_pointers, "VGC_EXACT_POINTERS", 0, 1, 0, false),
     KNOB(trim_ms, "VGC_TRIM_MS", 0, 86400000, 0, false),
     KNOB(log, "VGC_LOG", 0, 1, 0, false),
 };
