@@ -52,6 +52,42 @@ void vgc_blocking_leave(void) {
     error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_blocking_leave without vgc_blocking_enter; call them in pairs");
 }
 
+struct call {
+  void *(*function)(void *);
+  void *arg, *result;
+};
+
+/* The frame that entered stays, and with it what is below the registers. */
+static void call_in_region(void *arg, uintptr_t *registers) {
+  struct call *call = arg;
+  struct thread *self = thread_self();
+  bool entered = self && world_blocking_enter(self, registers);
+  call->result = call->function(call->arg);
+  if (!entered || !(self = thread_self())) return; /* which may have detached */
+  if (!world_blocking_leave(self))
+    error_report(VGC_ERROR_UNBALANCED, NULL,
+                 "vgc_blocking_leave inside vgc_call_blocking; to use the heap there, call vgc_call_active");
+}
+
+void *vgc_call_blocking(void *(*function)(void *), void *arg) {
+  struct call call = {function, arg, NULL};
+  if (init_ensure()) thread_ensure(); /* without a record it is not scanned, nor waited for */
+  platform_with_registers(call_in_region, &call);
+  return call.result;
+}
+
+void *vgc_call_active(void *(*function)(void *), void *arg) {
+  struct world_region region;
+  struct thread *self = thread_self();
+  bool left = self && world_blocking_suspend(self, &region);
+  void *result = function(arg);
+  if (!left || !(self = thread_self())) return result;
+  if (!world_blocking_again(self, &region))
+    error_report(VGC_ERROR_UNBALANCED, NULL,
+                 "vgc_blocking_enter inside vgc_call_active, and no vgc_blocking_leave; call them in pairs");
+  return result;
+}
+
 void vgc_poll(void) { platform_poll(); }
 
 /* ---- Roots ---- */
