@@ -90,6 +90,22 @@ void *vgc_call_active(void *(*function)(void *), void *arg) {
 
 void vgc_poll(void) { platform_poll(); }
 
+/* ---- Stacks ---- */
+
+int vgc_stack_follow(void *const *bottom) {
+  struct thread *self = init_ensure() ? thread_ensure() : NULL;
+  if (!self) return -1;
+  thread_follow(self, bottom);
+  return 0;
+}
+
+void *vgc_stack_bottom(void) {
+  const struct thread *self = init_ensure() ? thread_ensure() : NULL;
+  if (!self) return NULL;
+  uintptr_t bottom = thread_bottom(self);
+  return (void *)(bottom ? bottom : self->stack_high);
+}
+
 /* ---- Roots ---- */
 
 int vgc_root_add(const void *start, size_t size) { return init_ensure() ? roots_add(start, size) : -1; }

@@ -204,6 +204,34 @@ static uintptr_t stack_end(uintptr_t sp) {
   return end ? end : sp;
 }
 
+/* A thread that tells where its stack ends is taken at its word only if the end lies above and all between may be read:
+ * suspended in the middle of a switch it shows a pointer and an end that do not belong together. So does a thread that
+ * collects if the program has missed a switch, and a fault in a stopped world would say less of that than a collection
+ * that keeps too much; a look costs less than the scan, and this bounds both. */
+#define FOLLOW_BYTES ((uintptr_t)1 << 30)
+
+/* The end that it tells for the stack around sp, or 0. */
+static uintptr_t told_end(const struct thread *thread, uintptr_t sp, bool own) {
+  uintptr_t end = thread_bottom(thread);
+  if (end <= sp) return 0;
+  if (own) return end <= thread->stack_high ? end : 0;
+  return end - sp <= FOLLOW_BYTES && platform_readable(sp, end - sp) ? end : 0;
+}
+
+/* The signal whose handler runs on the alternate stack came at a place that nobody knows, on a stack of which the thread
+ * tells the end: all of that, from the start of the heap object that it is, else of what is mapped. */
+static void give_interrupted(const struct scan *scan) {
+  const struct thread *thread = scan->thread;
+  uintptr_t end = thread_bottom(thread), low = end, high;
+  if (!end || (end > thread->stack_low && end <= thread->stack_high)) return;
+  const struct span *span = span_of(end - 1);
+  if (span)
+    low = span->base + (span->size ? span_slot(span, end - 1) * (uintptr_t)span->size : 0);
+  else if (!platform_mapping(end - 1, &low, &high))
+    return;
+  give_stack(scan, low, end);
+}
+
 /* The thread is away from its own stack, at a place there that nobody knows: all that is mapped of it, be it in several
  * mappings. */
 static void give_whole_stack(const struct scan *scan) {
@@ -213,16 +241,27 @@ static void give_whole_stack(const struct scan *scan) {
   give_stack(scan, mapped > thread->stack_low ? mapped : thread->stack_low, thread->stack_high);
 }
 
-static void scan_stack(const struct scan *scan) {
+struct extent {
+  uintptr_t low, high;
+};
+
+/* What has been given: a thread's storage may lie at the end of its own stack. */
+static struct extent scan_stack(const struct scan *scan) {
   const struct thread *thread = scan->thread;
   const struct platform_position *position = thread->position;
-  bool alternate = position->alternate_high != 0;
-  if (!alternate && position->sp >= thread->stack_low && position->sp < thread->stack_high) {
-    give_stack(scan, position->sp, thread->stack_high);
-    return;
+  uintptr_t sp = position->sp;
+  if (position->alternate_high) {
+    give_stack(scan, sp, position->alternate_high);
+    give_interrupted(scan);
+  } else {
+    bool own = sp >= thread->stack_low && sp < thread->stack_high;
+    uintptr_t end = told_end(thread, sp, own);
+    if (!end && own) end = thread->stack_high;
+    give_stack(scan, sp, end ? end : stack_end(sp));
+    if (end) return (struct extent){sp, end};
   }
-  give_stack(scan, position->sp, alternate ? position->alternate_high : stack_end(position->sp));
   give_whole_stack(scan);
+  return (struct extent){thread->stack_low, thread->stack_high};
 }
 
 static void give_word(const struct scan *scan, void *const *word) { push((void *)(uintptr_t)scan, word, sizeof *word); }
@@ -233,12 +272,11 @@ static void scan_thread(const struct scan *scan) {
   give_word(scan, &thread->result);
   if (thread->inherited) push((void *)(uintptr_t)scan, thread->inherited, THREAD_INHERITED_BYTES);
   if (!thread->position) return;
-  scan_stack(scan);
+  struct extent given = scan_stack(scan);
   if (thread->position == &thread->blocked)
     give_stack(scan, (uintptr_t)thread->blocked_registers,
                (uintptr_t)(thread->blocked_registers + PLATFORM_SAVED_REGISTERS));
-  platform_storage(modules, thread->thread_pointer, thread->stack_low, thread->stack_high, give_platform,
-                   (void *)(uintptr_t)scan);
+  platform_storage(modules, thread->thread_pointer, given.low, given.high, give_platform, (void *)(uintptr_t)scan);
 }
 
 void roots_scan(roots_range *range, void *context) {
