@@ -116,3 +116,8 @@ int vgc_root_add_callback(vgc_root_callback *callback, void *arg) {
 }
 
 int vgc_root_remove_callback(vgc_root_callback *callback, void *arg) { return roots_remove_callback(callback, arg); }
+
+void vgc_root_modules(int on) { roots_modules(on != 0); }
+int vgc_root_exclude(const void *start, size_t size) { return init_ensure() ? roots_exclude(start, size) : -1; }
+int vgc_root_include(const void *start, size_t size) { return roots_include(start, size); }
+void vgc_root_set_filter(vgc_root_filter *filter, void *arg) { roots_set_filter(filter, arg); }

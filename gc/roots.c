@@ -4,6 +4,7 @@
 
 #include "atomic.h"
 #include "config.h"
+#include "exclude.h"
 #include "hash.h"
 #include "lock.h"
 #include "platform.h"
@@ -70,6 +71,52 @@ int roots_remove_callback(vgc_root_callback *callback, void *arg) {
   return take_out(&callbacks, (struct added){(uintptr_t)callback, (uintptr_t)arg});
 }
 
+/* ---- Which of the loaded objects' data ---- */
+
+static bool without_modules COLLECTOR_DATA; /* roots lock */
+static struct filter {
+  vgc_root_filter *function;
+  void *arg;
+  uint64_t number;
+} filter COLLECTOR_DATA; /* roots lock */
+
+void roots_modules(bool on) {
+  lock_acquire(&lock);
+  without_modules = !on;
+  lock_release(&lock);
+}
+
+static int report(int error) {
+  if (error) errno = error;
+  return error ? -1 : 0;
+}
+
+int roots_exclude(const void *start, size_t size) {
+  lock_acquire(&lock);
+  int error = exclude_add(start, size);
+  lock_release(&lock);
+  return report(error);
+}
+
+int roots_include(const void *start, size_t size) {
+  lock_acquire(&lock);
+  int error = exclude_remove(start, size);
+  lock_release(&lock);
+  return report(error);
+}
+
+/* Roots lock. A filter has a number of its own, for the same one may answer otherwise. */
+static void change_filter(vgc_root_filter *function, void *arg) {
+  if (!function && !filter.function) return;
+  filter = (struct filter){function, arg, filter.number + 1};
+}
+
+void roots_set_filter(vgc_root_filter *function, void *arg) {
+  lock_acquire(&lock);
+  change_filter(function, arg);
+  lock_release(&lock);
+}
+
 void roots_lock(void) { lock_acquire(&lock); }
 void roots_unlock(void) { lock_release(&lock); }
 
@@ -77,12 +124,15 @@ void roots_clear(void) {
   lock_acquire(&lock);
   hash_clear(&ranges);
   hash_clear(&callbacks);
+  exclude_clear();
+  without_modules = false;
+  change_filter(NULL, NULL);
   lock_release(&lock);
 }
 
 size_t roots_bytes(void) {
   lock_acquire(&lock);
-  size_t bytes = hash_bytes(&ranges) + hash_bytes(&callbacks);
+  size_t bytes = hash_bytes(&ranges) + hash_bytes(&callbacks) + exclude_bytes();
   lock_release(&lock);
   return bytes;
 }
@@ -90,19 +140,29 @@ size_t roots_bytes(void) {
 /* ---- Loaded objects ---- */
 
 static struct platform_modules *modules COLLECTOR_DATA; /* roots lock */
+static uint64_t filtered COLLECTOR_DATA;                /* roots lock: number of the filter that was asked about them */
+
+static struct filter filter_now(void) {
+  lock_acquire(&lock);
+  struct filter now = filter;
+  lock_release(&lock);
+  return now;
+}
 
 bool roots_list_modules(void) {
-  struct platform_modules *list = platform_modules_list();
+  struct filter asked = filter_now();
+  struct platform_modules *list = platform_modules_list(asked.function, asked.arg);
   if (!list) return false;
   lock_acquire(&lock);
   struct platform_modules *before = modules;
   modules = list;
+  filtered = asked.number;
   lock_release(&lock);
   platform_modules_release(before);
   return true;
 }
 
-bool roots_modules_listed(void) { return modules != NULL; }
+bool roots_modules_listed(void) { return modules && filtered == filter.number; }
 
 bool roots_modules_hold(void) { return platform_modules_hold(modules); }
 
@@ -157,6 +217,8 @@ static void give(const struct scan *scan, uintptr_t low, uintptr_t high) {
 }
 
 static void give_platform(void *context, uintptr_t low, uintptr_t high) { give(context, low, high); }
+
+static void give_data(void *context, uintptr_t low, uintptr_t high) { exclude_cut(low, high, give_platform, context); }
 
 static void push(void *sink, const void *start, size_t size) { give(sink, (uintptr_t)start, (uintptr_t)start + size); }
 
@@ -218,8 +280,8 @@ static uintptr_t told_end(const struct thread *thread, uintptr_t sp, bool own) {
   return end - sp <= FOLLOW_BYTES && platform_readable(sp, end - sp) ? end : 0;
 }
 
-/* The signal whose handler runs on the alternate stack came at a place that nobody knows, on a stack of which the thread
- * tells the end: all of that, from the start of the heap object that it is, else of what is mapped. */
+/* The signal whose handler runs on the alternate stack came at a place that nobody knows, on a stack of which the
+ * thread tells the end: all of that, from the start of the heap object that it is, else of what is mapped. */
 static void give_interrupted(const struct scan *scan) {
   const struct thread *thread = scan->thread;
   uintptr_t end = thread_bottom(thread), low = end, high;
@@ -283,7 +345,7 @@ void roots_scan(roots_range *range, void *context) {
   struct scan scan = {range, context, NULL};
   copy.used = 0;
   POINT(roots_modules_enumerated);
-  platform_modules_segments(modules, give_platform, &scan);
+  if (!without_modules) platform_modules_segments(modules, give_data, &scan);
   scan_added(&scan);
   for (struct thread *thread = thread_first(); thread; thread = thread->next) {
     scan.thread = thread;

@@ -300,8 +300,8 @@ void thread_follow(struct thread *self, void *const *bottom) {
 }
 
 /* The destructors to come may use the heap: a thread that was cancelled in a blocking region leaves it now, and one of
- * which AddressSanitizer has blocked every signal, in the last round, must answer a stop. They run on its own stack, and
- * one of them may free what told another's end. */
+ * which AddressSanitizer has blocked every signal, in the last round, must answer a stop. They run on its own stack,
+ * and one of them may free what told another's end. */
 static void begin_round(void *arg) {
   struct thread *self = arg;
   world_blocking_leave(self);

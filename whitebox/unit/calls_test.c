@@ -86,7 +86,8 @@ static void what_is_not_in_pairs_is_reported(void **state) {
 
 /* ---- Beside a thread that collects ---- */
 
-/* In a region the thread waits at `blocked`, while active at `active`, each time until the main thread has collected. */
+/* In a region the thread waits at `blocked`, while active at `active`, each time until the main thread has collected.
+ */
 static struct {
   struct meeting blocked, active;
   uintptr_t around, captured, inside;

@@ -228,6 +228,19 @@ static void hold_on_first_with(char *end) {
   end_of(&side.two);
 }
 
+/* What may be read between is no stack: it is too large for one. */
+static void hold_on_first_far_away(void) {
+  size_t far = ((size_t)1 << 30) + STACK_BYTES;
+  int file = memfd_create("far", 0);
+  must(file >= 0 && ftruncate(file, (off_t)far) == 0);
+  char *room = mmap(NULL, STACK_BYTES + far, PROT_READ, MAP_PRIVATE, file, 0), *top = room + STACK_BYTES;
+  must(room != MAP_FAILED &&
+       mmap(room, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == room);
+  side.two = (struct stack){.low = room, .top = top};
+  hold_on_first_with(room + far);
+  must(munmap(room, STACK_BYTES + far) == 0 && close(file) == 0);
+}
+
 /* Then everything is scanned, as for a thread that tells nothing. */
 static void an_end_that_cannot_be_is_not_believed(void **state) {
   (void)state;
@@ -243,6 +256,7 @@ static void an_end_that_cannot_be_is_not_believed(void **state) {
   hold_on_first_with(room + 4 * STACK_BYTES);
   hold_on_first_with((char *)UINTPTR_MAX - 7);
   must(munmap(room, 4 * STACK_BYTES) == 0);
+  hold_on_first_far_away();
   side.two = mapped;
   end_following(&memories[0]);
 }
