@@ -1,6 +1,7 @@
 /* The public functions about threads and roots. */
 #include <errno.h>
 
+#include "collect.h"
 #include "error.h"
 #include "init.h"
 #include "platform.h"
@@ -89,6 +90,21 @@ void *vgc_call_active(void *(*function)(void *), void *arg) {
 }
 
 void vgc_poll(void) { platform_poll(); }
+
+void vgc_stop_world(void) {
+  if (!init_ensure() || !thread_ensure()) {
+    platform_print("vgc: vgc_stop_world: no memory for a record of the calling thread\n");
+    platform_abort();
+  }
+  if (!collect_stop_world())
+    error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_stop_world in a world that the thread has stopped; resume it first");
+}
+
+void vgc_resume_world(void) {
+  if (!collect_resume_world())
+    error_report(VGC_ERROR_UNBALANCED, NULL,
+                 "vgc_resume_world without vgc_stop_world; call them in pairs, in the same thread");
+}
 
 /* ---- Stacks ---- */
 

@@ -37,6 +37,8 @@ static uint64_t trimmed COLLECTOR_DATA;             /* collect lock: when pages 
 static _Atomic uint64_t begun COLLECTOR_DATA;
 /* Calls of collect_now that the thread is in: more than one if a hook allocates. */
 static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
+/* The thread has stopped the world for the program. */
+static _Thread_local bool holding __attribute__((tls_model("initial-exec")));
 
 struct cycle {
   enum collect_reason reason;
@@ -225,6 +227,26 @@ struct collect_totals collect_totals(void) {
   copy.mark_stack_bytes = mark_stack_bytes();
   lock_release(&collect_lock);
   return copy;
+}
+
+bool collect_stop_world(void) {
+  if (holding) return false;
+  lock_acquire(&collect_lock);
+  thread_reap();
+  lock_world();
+  totals.stops++;
+  totals.suspensions += world_stop();
+  holding = true;
+  return true;
+}
+
+bool collect_resume_world(void) {
+  if (!holding) return false;
+  holding = false;
+  world_resume();
+  unlock_world();
+  lock_release(&collect_lock);
+  return true;
 }
 
 void collect_lock_acquire(void) { lock_acquire(&collect_lock); }

@@ -19,6 +19,11 @@ bool collect_in_hook(void);
 void collect_disable(void);
 bool collect_enable(void);
 
+/* See vgc_stop_world: with the locks of a cycle, so that whoever wants one of them waits for the end, be it in a fork.
+ * Registered thread, no locks held. False if it has stopped the world already, or not. */
+bool collect_stop_world(void);
+bool collect_resume_world(void);
+
 struct collect_totals {
   uint64_t cycles, stops, suspensions;
   uint64_t pause_last, pause_max, pause_total, stop_last, stop_max; /* ns */
