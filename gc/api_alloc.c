@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "collect.h"
 #include "config.h"
 #include "error.h"
 #include "fast.h"
 #include "large.h"
 #include "layout.h"
+#include "mark.h"
 #include "platform.h"
 #include "vgc.h"
 
@@ -150,6 +152,25 @@ vgc_layout_id vgc_kind_of(const void *ptr) {
   vgc_layout_id id = layout_id_at(object.base + usable(&object));
   const struct layout *layout = layout_of(id);
   return layout && layout_is_kind(layout) ? id : 0;
+}
+
+int vgc_inspect(const void *ptr, struct vgc_object *known) {
+  struct span_object object;
+  if (!known || known->struct_size < sizeof *known || !object_begins_at(ptr, &object)) {
+    errno = EINVAL;
+    return -1;
+  }
+  known->size = usable(&object);
+  known->kind = vgc_kind_of(ptr);
+  known->uncollectable = kind_is_uncollectable(object.kind);
+  known->scanned = !kind_is_noscan(object.kind) && (!known->kind || layout_of(known->kind)->scan != VGC_SCAN_NONE);
+  return 0;
+}
+
+int vgc_is_reached(const void *ptr) {
+  struct span_object object;
+  if (!object_begins_at(ptr, &object)) return 0;
+  return !collect_knows() || mark_reached(ptr);
 }
 
 /* ---- Realloc ---- */

@@ -60,6 +60,15 @@ int vgc_reserve(size_t bytes) {
   return result;
 }
 
+size_t vgc_heap_bytes(void) { return pages_taken_bytes(); }
+
+void vgc_exact_pointers(int on) {
+  if (!cache_ensure()) return;
+  collect_lock_acquire();
+  config_set_exact_pointers(on != 0);
+  collect_lock_release();
+}
+
 size_t vgc_trim(void) {
   if (!cache_ensure()) return 0;
   large_finish_sweep();

@@ -29,6 +29,12 @@ vgc_layout_id vgc_kind_register(const struct vgc_kind *given) {
   return layout_add(&layout, NULL);
 }
 
+int vgc_kind_set_disclaim(vgc_layout_id kind, vgc_disclaim_procedure *disclaim, unsigned disclaim_reaches) {
+  if (layout_set_disclaim(kind, disclaim, disclaim_reaches != 0)) return 0;
+  errno = EINVAL;
+  return -1;
+}
+
 void vgc_mark(struct vgc_marker *marker, const void *pointer) { marker->show(marker, (uintptr_t)pointer); }
 
 int vgc_displacement_add(size_t displacement) {

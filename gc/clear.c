@@ -15,10 +15,13 @@ static NOINLINE NO_SANITIZE void zero_below(size_t bytes) {
   OPAQUE(frame);
 }
 
-/* Bytes of the thread's own stack below this frame; 0: the thread is on another, or at the end of it. */
+/* Bytes of the thread's own stack below this frame; 0: the thread is on another, be it a piece of that one, or at the
+ * end of it. */
 static size_t bytes_below(const struct thread *self) {
   uintptr_t here = (uintptr_t)__builtin_frame_address(0);
   if (!self || here >= self->stack_high || here < self->stack_low + LEAVE_BYTES + PIECE_BYTES) return 0;
+  uintptr_t bottom = thread_bottom(self);
+  if (bottom && bottom != self->stack_high) return 0;
   return here - self->stack_low - LEAVE_BYTES;
 }
 

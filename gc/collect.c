@@ -39,6 +39,11 @@ static uint64_t trimmed COLLECTOR_DATA;             /* collect lock: when pages 
 static _Atomic uint64_t begun COLLECTOR_DATA;
 /* Calls of collect_now that the thread is in: more than one if a hook allocates. */
 static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
+/* The thread has stopped the world for the program. */
+static _Thread_local bool holding __attribute__((tls_model("initial-exec")));
+
+/* In the part of a cycle in which the marks tell what is kept. */
+static _Thread_local bool known __attribute__((tls_model("initial-exec")));
 
 struct cycle {
   enum collect_reason reason;
@@ -69,12 +74,14 @@ static void stopped(void *arg) {
   POINT(collect_stopped);
   mark_reachable();
   cycle->due = finalize_unreached();
+  known = true;
   if (config.check_level >= 3) check_mark_again();
   if (cycle->visit) unreached_show(cycle->visit, cycle->visit_arg);
   unreached_disclaim();
   finalize_forget();
   cycle->marked = mark_end();
   hooks_phase(VGC_PHASE_MARKED);
+  known = false;
   if (config.check_level >= 3) check_heap();
   for (struct cache *cache = cache_all(); cache; cache = cache->next)
     cycle->surrendered += cache_surrender(cache, central_add_unswept);
@@ -229,6 +236,7 @@ bool collect_and_visit(vgc_visit *visit, void *arg) {
   return collect((struct cycle){.reason = COLLECT_EXPLICIT, .visit = visit, .visit_arg = arg});
 }
 
+bool collect_knows(void) { return known; }
 bool collect_in_hook(void) { return inside > 0; }
 
 void collect_disable(void) {
@@ -253,6 +261,26 @@ struct collect_totals collect_totals(void) {
   copy.mark_stack_bytes = mark_stack_bytes();
   lock_release(&collect_lock);
   return copy;
+}
+
+bool collect_stop_world(void) {
+  if (holding) return false;
+  lock_acquire(&collect_lock);
+  thread_reap();
+  lock_world();
+  totals.stops++;
+  totals.suspensions += world_stop();
+  holding = true;
+  return true;
+}
+
+bool collect_resume_world(void) {
+  if (!holding) return false;
+  holding = false;
+  world_resume();
+  unlock_world();
+  lock_release(&collect_lock);
+  return true;
 }
 
 void collect_lock_acquire(void) { lock_acquire(&collect_lock); }

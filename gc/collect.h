@@ -16,12 +16,19 @@ enum collect_reason { COLLECT_EXPLICIT, COLLECT_PACE, COLLECT_MEMORY, COLLECT_ST
 bool collect_now(enum collect_reason);
 /* The same for an explicit collection of its own, whatever others collect, which shows all objects. */
 bool collect_and_visit(vgc_visit *visit, void *arg);
+/* Whether the caller is in a cycle, and the marks tell what is kept. */
+bool collect_knows(void);
 /* Whether the caller is in a hook of a cycle that it runs itself. */
 bool collect_in_hook(void);
 
 /* See vgc_disable, vgc_enable. False if there is nothing to enable. */
 void collect_disable(void);
 bool collect_enable(void);
+
+/* See vgc_stop_world: with the locks of a cycle, so that whoever wants one of them waits for the end, be it in a fork.
+ * Registered thread, no locks held. False if it has stopped the world already, or not. */
+bool collect_stop_world(void);
+bool collect_resume_world(void);
 
 struct collect_totals {
   uint64_t cycles, stops, suspensions;

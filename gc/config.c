@@ -162,6 +162,8 @@ int config_tune(const struct vgc_config *given) {
   return 0;
 }
 
+void config_set_exact_pointers(bool on) { store_loose(&config.exact_pointers, on); }
+
 void config_raise_minimum_heap(size_t bytes) {
   if (bytes > CONFIG(minimum_heap)) store_loose(&config.minimum_heap, bytes);
 }

@@ -2,6 +2,8 @@
 #ifndef VGC_CONFIG_H
 #define VGC_CONFIG_H
 
+#include <stdbool.h>
+
 #include "atomic.h"
 #include "platform.h"
 #include "vgc.h"
@@ -16,6 +18,8 @@ int config_load(const struct vgc_config *given);
 /* Takes over what of *given is not zero. 0, or -1 with errno EINVAL after naming the field; then nothing is changed.
  * Collect lock. */
 int config_tune(const struct vgc_config *given);
+/* Collect lock. */
+void config_set_exact_pointers(bool on);
 /* Raises minimum_heap. Collect lock. */
 void config_raise_minimum_heap(size_t bytes);
 /* What the environment says, or the default: for threads that start before initialisation. */

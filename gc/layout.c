@@ -65,6 +65,11 @@ static struct layout *copy_of(const struct layout *given, const uint64_t *bits) 
   return layout;
 }
 
+static void note_disclaim(const struct layout *layout) {
+  any_disclaims |= layout->disclaim != NULL;
+  any_reaches |= layout->disclaim && layout->disclaim_reaches;
+}
+
 static vgc_layout_id add(const struct layout *given, const uint64_t *bits) {
   uint32_t within;
   unsigned chunk = chunk_of(count, &within);
@@ -78,8 +83,7 @@ static vgc_layout_id add(const struct layout *given, const uint64_t *bits) {
   }
   struct layout *layout = copy_of(given, bits);
   if (!layout) return 0;
-  any_disclaims |= given->disclaim != NULL;
-  any_reaches |= given->disclaim && given->disclaim_reaches;
+  note_disclaim(layout);
   POINT(layout_before_publish);
   store_release(&entries[within], layout); /* release: complete; acquire in layout_of */
   return ++count;
@@ -100,6 +104,18 @@ vgc_layout_id vgc_layout_register(const struct vgc_layout *given) {
   }
   struct layout layout = {.words = given->size / 8, .name = given->name};
   return layout_add(&layout, given->pointer_words);
+}
+
+/* The collector reads them in a stopped world, with the roots lock. */
+bool layout_set_disclaim(vgc_layout_id id, vgc_disclaim_procedure *disclaim, bool reaches) {
+  struct layout *layout = (struct layout *)(uintptr_t)layout_of(id);
+  if (!layout || !layout_is_kind(layout)) return false;
+  roots_lock();
+  layout->disclaim = disclaim;
+  layout->disclaim_reaches = reaches;
+  note_disclaim(layout);
+  roots_unlock();
+  return true;
 }
 
 bool layout_any_disclaims(bool that_reaches) { return that_reaches ? any_reaches : any_disclaims; }

@@ -28,6 +28,8 @@ const struct layout *layout_of(vgc_layout_id id);
 vgc_layout_id layout_id_at(uintptr_t word);
 /* Registers a copy, for a layout with such bits. 0 with errno ENOMEM. */
 vgc_layout_id layout_add(const struct layout *, const uint64_t *bits);
+/* False if the id names no kind. */
+bool layout_set_disclaim(vgc_layout_id id, vgc_disclaim_procedure *disclaim, bool reaches);
 /* Whether there is a kind with a disclaim procedure; with disclaim_reaches as well. Roots lock. */
 bool layout_any_disclaims(bool that_reaches);
 /* Calls the mark procedure of a kind that has one. */

@@ -337,7 +337,7 @@ void marker_scan(struct marker *marker, const struct span *span, uint32_t slot, 
 }
 
 void marker_learn_bounds(void) {
-  marker_exact = config.exact_pointers;
+  marker_exact = CONFIG(exact_pointers);
   uintptr_t low = UINTPTR_MAX, high = 0;
   for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++) {
     uintptr_t end = load_relaxed(&arenas[i].base) + (arenas[i].used_pages << arenas[i].page_shift);

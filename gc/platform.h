@@ -159,9 +159,11 @@ void platform_thread_describe(int tid, unsigned signal);
 
 typedef void platform_range(void *context, uintptr_t low, uintptr_t high);
 struct platform_modules;
-/* Lists the loaded objects; NULL without memory. Takes the loader's lock: never with the world stopped, nor with a lock
- * that a thread inside the loader may want. */
-struct platform_modules *platform_modules_list(void);
+/* Whether to list a writable segment of the object of that name; with the loader's lock. */
+typedef int platform_filter(void *arg, const char *name, const void *start, size_t size);
+/* Lists the loaded objects; NULL without memory. The filter may be NULL. Takes the loader's lock: never with the world
+ * stopped, nor with a lock that a thread inside the loader may want. */
+struct platform_modules *platform_modules_list(platform_filter *, void *arg);
 void platform_modules_release(struct platform_modules *);
 /* Whether the list still holds. World stopped. */
 bool platform_modules_hold(const struct platform_modules *);

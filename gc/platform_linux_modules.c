@@ -82,12 +82,20 @@ static void add_writable(struct platform_modules *list, uintptr_t low, uintptr_t
   add_segment(list, own_high, high);
 }
 
+struct listing {
+  struct platform_modules *list;
+  platform_filter *filter;
+  void *arg;
+};
+
 static int note_object(struct dl_phdr_info *info, size_t size, void *arg) {
-  struct platform_modules *list = arg;
+  const struct listing *listing = arg;
+  struct platform_modules *list = listing->list;
   for (unsigned i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *header = &info->dlpi_phdr[i];
     uintptr_t low = (uintptr_t)info->dlpi_addr + header->p_vaddr;
-    if (header->p_type == PT_LOAD && (header->p_flags & PF_W) && (header->p_flags & PF_R))
+    bool data = header->p_type == PT_LOAD && (header->p_flags & PF_W) && (header->p_flags & PF_R);
+    if (data && (!listing->filter || listing->filter(listing->arg, info->dlpi_name, (void *)low, header->p_memsz)))
       add_writable(list, low, low + header->p_memsz);
     bool has_tls = size >= offsetof(struct dl_phdr_info, dlpi_tls_data) && info->dlpi_tls_modid != 0;
     if (header->p_type == PT_TLS && has_tls)
@@ -106,27 +114,27 @@ static int count_headers(struct dl_phdr_info *info, size_t size, void *count) {
  * fingerprint taken without a change between. */
 static int list_all(struct dl_phdr_info *info, size_t size, void *arg) {
   (void)info, (void)size;
-  struct platform_modules **result = arg;
+  struct listing *listing = arg;
   size_t headers = 0;
   dl_iterate_phdr(count_headers, &headers);
   /* A header is a segment, which the collector's data may split, or storage. */
-  size_t bytes = sizeof **result + (headers + 1) * (sizeof(struct segment) + sizeof(struct platform_tls_module));
+  size_t bytes = sizeof *listing->list + (headers + 1) * (sizeof(struct segment) + sizeof(struct platform_tls_module));
   bytes = (bytes + 4095) & ~(size_t)4095;
   struct platform_modules *list = platform_reserve(bytes, 4096);
   if (!list) return 1;
   list->bytes = bytes;
   list->tls = (struct platform_tls_module *)(list->segments + headers + 1);
-  dl_iterate_phdr(note_object, list);
+  listing->list = list;
+  dl_iterate_phdr(note_object, listing);
   list->fingerprint = fingerprint();
-  *result = list;
   return 1;
 }
 
-struct platform_modules *platform_modules_list(void) {
-  struct platform_modules *list = NULL;
+struct platform_modules *platform_modules_list(platform_filter *filter, void *arg) {
+  struct listing listing = {NULL, filter, arg};
   POINT(modules_before_list);
-  dl_iterate_phdr(list_all, &list);
-  return list;
+  dl_iterate_phdr(list_all, &listing);
+  return listing.list;
 }
 
 void platform_modules_release(struct platform_modules *list) {

@@ -4,6 +4,7 @@
 
 #include "atomic.h"
 #include "config.h"
+#include "exclude.h"
 #include "hash.h"
 #include "lock.h"
 #include "platform.h"
@@ -70,6 +71,52 @@ int roots_remove_callback(vgc_root_callback *callback, void *arg) {
   return take_out(&callbacks, (struct added){(uintptr_t)callback, (uintptr_t)arg});
 }
 
+/* ---- Which of the loaded objects' data ---- */
+
+static bool without_modules COLLECTOR_DATA; /* roots lock */
+static struct filter {
+  vgc_root_filter *function;
+  void *arg;
+  uint64_t number;
+} filter COLLECTOR_DATA; /* roots lock */
+
+void roots_modules(bool on) {
+  lock_acquire(&lock);
+  without_modules = !on;
+  lock_release(&lock);
+}
+
+static int report(int error) {
+  if (error) errno = error;
+  return error ? -1 : 0;
+}
+
+int roots_exclude(const void *start, size_t size) {
+  lock_acquire(&lock);
+  int error = exclude_add(start, size);
+  lock_release(&lock);
+  return report(error);
+}
+
+int roots_include(const void *start, size_t size) {
+  lock_acquire(&lock);
+  int error = exclude_remove(start, size);
+  lock_release(&lock);
+  return report(error);
+}
+
+/* Roots lock. A filter has a number of its own, for the same one may answer otherwise. */
+static void change_filter(vgc_root_filter *function, void *arg) {
+  if (!function && !filter.function) return;
+  filter = (struct filter){function, arg, filter.number + 1};
+}
+
+void roots_set_filter(vgc_root_filter *function, void *arg) {
+  lock_acquire(&lock);
+  change_filter(function, arg);
+  lock_release(&lock);
+}
+
 void roots_lock(void) { lock_acquire(&lock); }
 void roots_unlock(void) { lock_release(&lock); }
 
@@ -77,12 +124,15 @@ void roots_clear(void) {
   lock_acquire(&lock);
   hash_clear(&ranges);
   hash_clear(&callbacks);
+  exclude_clear();
+  without_modules = false;
+  change_filter(NULL, NULL);
   lock_release(&lock);
 }
 
 size_t roots_bytes(void) {
   lock_acquire(&lock);
-  size_t bytes = hash_bytes(&ranges) + hash_bytes(&callbacks);
+  size_t bytes = hash_bytes(&ranges) + hash_bytes(&callbacks) + exclude_bytes();
   lock_release(&lock);
   return bytes;
 }
@@ -90,19 +140,29 @@ size_t roots_bytes(void) {
 /* ---- Loaded objects ---- */
 
 static struct platform_modules *modules COLLECTOR_DATA; /* roots lock */
+static uint64_t filtered COLLECTOR_DATA;                /* roots lock: number of the filter that was asked about them */
+
+static struct filter filter_now(void) {
+  lock_acquire(&lock);
+  struct filter now = filter;
+  lock_release(&lock);
+  return now;
+}
 
 bool roots_list_modules(void) {
-  struct platform_modules *list = platform_modules_list();
+  struct filter asked = filter_now();
+  struct platform_modules *list = platform_modules_list(asked.function, asked.arg);
   if (!list) return false;
   lock_acquire(&lock);
   struct platform_modules *before = modules;
   modules = list;
+  filtered = asked.number;
   lock_release(&lock);
   platform_modules_release(before);
   return true;
 }
 
-bool roots_modules_listed(void) { return modules != NULL; }
+bool roots_modules_listed(void) { return modules && filtered == filter.number; }
 
 bool roots_modules_hold(void) { return platform_modules_hold(modules); }
 
@@ -158,6 +218,8 @@ static void give(const struct scan *scan, uintptr_t low, uintptr_t high) {
 
 static void give_platform(void *context, uintptr_t low, uintptr_t high) { give(context, low, high); }
 
+static void give_data(void *context, uintptr_t low, uintptr_t high) { exclude_cut(low, high, give_platform, context); }
+
 static void push(void *sink, const void *start, size_t size) { give(sink, (uintptr_t)start, (uintptr_t)start + size); }
 
 static bool give_added(void *entry, void *scan) {
@@ -204,6 +266,34 @@ static uintptr_t stack_end(uintptr_t sp) {
   return end ? end : sp;
 }
 
+/* A thread that tells where its stack ends is taken at its word only if the end lies above and all between may be read:
+ * suspended in the middle of a switch it shows a pointer and an end that do not belong together. So does a thread that
+ * collects if the program has missed a switch, and a fault in a stopped world would say less of that than a collection
+ * that keeps too much; a look costs less than the scan, and this bounds both. */
+#define FOLLOW_BYTES ((uintptr_t)1 << 30)
+
+/* The end that it tells for the stack around sp, or 0. */
+static uintptr_t told_end(const struct thread *thread, uintptr_t sp, bool own) {
+  uintptr_t end = thread_bottom(thread);
+  if (end <= sp) return 0;
+  if (own) return end <= thread->stack_high ? end : 0;
+  return end - sp <= FOLLOW_BYTES && platform_readable(sp, end - sp) ? end : 0;
+}
+
+/* The signal whose handler runs on the alternate stack came at a place that nobody knows, on a stack of which the
+ * thread tells the end: all of that, from the start of the heap object that it is, else of what is mapped. */
+static void give_interrupted(const struct scan *scan) {
+  const struct thread *thread = scan->thread;
+  uintptr_t end = thread_bottom(thread), low = end, high;
+  if (!end || (end > thread->stack_low && end <= thread->stack_high)) return;
+  const struct span *span = span_of(end - 1);
+  if (span)
+    low = span->base + (span->size ? span_slot(span, end - 1) * (uintptr_t)span->size : 0);
+  else if (!platform_mapping(end - 1, &low, &high))
+    return;
+  give_stack(scan, low, end);
+}
+
 /* The thread is away from its own stack, at a place there that nobody knows: all that is mapped of it, be it in several
  * mappings. */
 static void give_whole_stack(const struct scan *scan) {
@@ -213,16 +303,27 @@ static void give_whole_stack(const struct scan *scan) {
   give_stack(scan, mapped > thread->stack_low ? mapped : thread->stack_low, thread->stack_high);
 }
 
-static void scan_stack(const struct scan *scan) {
+struct extent {
+  uintptr_t low, high;
+};
+
+/* What has been given: a thread's storage may lie at the end of its own stack. */
+static struct extent scan_stack(const struct scan *scan) {
   const struct thread *thread = scan->thread;
   const struct platform_position *position = thread->position;
-  bool alternate = position->alternate_high != 0;
-  if (!alternate && position->sp >= thread->stack_low && position->sp < thread->stack_high) {
-    give_stack(scan, position->sp, thread->stack_high);
-    return;
+  uintptr_t sp = position->sp;
+  if (position->alternate_high) {
+    give_stack(scan, sp, position->alternate_high);
+    give_interrupted(scan);
+  } else {
+    bool own = sp >= thread->stack_low && sp < thread->stack_high;
+    uintptr_t end = told_end(thread, sp, own);
+    if (!end && own) end = thread->stack_high;
+    give_stack(scan, sp, end ? end : stack_end(sp));
+    if (end) return (struct extent){sp, end};
   }
-  give_stack(scan, position->sp, alternate ? position->alternate_high : stack_end(position->sp));
   give_whole_stack(scan);
+  return (struct extent){thread->stack_low, thread->stack_high};
 }
 
 static void give_word(const struct scan *scan, void *const *word) { push((void *)(uintptr_t)scan, word, sizeof *word); }
@@ -233,19 +334,18 @@ static void scan_thread(const struct scan *scan) {
   give_word(scan, &thread->result);
   if (thread->inherited) push((void *)(uintptr_t)scan, thread->inherited, THREAD_INHERITED_BYTES);
   if (!thread->position) return;
-  scan_stack(scan);
+  struct extent given = scan_stack(scan);
   if (thread->position == &thread->blocked)
     give_stack(scan, (uintptr_t)thread->blocked_registers,
                (uintptr_t)(thread->blocked_registers + PLATFORM_SAVED_REGISTERS));
-  platform_storage(modules, thread->thread_pointer, thread->stack_low, thread->stack_high, give_platform,
-                   (void *)(uintptr_t)scan);
+  platform_storage(modules, thread->thread_pointer, given.low, given.high, give_platform, (void *)(uintptr_t)scan);
 }
 
 void roots_scan(roots_range *range, void *context) {
   struct scan scan = {range, context, NULL};
   copy.used = 0;
   POINT(roots_modules_enumerated);
-  platform_modules_segments(modules, give_platform, &scan);
+  if (!without_modules) platform_modules_segments(modules, give_data, &scan);
   scan_added(&scan);
   for (struct thread *thread = thread_first(); thread; thread = thread->next) {
     scan.thread = thread;

@@ -15,7 +15,7 @@ typedef void roots_range(void *context, const void *low, const void *high, struc
 /* Lists the loaded objects for the scans to come. Takes the loader's lock: no lock of ours held, for a thread inside
  * the loader may allocate and wait for ours. False without memory. */
 bool roots_list_modules(void);
-/* Whether there is a list yet. Roots lock. */
+/* Whether there is a list yet, by the filter that is in force. Roots lock. */
 bool roots_modules_listed(void);
 /* Whether the list still holds: no object came or went, or is about to (B12, N22). World stopped, roots lock. */
 bool roots_modules_hold(void);
@@ -31,11 +31,15 @@ int roots_add(const void *start, size_t size);
 int roots_remove(const void *start, size_t size);
 int roots_add_callback(void (*callback)(void *, void (*)(void *, const void *, size_t), void *), void *arg);
 int roots_remove_callback(void (*callback)(void *, void (*)(void *, const void *, size_t), void *), void *arg);
+void roots_modules(bool on);
+int roots_exclude(const void *start, size_t size);
+int roots_include(const void *start, size_t size);
+void roots_set_filter(int (*filter)(void *, const char *, const void *, size_t), void *arg);
 void roots_lock(void);
 void roots_unlock(void);
-/* Forgets all added roots (shutdown). */
+/* Forgets all that the program has said about roots (shutdown). */
 void roots_clear(void);
-/* Bytes of the tables of added roots. Takes the roots lock. */
+/* Bytes of the tables of added roots and exclusions. Takes the roots lock. */
 size_t roots_bytes(void);
 
 #endif

@@ -108,10 +108,30 @@ static _Thread_local bool creating_c11 __attribute__((tls_model("initial-exec"))
 
 static void *find_default(const char *name) { return dlsym ? dlsym(RTLD_DEFAULT, name) : NULL; }
 
+#define OWN(name, ...)                                                                                                 \
+  extern __typeof__(name) own_##name __attribute__((visibility("hidden"), alias(#name), ##__VA_ARGS__))
+OWN(pthread_create, nothrow);
+OWN(pthread_join);
+OWN(pthread_detach, nothrow, leaf);
+OWN(pthread_exit, noreturn);
+
+/* Programs do not find ours, but another library's before it. */
+static bool is_shadowed(void) {
+  void *first = find_default("pthread_create");
+  int (*own)(pthread_t *, const pthread_attr_t *, start_function *, void *) = own_pthread_create;
+  return first && memcmp(&first, &own, sizeof first) != 0;
+}
+
+/* Where libvgc.so comes after libc, as under a libgc.so that a library needs, what it is given is libc's already. */
+static void *find_behind(const char *name) {
+  void *found = dlsym ? dlsym(RTLD_NEXT, name) : NULL;
+  return !found && is_shadowed() ? find_default(name) : found;
+}
+
 static void *find_next(const char *name, char *interceptor, char *other) {
   if (!behind_sanitizer && interceptor) return interceptor;
   if (!behind_sanitizer && other) return other;
-  return dlsym ? dlsym(RTLD_NEXT, name) : NULL;
+  return find_behind(name);
 }
 
 /* A function pointer from an object pointer, which ISO C does not convert. */
@@ -170,13 +190,6 @@ static void ask_order(void *first) {
   pthread_attr_destroy(&probe);
 }
 
-#define OWN(name, ...)                                                                                                 \
-  extern __typeof__(name) own_##name __attribute__((visibility("hidden"), alias(#name), ##__VA_ARGS__))
-OWN(pthread_create, nothrow);
-OWN(pthread_join);
-OWN(pthread_detach, nothrow, leaf);
-OWN(pthread_exit, noreturn);
-
 static void find_all(void) {
   FIND_NEXT(next.create, pthread_create, __pthread_create);
   FIND_NEXT(next.exit, pthread_exit, __pthread_exit);
@@ -193,7 +206,7 @@ static void start_once(void) {
   void *first = platform_sanitizer_runtime() ? find_default("pthread_create") : NULL;
   start_function *none = NULL;
   int (*own)(pthread_t *, const pthread_attr_t *, start_function *, void *) = own_pthread_create;
-  void *after = dlsym ? dlsym(RTLD_NEXT, "pthread_create") : NULL;
+  void *after = find_behind("pthread_create");
   memcpy(&next.create, &after, sizeof after);
   if (first && memcmp(&first, &own, sizeof first) != 0) ask_order(first);
   behind_sanitizer = sanitizer_start != none;

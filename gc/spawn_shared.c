@@ -14,6 +14,7 @@ typedef int clockjoin_function(pthread_t, void **, clockid_t, const struct times
 static clockjoin_function *next_clockjoin(void) {
   clockjoin_function *next = NULL;
   void *found = dlsym(RTLD_NEXT, "pthread_clockjoin_np");
+  if (!found) found = dlsym(RTLD_DEFAULT, "pthread_clockjoin_np");
   memcpy(&next, &found, sizeof next);
   return next;
 }

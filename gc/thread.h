@@ -48,6 +48,7 @@ struct thread {
   void *result;        /* root from the return of the start function, or pthread_exit, until join or detach */
   void *inherited;     /* words copied from the creator's stack, or NULL (spawn.c) */
   struct cache *cache; /* NULL until it first allocates */
+  void *const *bottom; /* where it tells the end of the stack that it is on, or NULL (vgc_stack_follow) */
 
   /* Set by the thread itself before RUNNING, then immutable until EXITED: */
   int tid;
@@ -76,6 +77,12 @@ struct thread *thread_self(void);
 struct thread *thread_ensure(void);
 /* Unregisters the caller: gives its cache back, and waits for a running stop. */
 void thread_leave(struct thread *self);
+/* See vgc_stack_follow. Takes the registry lock. */
+void thread_follow(struct thread *self, void *const *bottom);
+/* What the thread tells, or 0. The thread itself, or a stopped world. */
+static inline uintptr_t thread_bottom(const struct thread *thread) {
+  return thread->bottom ? (uintptr_t)*thread->bottom : 0;
+}
 /* RUNNING, or BLOCKING; after thread_reap. No locks held that rank with or above the registry's. */
 size_t thread_count(void);
 /* Whether no other thread is registered, or created and about to be; after thread_reap. As above. */

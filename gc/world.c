@@ -126,6 +126,23 @@ bool world_blocking_leave(struct thread *self) {
   return true;
 }
 
+bool world_blocking_suspend(struct thread *self, struct world_region *region) {
+  if (load_relaxed(&self->state) != THREAD_BLOCKING) return false;
+  region->position = self->blocked;
+  for (unsigned i = 0; i < PLATFORM_SAVED_REGISTERS; i++) region->registers[i] = self->blocked_registers[i];
+  return world_blocking_leave(self);
+}
+
+bool world_blocking_again(struct thread *self, const struct world_region *region) {
+  if (load_relaxed(&self->state) != THREAD_RUNNING) return false;
+  self->blocked = region->position;
+  for (unsigned i = 0; i < PLATFORM_SAVED_REGISTERS; i++) self->blocked_registers[i] = region->registers[i];
+  platform_edge_release(&world.phase);
+  /* Release: as in world_blocking_enter; acquire in ask() and answered(). */
+  store_release(&self->state, THREAD_BLOCKING);
+  return true;
+}
+
 /* ---- The thread that stops ---- */
 
 int world_install(unsigned signal) {

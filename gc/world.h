@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "platform.h"
+
 struct thread;
 
 /* Installs the suspend handler and unblocks the signal for the caller. 0, or -1 with errno EBUSY if the program has a
@@ -34,5 +36,15 @@ void world_with_own_registers(struct thread *self, void (*body)(void *), void *a
 bool world_blocking_enter(struct thread *self, const uintptr_t *registers);
 /* Waits for a running stop. No locks held. */
 bool world_blocking_leave(struct thread *self);
+
+/* What a thread shows of itself in a blocking region. */
+struct world_region {
+  struct platform_position position;
+  uintptr_t registers[PLATFORM_SAVED_REGISTERS];
+};
+/* Leaves the region, for a while: *region is the caller's frame, where it is scanned. As world_blocking_leave. */
+bool world_blocking_suspend(struct thread *self, struct world_region *region);
+/* Back into it, as it was. False if the thread is in a region, or not running. */
+bool world_blocking_again(struct thread *self, const struct world_region *region);
 
 #endif

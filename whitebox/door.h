@@ -29,6 +29,7 @@
 #include "layout.h"
 
 #include "clear.h"
+#include "exclude.h"
 #include "roots.h"
 #include "spawn.h"
 #include "thread.h"

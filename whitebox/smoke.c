@@ -102,12 +102,24 @@ static void add_roots(void) {
   EXPECT(vgc_root_remove(extra, sizeof extra) == -1 && errno == ENOENT);
   EXPECT(vgc_root_add_callback(push_nothing, extra) == 0);
   EXPECT(vgc_root_remove_callback(push_nothing, extra) == 0);
+  vgc_root_modules(1);
+  EXPECT(vgc_root_exclude(extra, sizeof extra) == 0);
+  EXPECT(vgc_root_include(extra, sizeof extra) == 0);
+  vgc_root_set_filter(NULL, NULL);
 }
+
+static void *pass(void *arg) { return arg; }
 
 static void wait_and_leave(void) {
   EXPECT(vgc_thread_attach() == -1 && errno == EALREADY);
   vgc_blocking_enter();
   vgc_blocking_leave();
+  EXPECT(vgc_call_blocking(pass, root) == root);
+  EXPECT(vgc_call_active(pass, root) == root);
+  EXPECT(vgc_stack_follow(NULL) == 0);
+  EXPECT(vgc_stack_bottom() != NULL);
+  vgc_stop_world();
+  vgc_resume_world();
   vgc_poll();
   EXPECT(vgc_thread_detach() == 0);
   EXPECT(vgc_thread_attach() == 0);

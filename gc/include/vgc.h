@@ -72,7 +72,7 @@ static inline void vgc_config_default(struct vgc_config *config) {
 VGC_API int vgc_init(const struct vgc_config *config);
 
 /* Changes settings while the program runs: of minimum_heap, soft_limit, hard_limit, growth_percent, collect_every, log,
- * finalize_on_demand, exact_pointers those that are not zero; the limits: SIZE_MAX / 2 is none. The other fields are
+ * finalize_on_demand those that are not zero; the limits: SIZE_MAX / 2 is none. The other fields are
  * zero. They count from the next decision on. 0, or -1 with errno EINVAL, stderr names what is refused. */
 VGC_API int vgc_tune(const struct vgc_config *config);
 /* Lets the heap grow by so many bytes before the next collection, and raises minimum_heap to that size. 0, or -1 with
@@ -155,8 +155,22 @@ VGC_API vgc_layout_id vgc_kind_register(const struct vgc_kind *kind);
 /* Zeroed, unless the kind is VGC_SCAN_NONE. NULL with EINVAL for an unknown id. */
 VGC_API __attribute__((malloc, warn_unused_result, alloc_size(2))) void *vgc_malloc_kind(vgc_layout_id kind,
                                                                                          size_t size);
+/* Gives a kind another disclaim procedure, of objects that are there already, too. 0, or -1 with errno EINVAL. */
+VGC_API int vgc_kind_set_disclaim(vgc_layout_id kind, vgc_disclaim_procedure *disclaim, unsigned disclaim_reaches);
 /* The kind of the live object that begins there, 0 if it has none. */
 VGC_API vgc_layout_id vgc_kind_of(const void *object);
+/* What is known of an object. */
+struct vgc_object {
+  size_t struct_size; /* sizeof(struct vgc_object) */
+  size_t size;        /* as vgc_usable_size */
+  vgc_layout_id kind; /* as vgc_kind_of */
+  unsigned scanned, uncollectable;
+};
+/* Of the live object that begins there. 0, or -1 with errno EINVAL. */
+VGC_API int vgc_inspect(const void *object, struct vgc_object *known);
+/* For procedures that are called with the world stopped once it is known what is kept (disclaim, visit, finalizer_due,
+ * VGC_PHASE_MARKED): whether the object is. Elsewhere whether it is alive. */
+VGC_API int vgc_is_reached(const void *object);
 
 /* Bytes that may be used at ptr, a live object's start; 0 for anything else. */
 VGC_API size_t vgc_usable_size(const void *ptr);
@@ -177,10 +191,14 @@ VGC_API int vgc_collect_and_visit(vgc_visit *visit, void *arg);
 /* With exact_pointers: start + displacement names the object, too. 0, or -1 with errno EINVAL (65536 and more) or
  * ENOMEM. */
 VGC_API int vgc_displacement_add(size_t displacement);
+/* Changes vgc_config.exact_pointers, for the collections that begin from now on. */
+VGC_API void vgc_exact_pointers(int on);
 /* While the count of vgc_disable exceeds that of vgc_enable, no collection starts, whatever thread asks. One that runs
  * is waited for. vgc_enable without a vgc_disable is an error. */
 VGC_API void vgc_disable(void);
 VGC_API void vgc_enable(void);
+/* Bytes of pages that hold objects. Any context, also a hook's or a procedure's. */
+VGC_API size_t vgc_heap_bytes(void);
 /* Gives free pages back to the system. Returns the number of bytes. */
 VGC_API size_t vgc_trim(void);
 
@@ -301,6 +319,8 @@ VGC_API void vgc_root_set_filter(vgc_root_filter *filter, void *arg);
 
 /* Registers the calling thread, if the library has not seen it start. 0, or -1: EALREADY, ENOMEM. */
 VGC_API int vgc_thread_attach(void);
+/* Whether the calling thread is registered. */
+VGC_API int vgc_thread_attached(void);
 /* Unregisters it; objects that only it reaches may be collected. A later allocation registers it again. 0, or -1 with
  * errno EPERM (not registered). */
 VGC_API int vgc_thread_detach(void);

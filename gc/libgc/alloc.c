@@ -1,8 +1,6 @@
 /* Allocation: plain, pointer-free, uncollectable, aligned, in lists; and what is known of an object. */
 #include <string.h>
 
-#include <gc/gc_inline.h>
-
 #include "layer.h"
 
 /* ---- Plain ---- */

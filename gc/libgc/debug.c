@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include <gc/gc_gcj.h>
-
 #include "kinds.h"
 
 bool debug_used;

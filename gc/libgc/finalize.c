@@ -1,5 +1,4 @@
 /* Finalizers and disappearing links. */
-#include <gc/javaxfc.h>
 
 #include "layer.h"
 

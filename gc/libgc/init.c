@@ -2,7 +2,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "kinds.h"
 #include "layer.h"
 
 bool layer_ready;
@@ -199,7 +198,6 @@ static void start(void) {
   if (vgc_init(&config) && errno != EALREADY) layer_fatal("GC_init: vgc cannot be initialised");
   vgc_set_hooks(&hooks, NULL);
   learn_bounds();
-  layer_kinds_start();
   layer_threads_start();
   layer_roots_start();
   layer_heed_environment();

@@ -2,10 +2,6 @@
 #include <pthread.h>
 #include <string.h>
 
-#include <gc/gc_gcj.h>
-#include <gc/gc_inline.h>
-#include <gc/gc_typed.h>
-
 #include "kinds.h"
 
 #define KINDS       64u
@@ -15,7 +11,7 @@
 /* Under the lock, but that who has a kind's or a procedure's number, which is given once it is complete, reads it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct kind kinds[KINDS];
-static unsigned kinds_count;
+static unsigned kinds_count = KINDS_BUILT_IN;
 static GC_mark_proc procedures[GC_MAX_MARK_PROCS];
 static unsigned procedures_count = GC_RESERVED_MARK_PROCS;
 
@@ -71,13 +67,6 @@ static void mark_by_kind(void *object, size_t size, void *arg, struct vgc_marker
   mark_as(kind->descriptor + (kind->adds_size ? size : 0), object, size, marker);
 }
 
-/* Memory with a descriptor of its own has it in its last word. */
-static void mark_by_last_word(void *object, size_t size, void *arg, struct vgc_marker *marker) {
-  (void)arg;
-  size -= sizeof(GC_descr);
-  mark_as(*(const GC_descr *)(const void *)((char *)object + size), object, size, marker);
-}
-
 unsigned GC_new_proc_inner(GC_mark_proc procedure) {
   unsigned index = procedures_count++;
   if (index >= GC_MAX_MARK_PROCS) layer_fatal("too many mark procedures: libgc allows 64, 8 of them reserved");
@@ -102,35 +91,28 @@ static int disclaim(void *object, size_t size, void *arg) {
 }
 
 static enum vgc_scan scan_of(const struct kind *kind) {
-  if (kind->mark != mark_by_kind || (kind->descriptor & GC_DS_TAGS) != GC_DS_LENGTH) return VGC_SCAN_PROCEDURE;
-  if (kind->descriptor) return VGC_SCAN_PROCEDURE;
+  if ((kind->descriptor & GC_DS_TAGS) != GC_DS_LENGTH || kind->descriptor) return VGC_SCAN_PROCEDURE;
   return kind->adds_size ? VGC_SCAN_ALL : VGC_SCAN_NONE;
+}
+
+static void tell(struct kind *kind) {
+  struct vgc_kind given = {.struct_size = sizeof given,
+                           .name = "libgc kind",
+                           .scan = scan_of(kind),
+                           .mark = mark_by_kind,
+                           .arg = kind};
+  kind->id = vgc_kind_register(&given);
+  if (!kind->id) layer_fatal("no memory for another kind of objects");
 }
 
 /* With the lock. */
 static int add(struct kind kind) {
   unsigned number = kinds_count;
   if (number >= KINDS) layer_fatal("too many kinds of objects: expected at most 64");
-  struct kind *added = &kinds[number];
-  *added = kind;
-  struct vgc_kind given = {.struct_size = sizeof given,
-                           .name = "libgc kind",
-                           .scan = scan_of(added),
-                           .mark = kind.mark,
-                           .disclaim = kind.disclaimed ? disclaim : NULL,
-                           .disclaim_reaches = kind.disclaim_reaches,
-                           .arg = added};
-  added->id = vgc_kind_register(&given);
-  if (!added->id) layer_fatal("no memory for another kind of objects");
+  kinds[number] = kind;
+  tell(&kinds[number]);
   __atomic_store_n(&kinds_count, number + 1, __ATOMIC_RELEASE); /* acquire: kind_at */
   return (int)number;
-}
-
-int layer_kind_add(struct kind kind) {
-  pthread_mutex_lock(&lock);
-  int number = add(kind);
-  pthread_mutex_unlock(&lock);
-  return number;
 }
 
 /* NULL: libgc's own four. */
@@ -147,20 +129,17 @@ static int number_of(vgc_layout_id id) {
   return KIND_NORMAL;
 }
 
-static struct kind kind_of_program(GC_word descriptor, int adds_size, int clears) {
-  return (struct kind){
-      .descriptor = descriptor, .adds_size = adds_size != 0, .clears = clears != 0, .mark = mark_by_kind, .disclaimed = true};
-}
-
 unsigned GC_new_kind_inner(void **free_list, GC_word descriptor, int adds_size, int clears) {
   (void)free_list; /* the program's lists come from GC_generic_malloc_many */
-  return (unsigned)add(kind_of_program(descriptor, adds_size, clears));
+  return (unsigned)add((struct kind){.descriptor = descriptor, .adds_size = adds_size != 0, .clears = clears != 0});
 }
 
 unsigned GC_new_kind(void **free_list, GC_word descriptor, int adds_size, int clears) {
-  (void)free_list;
   layer_ensure();
-  return (unsigned)layer_kind_add(kind_of_program(descriptor, adds_size, clears));
+  pthread_mutex_lock(&lock);
+  unsigned number = GC_new_kind_inner(free_list, descriptor, adds_size, clears);
+  pthread_mutex_unlock(&lock);
+  return number;
 }
 
 #define FREE_LISTS (GC_TINY_FREELISTS + 1u)
@@ -176,16 +155,18 @@ void GC_register_disclaim_proc(int number, GC_disclaim_proc procedure, int reach
   layer_ensure();
   struct kind *kind = (struct kind *)(uintptr_t)kind_at(number);
   if (!kind) layer_fatal("GC_register_disclaim_proc: expected a kind that GC_new_kind has returned");
-  (void)reaches; /* always so: it costs nothing that has not been given a procedure */
   SET(kind->disclaim, procedure);
+  vgc_kind_set_disclaim(kind->id, disclaim, reaches != 0);
+}
+
+static void *malloc_as(const struct kind *kind, size_t size) {
+  void *ptr = vgc_malloc_kind(kind->id, size);
+  return ptr && kind->clears && scan_of(kind) == VGC_SCAN_NONE ? memset(ptr, 0, size) : ptr;
 }
 
 void *layer_malloc_kind(size_t size, int number) {
   const struct kind *kind = kind_at(number);
-  if (LIKELY(kind != NULL)) {
-    void *ptr = vgc_malloc_kind(kind->id, size);
-    return ptr && kind->clears && scan_of(kind) == VGC_SCAN_NONE ? memset(ptr, 0, size) : ptr;
-  }
+  if (LIKELY(kind != NULL)) return malloc_as(kind, size);
   switch (number) {
   case KIND_POINTER_FREE:
     return vgc_malloc_noscan(size);
@@ -285,14 +266,47 @@ GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
 
 /* ---- Typed memory ---- */
 
-static int typed_kind;
+/* A kind for each descriptor that memory was asked for with, by a hash; never taken out. An entry: release by
+ * add_typed, with the lock, acquire by typed_place. */
+#define TYPED 4096u
+static struct kind *typed[TYPED];
+static unsigned typed_count; /* the lock */
 
+static struct kind **typed_place(GC_descr descriptor) {
+  unsigned at = (unsigned)((descriptor * UINT64_C(0x9e3779b97f4a7c15)) >> 52);
+  for (;; at = (at + 1) % TYPED) {
+    const struct kind *kind = __atomic_load_n(&typed[at], __ATOMIC_ACQUIRE);
+    if (!kind || kind->descriptor == descriptor) return &typed[at];
+  }
+}
+
+/* With the lock. NULL: there are too many. */
+static struct kind *add_typed(GC_descr descriptor) {
+  struct kind **place = typed_place(descriptor);
+  if (*place || typed_count == TYPED / 2) return *place;
+  struct kind *kind = vgc_malloc_uncollectable_noscan(sizeof *kind);
+  if (!kind) return NULL;
+  *kind = (struct kind){.descriptor = descriptor, .clears = true};
+  tell(kind);
+  typed_count++;
+  __atomic_store_n(place, kind, __ATOMIC_RELEASE);
+  return kind;
+}
+
+static const struct kind *typed_kind(GC_descr descriptor) {
+  struct kind *kind = GET(*typed_place(descriptor));
+  if (LIKELY(kind != NULL)) return kind;
+  pthread_mutex_lock(&lock);
+  kind = add_typed(descriptor);
+  pthread_mutex_unlock(&lock);
+  return kind;
+}
+
+/* With too many descriptors, every word is followed. */
 void *GC_malloc_explicitly_typed(size_t size, GC_descr descriptor) {
   layer_ensure();
-  size_t words = (layer_size(size) + sizeof(GC_word) - 1) / sizeof(GC_word) + 1;
-  char *ptr = layer_malloc_kind(words * sizeof(GC_word), typed_kind);
-  if (ptr) *(GC_descr *)(void *)(ptr + vgc_usable_size(ptr) - sizeof descriptor) = descriptor;
-  return ptr;
+  const struct kind *kind = typed_kind(descriptor);
+  return kind ? malloc_as(kind, layer_size(size)) : GC_malloc(size);
 }
 
 void *GC_malloc_explicitly_typed_ignore_off_page(size_t size, GC_descr descriptor) {
@@ -338,7 +352,7 @@ static vgc_layout_id element_layout(GC_descr descriptor, size_t size) {
 void *GC_calloc_explicitly_typed(size_t count, size_t size, GC_descr descriptor) {
   layer_ensure();
   size_t bytes;
-  if (__builtin_mul_overflow(count, size, &bytes)) return GC_malloc(SIZE_MAX);
+  if (__builtin_mul_overflow(count, size, &bytes)) return GET(GC_oom_fn)(SIZE_MAX);
   pthread_mutex_lock(&lock);
   vgc_layout_id layout = element_layout(descriptor, size);
   pthread_mutex_unlock(&lock);
@@ -358,8 +372,8 @@ void GC_init_gcj_malloc(int index, void *procedure) {
   pthread_mutex_lock(&lock);
   if (!GC_gcj_kind) {
     memcpy(&procedures[index % GC_MAX_MARK_PROCS], &procedure, sizeof procedure);
-    GC_gcj_kind = add((struct kind){.descriptor = GCJ_DESCRIPTOR, .mark = mark_by_kind});
-    GC_gcj_debug_kind = add((struct kind){.descriptor = GC_MAKE_PROC((GC_word)index, (GC_word)1), .mark = mark_by_kind});
+    GC_gcj_kind = add((struct kind){.descriptor = GCJ_DESCRIPTOR, .clears = true});
+    GC_gcj_debug_kind = add((struct kind){.descriptor = GC_MAKE_PROC((GC_word)index, (GC_word)1), .clears = true});
   }
   pthread_mutex_unlock(&lock);
 }
@@ -372,9 +386,3 @@ static void *malloc_gcj(size_t size, void *type, int kind) {
 
 void *GC_gcj_malloc(size_t size, void *type) { return malloc_gcj(size, type, GC_gcj_kind); }
 void *GC_gcj_malloc_ignore_off_page(size_t size, void *type) { return malloc_gcj(size, type, GC_gcj_kind); }
-void *layer_gcj_debug_malloc(size_t size, void *type) { return malloc_gcj(size, type, GC_gcj_debug_kind); }
-
-void layer_kinds_start(void) {
-  kinds_count = KINDS_BUILT_IN;
-  typed_kind = layer_kind_add((struct kind){.mark = mark_by_last_word});
-}

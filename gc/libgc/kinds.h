@@ -4,22 +4,14 @@
 
 #include "layer.h"
 
-#include <gc/gc_disclaim.h>
-
 enum { KIND_POINTER_FREE, KIND_NORMAL, KIND_UNCOLLECTABLE, KIND_UNCOLLECTABLE_POINTER_FREE, KINDS_BUILT_IN };
 
 struct kind {
   GC_word descriptor; /* gc_mark.h: tag and template */
   bool adds_size;     /* to the template */
   bool clears;        /* new objects */
-  bool disclaimed, disclaim_reaches;
-  vgc_mark_procedure *mark;
   GC_disclaim_proc disclaim; /* any thread, relaxed: set once objects may be there already */
   vgc_layout_id id;
 };
-
-INTERNAL int layer_kind_add(struct kind kind);
-INTERNAL void layer_kinds_start(void);
-INTERNAL void *layer_gcj_debug_malloc(size_t size, void *type);
 
 #endif

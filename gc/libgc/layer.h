@@ -3,11 +3,13 @@
 #ifndef LIBGC_LAYER_H
 #define LIBGC_LAYER_H
 
-#define GC_BUILD
-#define GC_THREADS
-#define GC_NO_THREAD_REDIRECTS
 #include <gc/gc.h>
+#include <gc/gc_disclaim.h>
+#include <gc/gc_gcj.h>
+#include <gc/gc_inline.h>
 #include <gc/gc_mark.h>
+#include <gc/gc_typed.h>
+#include <gc/javaxfc.h>
 
 #include <errno.h>
 #include <stdbool.h>
@@ -98,7 +100,14 @@ INTERNAL void layer_heed_environment(void);
 void GC_printf(const char *format, ...) __attribute__((visibility("default"), format(printf, 1, 2)));
 void GC_err_printf(const char *format, ...) __attribute__((visibility("default"), format(printf, 1, 2)));
 void GC_log_printf(const char *format, ...) __attribute__((visibility("default"), format(printf, 1, 2)));
-extern __attribute__((visibility("default"))) GC_abort_func GC_on_abort;
+
+/* Exported by Debian's library, though no header for this compiler declares them. */
+#define EXPORTED __attribute__((visibility("default")))
+extern EXPORTED GC_abort_func GC_on_abort;
+extern EXPORTED GC_push_other_roots_proc GC_push_other_roots;
+EXPORTED void GC_noop1(GC_word word);
+EXPORTED void GC_incr_bytes_allocd(size_t bytes);
+EXPORTED void GC_incr_bytes_freed(size_t bytes);
 
 /* To the log, as printf. */
 /* Tells the program and ends it. */

@@ -2,8 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <gc/gc_inline.h>
-
 #include "layer.h"
 
 /* Programs ask also from procedures that a collection calls, in which vgc may not be: they are told what was known

@@ -3,8 +3,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <gc/javaxfc.h>
-
 #include "layer.h"
 
 /* ---- The lock: while it is held no collection runs ---- */

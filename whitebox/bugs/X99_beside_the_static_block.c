@@ -24,7 +24,7 @@ static void no_more_than_the_block(void **state) {
   memcpy(&loader_tells, &symbol, sizeof loader_tells);
   size_t size, alignment;
   loader_tells(&size, &alignment);
-  struct platform_modules *modules = platform_modules_list();
+  struct platform_modules *modules = platform_modules_list(NULL, NULL);
   uintptr_t thread_pointer = platform_thread_pointer();
   platform_storage(modules, thread_pointer, 0, 0, note, &thread_pointer);
   assert_true(low < thread_pointer && thread_pointer < high);

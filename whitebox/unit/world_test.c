@@ -1,6 +1,8 @@
 /* Threads in every state that a stop can meet: running, blocking, silent, gone. */
 #include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "unit.h"
 
@@ -244,6 +246,119 @@ static void a_stop_is_withdrawn_for_who_needs_what_a_stopped_thread_holds(void *
   close(held.told[1]);
 }
 
+/* ---- Stopped by the program ---- */
+
+static struct {
+  _Atomic uint64_t turns;
+  _Atomic bool enough, forked;
+  int stopped[2], go_on[2], fork[2];
+} own;
+
+static void turn(void *arg) {
+  (void)arg;
+  while (!atomic_load(&own.enough)) {
+    atomic_fetch_add(&own.turns, 1);
+    vgc_poll();
+  }
+}
+
+static void wait_for_turn(uint64_t turns) {
+  while (atomic_load(&own.turns) == turns) sched_yield();
+}
+
+static void the_program_stops_the_world(void **state) {
+  (void)state;
+  struct worker worker;
+  atomic_store(&own.enough, false);
+  worker_start(&worker);
+  worker_begin(&worker, turn, NULL);
+  wait_for_turn(atomic_load(&own.turns));
+  vgc_stop_world();
+  assert_true(world_is_stopped());
+  uint64_t turns = atomic_load(&own.turns);
+  usleep(20000);
+  assert_int_equal(atomic_load(&own.turns), turns);
+  vgc_resume_world();
+  wait_for_turn(turns);
+  atomic_store(&own.enough, true);
+  worker_stop(&worker);
+  assert_int_equal(stats_now().stops, 1);
+  assert_int_equal(stats_now().suspensions, 1);
+  assert_int_equal(vgc_collect(), 0);
+}
+
+static void a_stop_in_a_stop_is_reported(void **state) {
+  (void)state;
+  unit_keep_errors();
+  unit_expect_error(VGC_ERROR_UNBALANCED, NULL, vgc_resume_world());
+  vgc_stop_world();
+  unit_expect_error(VGC_ERROR_UNBALANCED, NULL, vgc_stop_world());
+  vgc_resume_world();
+  assert_false(world_is_stopped());
+  unit_expect_error(VGC_ERROR_UNBALANCED, NULL, vgc_resume_world());
+  assert_int_equal(vgc_collect(), 0);
+}
+
+static void stop_until_told(void *arg) {
+  (void)arg;
+  char byte;
+  vgc_stop_world();
+  must(write(own.stopped[1], "x", 1) == 1);
+  must(read(own.go_on[0], &byte, 1) == 1);
+  must(!atomic_load(&own.forked));
+  vgc_resume_world();
+}
+
+static void *wait_and_fork(void *arg) {
+  char byte;
+  must(read(own.fork[0], &byte, 1) == 1);
+  pid_t child = fork();
+  if (child == 0) _exit(0);
+  atomic_store(&own.forked, true);
+  must(child > 0 && waitpid(child, NULL, 0) == child);
+  return arg;
+}
+
+static void fork_when_told(void *arg) { vgc_call_blocking(wait_and_fork, arg); }
+
+/* While the world stands; the calling thread is in a region. */
+static void *expect_fork_to_wait(void *prepares) {
+  char byte;
+  must(read(own.stopped[0], &byte, 1) == 1);
+  must(world_is_stopped());
+  must(write(own.fork[1], "x", 1) == 1);
+  park_await(prepares);
+  usleep(20000);
+  must(!atomic_load(&own.forked));
+  must(write(own.go_on[1], "x", 1) == 1);
+  return prepares;
+}
+
+static void a_fork_waits_for_its_end(void **state) {
+  (void)state;
+  struct worker stopper, forker;
+  must(pipe(own.stopped) == 0 && pipe(own.go_on) == 0 && pipe(own.fork) == 0);
+  atomic_store(&own.forked, false);
+  worker_start(&stopper);
+  worker_start(&forker);
+  struct park *entered = park_arm_call("blocking_enter_published", nothing, NULL);
+  worker_begin(&forker, fork_when_told, NULL);
+  park_await(entered);
+  worker_begin(&stopper, stop_until_told, NULL);
+  vgc_call_blocking(expect_fork_to_wait, park_arm_call("fork_prepare", nothing, NULL));
+  worker_finish(&stopper);
+  worker_finish(&forker);
+  assert_true(atomic_load(&own.forked));
+  assert_int_equal(vgc_collect(), 0);
+  worker_stop(&stopper);
+  worker_stop(&forker);
+  for (unsigned i = 0; i < 2; i++) {
+    close(own.stopped[i]);
+    close(own.go_on[i]);
+    close(own.fork[i]);
+  }
+}
+
 UNIT(world) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, unit_setup, unit_teardown)
   const struct CMUnitTest tests[] = {
@@ -254,6 +369,9 @@ UNIT(world) {
       TEST(a_full_signal_queue_is_waited_for),
       TEST(a_silent_thread_is_named_once_and_waited_for),
       TEST(a_stop_is_withdrawn_for_who_needs_what_a_stopped_thread_holds),
+      TEST(the_program_stops_the_world),
+      TEST(a_stop_in_a_stop_is_reported),
+      TEST(a_fork_waits_for_its_end),
   };
   return cmocka_run_group_tests_name("world", tests, NULL, NULL);
 }

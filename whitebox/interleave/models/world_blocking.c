@@ -1,4 +1,5 @@
 /* Blocking regions: who is in one is not signalled, and who leaves one waits for a stop that counted it in. */
+#include "marked.h"
 #include "stopping.h"
 
 static void stop(void) { world_stops_for_a_moment(1); }
@@ -104,3 +105,43 @@ static void blocking_holds(void) {
 }
 INTERLEAVE_MODEL(blocking_holds, .setup = stopping_start, .run = blocking_holds, .prompt_signals = true,
                  .title = "what a blocking thread's frames and registers hold stays live");
+
+/* ---- Out of it and back ---- */
+
+static void *work_active(void *arg) {
+  work();
+  return arg;
+}
+
+/* Back in the region, it changes nothing more. */
+static void *call_out(void *arg) { return vgc_call_active(work_active, arg); }
+
+static void call_and_call_out(void) { vgc_call_blocking(call_out, NULL); }
+
+static void active(void) {
+  static void (*const parts[])(void) = {stop, call_and_call_out};
+  together_bare(2, parts);
+  work_expect_whole();
+}
+INTERLEAVE_MODEL(active, .setup = stopping_start, .run = active, .preemptions = 2, .prompt_signals = true,
+                 .title = "a stop sees all that a thread did while it was out of its region, and none of it half");
+
+static void *hold_object(void *arg) {
+  uint64_t *object = marked();
+  interleave_point();
+  expect_marked(object);
+  kept = object;
+  return arg;
+}
+
+static void *call_out_to_hold(void *arg) { return vgc_call_active(hold_object, arg); }
+
+static void hold_while_out(void) { vgc_call_blocking(call_out_to_hold, NULL); }
+
+static void active_holds(void) {
+  static void (*const parts[])(void) = {collect, hold_while_out};
+  together(2, parts);
+  expect_marked(kept);
+}
+INTERLEAVE_MODEL(active_holds, .setup = stopping_start, .run = active_holds, .prompt_signals = true,
+                 .title = "what a thread holds that is out of its region stays live");

@@ -1,0 +1,204 @@
+/* What of the loaded objects' data is roots. */
+#include "hidden.h"
+#include "unit.h"
+
+enum { SIZE = 848, WORDS = 64, STEPS = 20000 };
+
+static void *variable[WORDS];
+static _Thread_local void *local[1];
+
+/* Whether an object is kept that this word alone points to. */
+static bool keeps(void **word) {
+  struct hidden_control control;
+  uintptr_t hidden = hidden_make(SIZE);
+  hidden_control_make(&control);
+  hidden_reveal(hidden, word);
+  assert_int_equal(vgc_collect(), 0);
+  bool kept = hidden_alive(hidden, SIZE);
+  *word = NULL;
+  assert_true(hidden_control_died(&control));
+  return kept;
+}
+
+static void they_may_be_none(void **state) {
+  (void)state;
+  assert_true(keeps(&variable[8]));
+  vgc_root_modules(0);
+  assert_false(keeps(&variable[8]));
+  assert_true(keeps(local));
+  assert_int_equal(vgc_root_add(&variable[8], 8), 0);
+  assert_true(keeps(&variable[8]));
+  assert_false(keeps(&variable[9]));
+  vgc_root_modules(1);
+  assert_true(keeps(&variable[9]));
+}
+
+/* ---- Exclusions ---- */
+
+static void a_range_may_be_left_out(void **state) {
+  (void)state;
+  assert_int_equal(vgc_root_exclude(&variable[8], 16), 0);
+  assert_false(keeps(&variable[8]));
+  assert_false(keeps(&variable[9]));
+  assert_true(keeps(&variable[7]));
+  assert_true(keeps(&variable[10]));
+  assert_int_equal(vgc_root_exclude(local, sizeof local), 0);
+  assert_true(keeps(local));
+  assert_int_equal(vgc_root_exclude(&variable[9], 16), 0);
+  assert_int_equal(vgc_root_include(&variable[8], 16), 0);
+  assert_true(keeps(&variable[8]));
+  assert_false(keeps(&variable[9]));
+  assert_int_equal(vgc_root_add(&variable[9], 8), 0);
+  assert_true(keeps(&variable[9]));
+}
+
+struct range {
+  unsigned start, size; /* bytes, in the variable */
+};
+
+static bool given[WORDS];
+
+static void note(void *unused, uintptr_t low, uintptr_t high) {
+  (void)unused;
+  assert_true(low < high && low % 8 == 0 && high % 8 == 0);
+  for (; low < high; low += 8) {
+    assert_false(given[(low - (uintptr_t)variable) / 8]);
+    given[(low - (uintptr_t)variable) / 8] = true;
+  }
+}
+
+static void expect_cut(const bool *out, const struct range *ranges, unsigned count) {
+  memset(given, 0, sizeof given);
+  exclude_cut((uintptr_t)variable, (uintptr_t)(variable + WORDS), note, NULL);
+  for (unsigned word = 0; word < WORDS; word++) {
+    bool expected = true;
+    for (unsigned i = 0; i < count; i++)
+      if (out[i] && ranges[i].start <= word * 8 && word * 8 + 8 <= ranges[i].start + ranges[i].size) expected = false;
+    assert_int_equal(given[word], expected);
+  }
+}
+
+/* Against a plain list, in every kind of overlap, also with what lies outside. */
+static void ranges_overlap(void **state) {
+  (void)state;
+  enum { RANGES = 600 };
+  static struct range ranges[RANGES];
+  static bool out[RANGES];
+  uint64_t random = 11;
+  for (unsigned i = 0; i < RANGES; i++) ranges[i] = (struct range){i * 7 % 520, i % 5 * 11 + i / 100};
+  for (unsigned step = 0; step < STEPS; step++) {
+    /* Few at first, then many, then few. */
+    uint64_t dice = unit_random(&random) >> 20;
+    unsigned i = (unsigned)(dice % RANGES);
+    bool add = (dice >> 20) % 100 < (step < STEPS / 2 ? 3 : step < STEPS * 3 / 4 ? 90 : 20);
+    char *start = (char *)variable + ranges[i].start;
+    errno = 0;
+    assert_int_equal(add ? vgc_root_exclude(start, ranges[i].size) : vgc_root_include(start, ranges[i].size),
+                     out[i] == add ? -1 : 0);
+    assert_int_equal(errno, out[i] == add ? (add ? EEXIST : ENOENT) : 0);
+    out[i] = add;
+    if (step % 10 == 0) expect_cut(out, ranges, RANGES);
+  }
+}
+
+static void what_cannot_be_is_refused(void **state) {
+  errno = 0;
+  assert_int_equal(vgc_root_exclude(NULL, 8), -1);
+  assert_int_equal(errno, EINVAL);
+  errno = 0;
+  assert_int_equal(vgc_root_exclude(&variable[1], SIZE_MAX), -1);
+  assert_int_equal(errno, EINVAL);
+  assert_int_equal(vgc_root_exclude((void *)UINTPTR_MAX, 0), 0);
+  assert_true(keeps(&variable[8]));
+  fault_fail(FAULT_RESERVE, 0, ~0ul);
+  unsigned added = 0;
+  while (vgc_root_exclude(&variable[added % 8], added) == 0) added++;
+  assert_int_equal(errno, ENOMEM);
+  assert_int_equal(vgc_root_include(&variable[added % 8], added), -1);
+  assert_int_equal(errno, ENOENT);
+  fault_reset(state);
+  size_t bytes = roots_bytes();
+  assert_int_equal(vgc_root_exclude(&variable[added % 8], added), 0);
+  assert_int_equal(roots_bytes(), 2 * bytes);
+  for (; added; added--) assert_int_equal(vgc_root_include(&variable[added % 8], added), 0);
+}
+
+/* ---- The filter ---- */
+
+static struct {
+  unsigned asked;
+  bool found, refuse; /* the variable's segment */
+} filter;
+
+static int ask(void *arg, const char *name, const void *start, size_t size) {
+  must(arg == &filter && size > 0);
+  filter.asked++;
+  if ((uintptr_t)variable - (uintptr_t)start >= size) return 1;
+  must(name[0] == 0);
+  filter.found = true;
+  return !filter.refuse;
+}
+
+static void a_filter_is_asked(void **state) {
+  (void)state;
+  assert_true(keeps(&variable[8])); /* there is a list */
+  memset(&filter, 0, sizeof filter);
+  vgc_root_set_filter(ask, &filter);
+  assert_int_equal(filter.asked, 0);
+  assert_true(keeps(&variable[8]));
+  assert_true(filter.found);
+  assert_true(filter.asked > 1); /* libc has data */
+  unsigned asked = filter.asked;
+  assert_true(keeps(&variable[8]));
+  assert_int_equal(filter.asked, asked);
+  filter.refuse = true;
+  assert_true(keeps(&variable[8])); /* it has been asked */
+  vgc_root_set_filter(ask, &filter);
+  assert_false(keeps(&variable[8]));
+  assert_true(keeps(local));
+  vgc_root_set_filter(NULL, NULL);
+  assert_true(keeps(&variable[8]));
+  assert_int_equal(filter.asked, 2 * asked);
+}
+
+static void set_filter(void *unused) {
+  (void)unused;
+  vgc_root_set_filter(ask, &filter);
+}
+
+/* A list that is being made meanwhile is not what a collection takes. */
+static void it_holds_from_the_next_collection_on(void **state) {
+  (void)state;
+  assert_true(keeps(&variable[8]));
+  memset(&filter, 0, sizeof filter);
+  filter.refuse = true;
+  park_arm_call("modules_before_list", set_filter, NULL);
+  assert_true(roots_list_modules());
+  assert_int_equal(filter.asked, 0);
+  assert_false(keeps(&variable[8]));
+}
+
+static void shutdown_forgets(void **state) {
+  memset(&filter, 0, sizeof filter);
+  filter.refuse = true;
+  vgc_root_set_filter(ask, &filter);
+  vgc_root_modules(0);
+  assert_int_equal(vgc_root_exclude(&variable[8], 8), 0);
+  assert_false(keeps(&variable[8]));
+  assert_int_equal(vgc_shutdown(), 0);
+  unit_setup(state);
+  filter.asked = 0;
+  assert_int_equal(roots_bytes(), 0);
+  assert_true(keeps(&variable[8]));
+  assert_int_equal(filter.asked, 0);
+}
+
+UNIT(modules) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, unit_setup, unit_teardown)
+  const struct CMUnitTest tests[] = {
+      TEST(they_may_be_none),          TEST(a_range_may_be_left_out), TEST(ranges_overlap),
+      TEST(what_cannot_be_is_refused), TEST(a_filter_is_asked),       TEST(it_holds_from_the_next_collection_on),
+      TEST(shutdown_forgets),
+  };
+  return cmocka_run_group_tests_name("modules", tests, NULL, NULL);
+}
