@@ -42,6 +42,8 @@ static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
 /* The thread has stopped the world for the program. */
 static _Thread_local bool holding __attribute__((tls_model("initial-exec")));
 
+/* In a cycle, with its locks. */
+static _Thread_local bool collecting __attribute__((tls_model("initial-exec")));
 /* In the part of a cycle in which the marks tell what is kept. */
 static _Thread_local bool known __attribute__((tls_model("initial-exec")));
 
@@ -180,7 +182,11 @@ static bool attempt(struct cycle *cycle) {
   bool own = cycle->reason == COLLECT_STRESS || cycle->visit;
   bool served = !own && load_relaxed(&begun) != cycle->begun_before;
   cycle->refused = load_relaxed(&disabled) != 0;
-  if (!cycle->refused && !served) run(cycle);
+  if (!cycle->refused && !served) {
+    collecting = true;
+    run(cycle);
+    collecting = false;
+  }
   lock_release(&collect_lock);
   return cycle->refused || served || cycle->done;
 }
@@ -236,6 +242,7 @@ bool collect_and_visit(vgc_visit *visit, void *arg) {
   return collect((struct cycle){.reason = COLLECT_EXPLICIT, .visit = visit, .visit_arg = arg});
 }
 
+bool collect_here(void) { return collecting; }
 bool collect_knows(void) { return known; }
 bool collect_in_hook(void) { return inside > 0; }
 

@@ -16,6 +16,8 @@ enum collect_reason { COLLECT_EXPLICIT, COLLECT_PACE, COLLECT_MEMORY, COLLECT_ST
 bool collect_now(enum collect_reason);
 /* The same for an explicit collection of its own, whatever others collect, which shows all objects. */
 bool collect_and_visit(vgc_visit *visit, void *arg);
+/* Whether the caller is in a cycle, with its locks: one of the program's procedures, which should not allocate. */
+bool collect_here(void);
 /* Whether the caller is in a cycle, and the marks tell what is kept. */
 bool collect_knows(void);
 /* Whether the caller is in a hook of a cycle that it runs itself. */

@@ -124,8 +124,8 @@ VGC_API vgc_layout_id vgc_layout_register(const struct vgc_layout *layout);
 VGC_API __attribute__((malloc, warn_unused_result)) void *vgc_malloc_typed(vgc_layout_id layout, size_t count);
 
 /* A kind tells what the collector does with the objects of a type. Its procedures are called with the world stopped,
- * marking ones by several threads at a time: they allocate nothing, take no lock, and call nothing of this library but
- * what is said to be for them. */
+ * marking ones by several threads at a time: they allocate nothing (an allocation may fail, as without memory), take no
+ * lock, and call nothing of this library but what is said to be for them. */
 struct vgc_marker;
 /* Shows the pointers of an object of so many usable bytes, all zero if it has just been allocated. */
 typedef void vgc_mark_procedure(void *object, size_t size, void *arg, struct vgc_marker *marker);
