@@ -242,7 +242,7 @@ bool collect_and_visit(vgc_visit *visit, void *arg) {
   return collect((struct cycle){.reason = COLLECT_EXPLICIT, .visit = visit, .visit_arg = arg});
 }
 
-bool collect_here(void) { return collecting; }
+bool collect_here(void) { return collecting || holding; }
 bool collect_knows(void) { return known; }
 bool collect_in_hook(void) { return inside > 0; }
 
@@ -288,6 +288,16 @@ bool collect_resume_world(void) {
   unlock_world();
   lock_release(&collect_lock);
   return true;
+}
+
+bool collect_hold(pthread_t handle) {
+  thread_registry_lock();
+  struct thread *thread = thread_present(handle);
+  bool found = thread && thread != thread_self();
+  if (found) store_relaxed(&thread->held, 1); /* it is read after the stop */
+  thread_registry_unlock();
+  if (found && collect_stop_world()) collect_resume_world();
+  return found;
 }
 
 void collect_lock_acquire(void) { lock_acquire(&collect_lock); }

@@ -2,6 +2,7 @@
 #ifndef VGC_COLLECT_H
 #define VGC_COLLECT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,10 @@ bool collect_enable(void);
  * Registered thread, no locks held. False if it has stopped the world already, or not. */
 bool collect_stop_world(void);
 bool collect_resume_world(void);
+
+/* Holds a registered thread, other than the caller, from the return of this call on, until world_let_go. False if there
+ * is no such thread. Registered thread, no locks held. */
+bool collect_hold(pthread_t);
 
 struct collect_totals {
   uint64_t cycles, stops, suspensions;

@@ -154,6 +154,7 @@ static void record_free(struct thread *thread) {
   if (thread->next) thread->next->previous = thread->previous;
   registry.records--;
   store_relaxed(&thread->state, THREAD_FREE);
+  store_relaxed(&thread->held, 0);
   thread->birth = 0;
   thread->argument = thread->result = NULL;
   thread->previous = NULL;
@@ -218,6 +219,12 @@ void thread_lost(struct thread *thread) {
   count_up(&registry.uncertain);
   count_down(&registry.running);
   store_relaxed(&thread->state, THREAD_LOST);
+}
+
+struct thread *thread_present(pthread_t handle) {
+  struct thread *thread = registry.used;
+  while (thread && !(is_present(thread) && pthread_equal(thread->handle, handle))) thread = thread->next;
+  return thread;
 }
 
 static struct thread *find_lost(void) {

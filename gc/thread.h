@@ -59,6 +59,9 @@ struct thread {
   _Atomic uint32_t state;      /* enum thread_state */
   _Atomic uint32_t stop_epoch; /* last stop that it acknowledged; release by the handler, acquire by the stopper */
 
+  _Atomic uint32_t held;       /* 1: not to go on. Registry lock; release by world_let_go, acquire by the thread, which
+                                  sleeps on it */
+
   /* Written by the handler before the acknowledgement, by entry into a blocking region before BLOCKING; read after: */
   struct platform_position stopped, blocked;
   uintptr_t blocked_registers[PLATFORM_SAVED_REGISTERS]; /* the frame that entered may go on: its registers stay here */
@@ -83,6 +86,8 @@ void thread_follow(struct thread *self, void *const *bottom);
 static inline uintptr_t thread_bottom(const struct thread *thread) {
   return thread->bottom ? (uintptr_t)*thread->bottom : 0;
 }
+/* The RUNNING or BLOCKING thread of that handle, or NULL. Registry lock. */
+struct thread *thread_present(pthread_t handle);
 /* RUNNING, or BLOCKING; after thread_reap. No locks held that rank with or above the registry's. */
 size_t thread_count(void);
 /* Whether no other thread is registered, or created and about to be; after thread_reap. As above. */
