@@ -30,7 +30,8 @@ vgc_layout_id layout_id_at(uintptr_t word);
 vgc_layout_id layout_add(const struct layout *, const uint64_t *bits);
 /* Whether there is a kind with a disclaim procedure; with disclaim_reaches as well. Roots lock. */
 bool layout_any_disclaims(bool that_reaches);
-/* Calls the mark procedure of a kind that has one. */
+/* Calls the mark procedure of a kind that has one, unless the program has freed the object, and what it points to, too.
+ * World stopped. */
 void layout_ask(const struct layout *, uintptr_t object, size_t bytes, struct vgc_marker *);
 
 #endif

@@ -16,6 +16,8 @@
 #include "vgc.h"
 
 /* By object. Addresses that must not keep what they name are hidden: ~. */
+struct span;
+
 struct special {
   uintptr_t hidden;
   vgc_finalizer *finalizer; /* NULL: none */
@@ -73,6 +75,8 @@ bool special_ephemeron_add(struct vgc_ephemeron *, void *key, void *value);
 
 /* ---- With the lock, world stopped ---- */
 
+/* Whether the object, which begins there, was freed, but left to the collector. */
+bool special_was_freed(const struct span *, const void *object);
 /* Shows each, and takes it out if true is returned. */
 void special_each(bool (*take_out)(void *special, void *arg), void *arg);
 void special_each_link(bool (*take_out)(void *link, void *arg), void *arg);
