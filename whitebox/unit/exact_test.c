@@ -180,6 +180,24 @@ static void finalizers_links_and_ephemerons_need_no_more(void **state) {
   assert_null(link);
 }
 
+/* A word into another object makes that one's finalizer wait for nothing. */
+static void ordered_finalizers_wait_for_starts_alone(void **state) {
+  (void)state;
+  static unsigned finalized[2];
+  for (unsigned i = 0; i < 2; i++) {
+    char **first = vgc_malloc(16), *second = vgc_malloc(16);
+    first[0] = second + (i ? 8 : 0);
+    finalized[0] = finalized[1] = 0;
+    assert_int_equal(vgc_set_finalizer(first, count, &finalized[0], VGC_ORDERED), 0);
+    assert_int_equal(vgc_set_finalizer(second, count, &finalized[1], VGC_ORDERED), 0);
+    unit_collect();
+    assert_int_equal(finalized[0], 1);
+    assert_int_equal(finalized[1], i);
+    unit_collect();
+    assert_int_equal(finalized[1], 1);
+  }
+}
+
 /* ---- Threads ---- */
 
 /* The stack, of which one word points into the object, and nothing else anywhere. */
@@ -261,6 +279,7 @@ UNIT(exact) {
       TEST(the_end_is_no_name),
       TEST(it_may_change_between_collections),
       TEST(finalizers_links_and_ephemerons_need_no_more),
+      TEST(ordered_finalizers_wait_for_starts_alone),
       cmocka_unit_test_setup_teardown(stacks_point_anywhere, setup_all_roots, teardown),
       cmocka_unit_test_setup_teardown(modules_do_not, setup_all_roots, teardown),
       TEST(several_markers_are_as_exact),

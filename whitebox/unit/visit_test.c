@@ -52,14 +52,15 @@ static void expect_shown(const void *object, size_t size, int reached) {
   assert_int_equal(found->reached, reached);
 }
 
-static int no(void *object, size_t size, void *arg) {
+static unsigned disclaimed;
+static bool keep;
+
+static int disclaim(void *object, size_t size, void *arg) {
   (void)object;
   (void)size;
   ++*(unsigned *)arg;
-  return 0;
+  return keep;
 }
-
-static unsigned disclaimed;
 
 static void *(*const ways[])(size_t) = {vgc_malloc, vgc_malloc_noscan, vgc_malloc_uncollectable,
                                         vgc_malloc_uncollectable_noscan};
@@ -67,7 +68,7 @@ static void *(*const ways[])(size_t) = {vgc_malloc, vgc_malloc_noscan, vgc_mallo
 static vgc_layout_id kind(void) {
   static vgc_layout_id id;
   const struct vgc_kind given = {
-      .struct_size = sizeof given, .scan = VGC_SCAN_NONE, .disclaim = no, .arg = &disclaimed};
+      .struct_size = sizeof given, .scan = VGC_SCAN_NONE, .disclaim = disclaim, .arg = &disclaimed};
   if (!id) id = vgc_kind_register(&given);
   return id;
 }
@@ -150,6 +151,19 @@ static void finalizers_and_links_are_seen_to_first(void **state) {
   expect_shown(object, 48, 0);
 }
 
+/* Whether a disclaim procedure keeps it or not. */
+static void what_is_kept_is_shown_as_unreached(void **state) {
+  (void)state;
+  void *object = vgc_malloc_kind(kind(), 64);
+  size_t size = vgc_usable_size(object);
+  for (unsigned i = 0; i < 2; i++) {
+    keep = i == 0;
+    look();
+    expect_shown(object, size, 0);
+    assert_int_equal(unit_alive(object), keep);
+  }
+}
+
 static void it_is_refused_as_a_collection_is(void **state) {
   (void)state;
   errno = 0;
@@ -209,8 +223,8 @@ UNIT(visit) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, unit_teardown)
   const struct CMUnitTest tests[] = {
       TEST(objects_of_every_kind_are_shown),        TEST(all_are_shown),
-      TEST(finalizers_and_links_are_seen_to_first), TEST(it_is_refused_as_a_collection_is),
-      TEST(it_is_a_collection_of_its_own),
+      TEST(finalizers_and_links_are_seen_to_first), TEST(what_is_kept_is_shown_as_unreached),
+      TEST(it_is_refused_as_a_collection_is),       TEST(it_is_a_collection_of_its_own),
   };
   return cmocka_run_group_tests_name("visit", tests, NULL, NULL);
 }
