@@ -31,6 +31,11 @@ struct special *special_find(const void *object) {
   return hash_find(&specials, &key);
 }
 
+bool special_was_freed(const struct span *span, const void *object) {
+  const struct special *special = load_loose(&span->starts) ? NULL : special_find(object);
+  return special && special->freed;
+}
+
 static bool make_room(size_t needed) {
   size_t used = queue.last - queue.first;
   if (queue.room - used >= needed) return true;

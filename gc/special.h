@@ -16,6 +16,8 @@
 #include "vgc.h"
 
 /* By object. Addresses that must not keep what they name are hidden: ~. */
+struct span;
+
 struct special {
   uintptr_t hidden;
   vgc_finalizer *finalizer; /* NULL: none */
@@ -72,6 +74,8 @@ void special_link_take_out(struct link *, const void *in);
 /* Makes it known that the object, which is empty, is an ephemeron, and fills it. False: no memory. */
 bool special_ephemeron_add(struct vgc_ephemeron *, void *key, void *value);
 
+/* Whether the object, which begins there, was freed, but left to the collector. */
+bool special_was_freed(const struct span *, const void *object);
 /* Shows each, and takes it out if true is returned. */
 void special_each(bool (*take_out)(void *special, void *arg), void *arg);
 void special_make_due(struct due);
