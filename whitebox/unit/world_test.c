@@ -275,6 +275,7 @@ static void the_program_stops_the_world(void **state) {
   wait_for_turn(atomic_load(&own.turns));
   vgc_stop_world();
   assert_true(world_is_stopped());
+  assert_int_equal(pthread_mutex_trylock(&heap_lock.mutex), EBUSY); /* nobody is in the middle of something */
   uint64_t turns = atomic_load(&own.turns);
   usleep(20000);
   assert_int_equal(atomic_load(&own.turns), turns);
@@ -321,9 +322,11 @@ static void *wait_and_fork(void *arg) {
 
 static void fork_when_told(void *arg) { vgc_call_blocking(wait_and_fork, arg); }
 
-/* While the world stands; the calling thread is in a region. */
-static void *expect_fork_to_wait(void *prepares) {
+/* In a region, so that the stop does not wait for this thread, nor this thread for its end. */
+static void *expect_fork_to_wait(void *stopper) {
   char byte;
+  struct park *prepares = park_arm_call("fork_prepare", nothing, NULL);
+  worker_begin(stopper, stop_until_told, NULL);
   must(read(own.stopped[0], &byte, 1) == 1);
   must(world_is_stopped());
   must(write(own.fork[1], "x", 1) == 1);
@@ -331,7 +334,7 @@ static void *expect_fork_to_wait(void *prepares) {
   usleep(20000);
   must(!atomic_load(&own.forked));
   must(write(own.go_on[1], "x", 1) == 1);
-  return prepares;
+  return stopper;
 }
 
 static void a_fork_waits_for_its_end(void **state) {
@@ -344,8 +347,7 @@ static void a_fork_waits_for_its_end(void **state) {
   struct park *entered = park_arm_call("blocking_enter_published", nothing, NULL);
   worker_begin(&forker, fork_when_told, NULL);
   park_await(entered);
-  worker_begin(&stopper, stop_until_told, NULL);
-  vgc_call_blocking(expect_fork_to_wait, park_arm_call("fork_prepare", nothing, NULL));
+  vgc_call_blocking(expect_fork_to_wait, &stopper);
   worker_finish(&stopper);
   worker_finish(&forker);
   assert_true(atomic_load(&own.forked));
