@@ -300,6 +300,28 @@ static void a_stop_in_a_stop_is_reported(void **state) {
   assert_int_equal(vgc_collect(), 0);
 }
 
+static void stop_often(void *unused) {
+  (void)unused;
+  for (unsigned i = 0; i < 50; i++) {
+    vgc_stop_world();
+    vgc_resume_world();
+  }
+}
+
+static void stops_are_counted(void **state) {
+  (void)state;
+  struct worker worker;
+  worker_start(&worker);
+  worker_do(&worker, nothing, NULL);
+  worker_begin(&worker, stop_often, NULL);
+  for (unsigned i = 0; i < 100; i++) assert_true(stats_now().stops <= 50);
+  stop_often(NULL);
+  worker_finish(&worker);
+  assert_int_equal(stats_now().stops, 100);
+  assert_int_equal(stats_now().suspensions, 100);
+  worker_stop(&worker);
+}
+
 static void stop_until_told(void *arg) {
   (void)arg;
   char byte;
@@ -373,6 +395,7 @@ UNIT(world) {
       TEST(a_stop_is_withdrawn_for_who_needs_what_a_stopped_thread_holds),
       TEST(the_program_stops_the_world),
       TEST(a_stop_in_a_stop_is_reported),
+      TEST(stops_are_counted),
       TEST(a_fork_waits_for_its_end),
   };
   return cmocka_run_group_tests_name("world", tests, NULL, NULL);
