@@ -1,6 +1,7 @@
 /* The public functions about threads and roots. */
 #include <errno.h>
 
+#include "atomic.h"
 #include "collect.h"
 #include "atomic.h"
 #include "collect.h"
@@ -146,7 +147,7 @@ void vgc_resume_world(void) {
 int vgc_stack_follow(void *const *bottom) {
   struct thread *self = init_ensure() ? thread_ensure() : NULL;
   if (!self) return -1;
-  thread_follow(self, bottom);
+  store_relaxed(&self->bottom, bottom);
   return 0;
 }
 

@@ -73,18 +73,14 @@ int roots_remove_callback(vgc_root_callback *callback, void *arg) {
 
 /* ---- Which of the loaded objects' data ---- */
 
-static bool without_modules COLLECTOR_DATA; /* roots lock */
+static _Atomic bool without_modules COLLECTOR_DATA; /* anyone; read in a stopped world */
 static struct filter {
   vgc_root_filter *function;
   void *arg;
   uint64_t number;
 } filter COLLECTOR_DATA; /* roots lock */
 
-void roots_modules(bool on) {
-  lock_acquire(&lock);
-  without_modules = !on;
-  lock_release(&lock);
-}
+void roots_modules(bool on) { store_relaxed(&without_modules, !on); }
 
 static int report(int error) {
   if (error) errno = error;
@@ -125,7 +121,7 @@ void roots_clear(void) {
   hash_clear(&ranges);
   hash_clear(&callbacks);
   exclude_clear();
-  without_modules = false;
+  roots_modules(true);
   change_filter(NULL, NULL);
   lock_release(&lock);
 }
@@ -345,7 +341,7 @@ void roots_scan(roots_range *range, void *context) {
   struct scan scan = {range, context, NULL};
   copy.used = 0;
   POINT(roots_modules_enumerated);
-  if (!without_modules) platform_modules_segments(modules, give_data, &scan);
+  if (!load_relaxed(&without_modules)) platform_modules_segments(modules, give_data, &scan);
   scan_added(&scan);
   for (struct thread *thread = thread_first(); thread; thread = thread->next) {
     scan.thread = thread;

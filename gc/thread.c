@@ -300,19 +300,13 @@ static bool arm(struct thread *self) {
   return pthread_setspecific(registry.first_key, self) == 0 && pthread_setspecific(registry.last_key, self) == 0;
 }
 
-void thread_follow(struct thread *self, void *const *bottom) {
-  thread_registry_lock();
-  self->bottom = bottom;
-  thread_registry_unlock();
-}
-
 /* The destructors to come may use the heap: a thread that was cancelled in a blocking region leaves it now, and one of
  * which AddressSanitizer has blocked every signal, in the last round, must answer a stop. They run on its own stack,
  * and one of them may free what told another's end. */
 static void begin_round(void *arg) {
   struct thread *self = arg;
   world_blocking_leave(self);
-  if (self->bottom) thread_follow(self, NULL);
+  store_relaxed(&self->bottom, NULL);
   if (platform_sanitizer_runtime()) platform_signal_unblock(thread_signal());
   if (exit_round + 1 < last_round()) pthread_setspecific(registry.first_key, self);
 }
@@ -393,7 +387,7 @@ void thread_leave(struct thread *self) {
   POINT(thread_exit_before_deregister);
   thread_registry_lock();
   drop_inherited(self);
-  self->bottom = NULL;
+  store_relaxed(&self->bottom, NULL);
   unwatch(self);
   count_down(&registry.running);
   bool last = load_relaxed(&registry.running) == 0;
