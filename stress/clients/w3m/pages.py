@@ -24,7 +24,7 @@ def table(draw, rows, columns, depth):
         while column < columns:
             span = draw.randint(1, min(2, columns - column))
             yield f'<td colspan="{span}" align="{draw.choice(["left", "center", "right"])}">'
-            if depth and draw.random() < 0.1:
+            if depth and draw.random() < 0.2:
                 yield from table(draw, 2, 2, depth - 1)
             else:
                 yield (f'<a href="p{row}.html#{column}">{words(draw, draw.randint(1, 4))}</a> '
@@ -46,7 +46,7 @@ def page(draw, size):
     yield f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>{words(draw, 3)}</title></head><body>\n'
     for section in range(size):
         yield f'<h2><a name="s{section}">{words(draw, 4)}</a></h2>\n<p>{words(draw, 120)}</p>\n'
-        yield from table(draw, 25, 6, 2)
+        yield from table(draw, 25, 6, 3)
         yield "<ul>" + "".join(f"<li>{words(draw, 6)}<ol><li>{words(draw, 3)}</ol>" for _ in range(10)) + "</ul>\n"
         yield f"<pre>{words(draw, 10)}\n  {words(draw, 20)}</pre><blockquote><i>{words(draw, 40)}</i></blockquote>\n"
         yield from form(draw, section)
