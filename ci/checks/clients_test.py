@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import types
 import unittest
 import unittest.mock
 from pathlib import Path
@@ -43,7 +42,8 @@ CC = "cc"
 
 
 def compiled(source, output, *options):
-    subprocess.run([CC, "-x", "c", "-", "-O0", "-o", output, *options], input=source, text=True, check=True)
+    command = [CC, "-x", "c", "-", "-x", "none", "-O0", "-o", output, *options]
+    subprocess.run(command, input=source, text=True, check=True)
 
 
 class ClientsTest(unittest.TestCase):
@@ -103,7 +103,8 @@ class ClientsTest(unittest.TestCase):
         self.assertRegex(stacks, "pause|no gdb here|not permitted")
 
     def test_the_wrong_library(self):
-        self.assertRegex(self.failure("well", program="own"), r"wrong library: it loaded .*l1/libgc.so.1; expected .*l2")
+        self.assertRegex(self.failure("well", program="own"),
+                         r"with .*l2: wrong library: it loaded .*l1/libgc.so.1; expected .*l2")
 
     def test_no_library(self):
         compiled("int main(void) { for (volatile long i = 0; i < 100000000; i++) {} return 0; }", self.folder / "none")

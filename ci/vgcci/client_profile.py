@@ -42,7 +42,7 @@ def samples(text):
 
 
 def shares(text):
-    """{"samples", "library", "kernel_for_library", "kernel"} of the first process, which is the program; parts of 1."""
+    """Of the first process, which is the program: parts of 1, and which libgc was met."""
     every = list(samples(text))
     own = [sample for sample in every if sample[0] == every[0][0]]
     count = max(1, len(own))
@@ -53,7 +53,8 @@ def shares(text):
     return {"samples": len(own),
             "library": part(lambda s: not s[1] and bool(client_run.COLLECTOR.search(s[2]))),
             "kernel_for_library": part(lambda s: s[1] and bool(client_run.COLLECTOR.search(s[2]))),
-            "kernel": part(lambda s: s[1])}
+            "kernel": part(lambda s: s[1]),
+            "loaded": sorted({s[2] for s in own if client_run.COLLECTOR.search(s[2])})}
 
 
 def of(command, folder, scratch, deadline, env):
@@ -69,7 +70,8 @@ def of(command, folder, scratch, deadline, env):
     if not report.ok:
         raise Unavailable("perf script: " + (report.output.strip().splitlines() or ["no output"])[-1])
     found = shares(report.output)
-    if not found["samples"]:
-        raise Unavailable("perf took no sample")
+    wrong = client_run.wrong_library(found["loaded"], folder)
+    if wrong:
+        raise Unavailable(f"in {found['samples']} samples, {wrong}")
     data.unlink()
     return found

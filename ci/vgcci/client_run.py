@@ -1,10 +1,10 @@
 """One run of a program with one of two libraries: what it printed, which libgc it loaded, what it took.
 
-What the program itself takes is read of its own process: a compiler that it starts must not hide it. wait4 cannot tell,
-for a process's largest memory there is the largest of its children as well, and at first that of the process that started
-it; VmHWM of /proc/PID/status is of the process since its exec, and only grows, so that reading it every 10 ms misses no
-more than the growth of the last 10. Processor time, of all its threads and to its end, is in /proc/PID/stat, which holds
-children's apart, as long as it is not reaped.
+What the program itself takes is read of its own process: a compiler that it starts must not hide it. wait4 cannot
+tell, for a process's largest memory there is the largest of its children as well, and at first that of the process that
+started it; VmHWM of /proc/PID/status is of the process since its exec, and only grows, so that reading it every 10 ms
+misses no more than the growth of the last 10. Processor time, of all its threads and to its end, is in /proc/PID/stat,
+which holds children's apart, as long as it is not reaped.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""What ci/clients does: the same programs with two libraries that are loaded as libgc.so.1, one trusted, one under test.
-What they print must be the same bytes; what they take is compared as ratios."""
+"""What ci/clients does: the same programs with two libraries that are loaded as libgc.so.1, one trusted, one under
+test. What they print must be the same bytes; what they take is compared as ratios."""
 
 import shlex
 import shutil
@@ -57,9 +57,9 @@ class Outcome:
 class Failed(Exception):
     """A run that is no proof: it failed, or printed something else."""
 
-    def __init__(self, why, kept=(), seconds=0.0):
+    def __init__(self, why, which, kept=()):
         super().__init__(why)
-        self.kept, self.seconds = kept, seconds
+        self.which, self.kept = which, kept
 
 
 def difference(expected, got):
@@ -100,7 +100,7 @@ class Bench:
             log = self.out / "preparation"
             log.write_text(f"{shlex.join(result.command)}\n{result.output}")
             raise Failed(f"{result.command[0]} beside it, with the trusted library, ends with status {result.status}: "
-                         f"{(result.output.strip().splitlines() or ['no output'])[-1][:200]}", [log])
+                         f"{(result.output.strip().splitlines() or ['no output'])[-1][:200]}", TRUSTED, [log])
         return result.output.encode()
 
     def prepare(self):
@@ -131,7 +131,7 @@ class Bench:
                                   "status": one.status, "failure": one.failure, "loaded": one.loaded,
                                   **{figure: getattr(one, figure) for figure in FIGURES}})
         if one.failure:
-            raise Failed(one.failure, [logs], one.seconds)
+            raise Failed(one.failure, which, [logs])
         if self.expected is None:
             self.expected = said
         shutil.rmtree(logs)
@@ -146,8 +146,10 @@ class Bench:
         row = {"workload": self.name, "size": self.workload.sizes[self.settings.size], "rounds": self.settings.rounds}
         for figure in FIGURES:
             pairs = [(getattr(a, figure), getattr(b, figure)) for a, b in zip(runs[TRUSTED], runs[TESTED])]
-            row[figure] = {TRUSTED: statistics.median(a for a, _ in pairs), TESTED: statistics.median(b for _, b in pairs),
-                           "ratio": statistics.median(b / a for a, b in pairs if a) if any(a for a, _ in pairs) else None}
+            ratios = [b / a for a, b in pairs if a]
+            row[figure] = {TRUSTED: statistics.median(a for a, _ in pairs),
+                           TESTED: statistics.median(b for _, b in pairs),
+                           "ratio": statistics.median(ratios) if ratios else None}
         self.outcome.rows.append(row)
 
     def profiled(self):
@@ -155,10 +157,10 @@ class Bench:
             self.progress.now(f"{self.name}: {which}, profile")
             scratch = self.out / "profile"
             try:
-                found = client_profile.of(self.workload.command(self.place(scratch)), self.settings.folder(which), scratch,
-                                          self.settings.deadline * 2, self.workload.env)
+                found = client_profile.of(self.workload.command(self.place(scratch)), self.settings.folder(which),
+                                          scratch, self.settings.deadline * 2, self.workload.env)
             except client_profile.Unavailable as why:
-                raise Failed(f"no profile: {why}", [self.out]) from None
+                raise Failed(f"no profile: {why}", which, [self.out]) from None
             self.outcome.shares.append({"workload": self.name, "which": which, **found})
             shutil.rmtree(scratch)
 
@@ -225,8 +227,7 @@ def one_program(name, settings, outcome, progress):
             task()
             status, detail, output = "passed", "", ""
         except Failed as why:
-            by = outcome.runs[-1]["which"] if outcome.runs else TESTED
-            with_which = f"with {relative(settings.folder(by))}: "
+            with_which = f"with {relative(settings.folder(why.which))}: "
             status, detail, output = "failed", f"{with_which}{why}", f"{item}: {with_which}{why}{_kept(why.kept)}"
         seconds = sum(one["seconds"] for one in outcome.runs[before:])
         outcome.items.append(Item(item, status, seconds, command, detail, output))
@@ -257,15 +258,16 @@ def printed(outcome):
             lines.append([row["workload"], *(f"{wall[w]:.2f}" for w in (TRUSTED, TESTED)), _ratio(wall["ratio"]),
                           *(f"{cpu[w]:.2f}" for w in (TRUSTED, TESTED)), _ratio(cpu["ratio"]),
                           *(f"{peak[w] / 1024:.1f}" for w in (TRUSTED, TESTED)), _ratio(peak["ratio"])])
-        parts.append(table(lines, ["program", "s", "ours", "ratio", "cpu s", "ours", "ratio", "peak MiB", "ours", "ratio"]))
+        parts.append(table(lines, ["program", "s", "ours", "ratio", "cpu s", "ours", "ratio", "peak MiB", "ours",
+                                   "ratio"]))
     if outcome.shares:
         lines = []
         for name in dict.fromkeys(share["workload"] for share in outcome.shares):
             two = {share["which"]: share for share in outcome.shares if share["workload"] == name}
-            lines.append([name] + [f"{100 * part(two[which]):.1f} %" if which in two else "-"
-                                   for part in (lambda s: s["library"], lambda s: s["library"] + s["kernel_for_library"])
-                                   for which in (TRUSTED, TESTED)])
-        parts.append(table(lines, ["share of its time in the library", "", "ours", "and in the kernel for it", "ours"]))
+            parts_of = (("library",), ("library", "kernel_for_library"))
+            lines.append([name] + [f"{100 * sum(two[which][key] for key in keys):.1f} %" if which in two else "-"
+                                   for keys in parts_of for which in (TRUSTED, TESTED)])
+        parts.append(table(lines, ["program", "share in the library", "ours", "and in the kernel for it", "ours"]))
     failed = [item for item in outcome.items if item.status == "failed"]
     for item in failed:
         parts.append(f"failed: {item.output}\n  {item.command}")

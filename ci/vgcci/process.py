@@ -80,8 +80,8 @@ def _start(command, cwd, env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT):
 
 
 def watch(command, timeout, look, cwd=None, env=None, stdout=None, stderr=None, hung=None, interval=0.01):
-    """Runs a command with its streams in files, and calls look(pid) all the while and once more when it has ended, before
-    it is reaped; hung(pid) when the deadline passes, before it is ended. The Result has no output."""
+    """Runs a command with its streams in files, and calls look(pid) all the while and once more when it has ended,
+    before it is reaped; hung(pid) when the deadline passes, before it is ended. The Result has no output."""
     command = [str(word) for word in command]
     started = time.monotonic()
     with open(stdout, "wb") as out, open(stderr, "wb") as error:
