@@ -241,6 +241,25 @@ static void modules_do_not(void **state) {
   in_static_data = NULL;
 }
 
+static void *pushed[1];
+
+static void push_word(void *arg, vgc_root_push *push, void *sink) {
+  (void)arg;
+  push(sink, pushed, sizeof pushed);
+}
+
+/* It may be a coroutine's stack. */
+static void what_a_callback_pushes_points_anywhere(void **state) {
+  (void)state;
+  uintptr_t hidden = hide(vgc_malloc(1000));
+  pushed[0] = (char *)reveal(hidden) + 24;
+  assert_int_equal(vgc_root_exclude(pushed, sizeof pushed), 0);
+  assert_int_equal(vgc_root_add_callback(push_word, NULL), 0);
+  unit_collect();
+  assert_true(unit_alive(reveal(hidden)));
+  assert_int_equal(vgc_root_remove_callback(push_word, NULL), 0);
+}
+
 struct node {
   struct node *down[2];
   char *inside; /* of an object that nothing else holds */
@@ -282,6 +301,7 @@ UNIT(exact) {
       TEST(ordered_finalizers_wait_for_starts_alone),
       cmocka_unit_test_setup_teardown(stacks_point_anywhere, setup_all_roots, teardown),
       cmocka_unit_test_setup_teardown(modules_do_not, setup_all_roots, teardown),
+      cmocka_unit_test_setup_teardown(what_a_callback_pushes_points_anywhere, setup_all_roots, teardown),
       TEST(several_markers_are_as_exact),
   };
   return cmocka_run_group_tests_name("exact", tests, NULL, NULL);
