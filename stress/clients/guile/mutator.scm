@@ -97,6 +97,14 @@
     (let ((one (guardian)))
       (if one (loop (cons one found)) found))))
 
+;; A word that a dead frame has left keeps what it names, and all that this leads to: of a list all that follows.
+(define (take-apart! list)
+  (if (pair? list)
+      (let ((rest (cdr list)))
+        (set-car! list #f)
+        (set-cdr! list '())
+        (take-apart! rest))))
+
 (define (whole? object)
   (and (vector? object) (= (vector-length object) 3) (equal? (vector-ref object 1) (number->string (vector-ref object 0)))
        (pair? (vector-ref object 2)) (eqv? (car (vector-ref object 2)) (vector-ref object 0))))
@@ -121,7 +129,7 @@
            (all-whole (every whole? found))
            (many (> (length found) (quotient (* 3 count) 4))))
       (for-each guardian found)          ; they come back a second time
-      (set! found #f)
+      (take-apart! found)
       (let ((again (collected 3)))
         (fact "guardians" "whole" all-whole "once" once "most" many
               "again whole" (every whole? again) "most again" (> (length again) (quotient count 2)))))))
