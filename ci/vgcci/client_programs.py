@@ -36,7 +36,7 @@ class Workload:
     after: Callable = _nothing    # commands after each run, with that library: what they print is compared too
     env: tuple = ()               # names and values
     stress_env: tuple = ()        # with --stress as well
-    collect_every: int = 5000     # VGC_COLLECT_EVERY of --stress
+    collect_every: int = 5000     # VGC_COLLECT_EVERY of --stress: some hundred collections
 
     def missing(self):
         return [name for name in self.needs if not shutil.which(name)]
@@ -97,7 +97,7 @@ def _nekoc(place):
 WORKLOADS = {
     "guile": Workload(
         "threads, weak tables, guardians, big numbers", "guile", "guile-3.0 guile-3.0-dev", ("guile", "guild"),
-        _sizes(1200, 250, 40), _guile,
+        _sizes(900, 250, 40), _guile,
         lambda place: [["guild", "compile", "-o", place.prepared / "mutator.go", SOURCES / "guile/mutator.scm"]],
         env=(("GUILE_AUTO_COMPILE", "0"),)),
     "guile-compile": Workload(
@@ -112,22 +112,23 @@ WORKLOADS = {
         _sizes(30, 8, 3), _ecl_compile, collect_every=20000),
     "crystal": Workload(
         "fibers, channels, tables, churn, finalizers", "crystal", "crystal libgmp-dev", ("crystal",),
-        _sizes(1200, 200, 40), lambda place: [place.prepared / "mutator", place.size], _crystal_prepare),
+        _sizes(2000, 300, 120), lambda place: [place.prepared / "mutator", place.size], _crystal_prepare),
     "crystal-build": Workload(
         "the compiler builds a program, which is run", "crystal", "crystal libgmp-dev", ("crystal",),
         _sizes(20, 20, 20), _crystal_build, after=lambda place: [[place.scratch / "built", place.size]],
         collect_every=50000),
     "nix": Workload(
         "a large expression: fixed points, folds, strings, thunks", "nix", "nix-bin", ("nix-instantiate",),
-        _sizes(1000, 250, 20), _nix, stress_env=tuple(HEAP_OF_NIX.items())),
-    "w3m": Workload("big pages with nested tables", "w3m", "w3m", ("w3m",), _sizes(40, 12, 3), _w3m, _pages),
+        _sizes(700, 250, 20), _nix, stress_env=tuple(HEAP_OF_NIX.items())),
+    "w3m": Workload("big pages with nested tables", "w3m", "w3m", ("w3m",), _sizes(40, 12, 3), _w3m, _pages,
+                    collect_every=20000),
     "nekoc": Workload(
-        "the compiler on many sources; what it writes is compared", "neko", "neko", ("nekoc",), _sizes(30, 5, 1),
+        "the compiler on many sources; what it writes is compared", "neko", "neko", ("nekoc",), _sizes(25, 5, 1),
         _nekoc,
         lambda place: [["python3", SOURCES / "neko/source.py", place.size, place.prepared]],
         lambda place: [["sha256sum", *(f"source{number}.n" for number in range(place.size))]]),
     "neko": Workload(
-        "objects, tables, strings, closures, threads", "neko", "neko", ("neko", "nekoc"), _sizes(4000, 800, 40),
+        "objects, tables, strings, closures, threads", "neko", "neko", ("neko", "nekoc"), _sizes(4000, 800, 100),
         lambda place: ["neko", place.prepared / "mutator.n", place.size],
         lambda place: [["nekoc", "-o", place.prepared, SOURCES / "neko/mutator.neko"]]),
 }
