@@ -90,7 +90,7 @@ static void stopped(void *arg) {
   central_flip();
   large_flip();
   span_each(sweep_if_owned, NULL);
-  pace_after_cycle(cycle->marked);
+  pace_after_cycle(cycle->marked, mark_unscanned_bytes(), roots_scanned());
   totals.cycles++;
   hooks_phase(VGC_PHASE_RECLAIMED);
 }

@@ -40,7 +40,7 @@ struct vgc_config {
   size_t minimum_heap;     /* bytes allocated before the first collection; default 4 MiB */
   size_t soft_limit;       /* bytes that the heap tries not to exceed by collecting earlier; default none */
   size_t hard_limit;       /* bytes of heap beyond which allocation fails; default none */
-  unsigned growth_percent; /* heap growth over the live bytes between collections; default 100 */
+  unsigned growth_percent; /* heap growth between collections, of the live bytes and half of the roots'; default 100 */
   unsigned check_level;    /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
   unsigned mark_workers;   /* threads that mark, 1 to 64; default: as many as processors, at most 8. All but one are the
                               library's own, started after a collection that found minimum_heap alive, by the thread
