@@ -55,10 +55,11 @@ static void pin(uintptr_t word, const struct thread *thread) {
   if (span && thread->cache && load_relaxed(&span->owner) == thread->cache) span->pinned = 1;
 }
 
-static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread, bool is_static) {
+NO_SANITIZE static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread,
+                                        bool is_static) {
   (void)context;
   for (uintptr_t at = (uintptr_t)low; at < (uintptr_t)high; at += sizeof(uintptr_t)) {
-    uintptr_t word = marker_word(at);
+    uintptr_t word = *(const uintptr_t *)at; /* not marker_word: of roots most are looked at no further */
     if (LIKELY(!marker_may_point(word))) continue;
     if (thread) pin(word, thread);
     if (is_static)

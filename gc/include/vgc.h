@@ -199,6 +199,11 @@ VGC_API void vgc_disable(void);
 VGC_API void vgc_enable(void);
 /* Bytes of pages that hold objects. Any context, also a hook's or a procedure's. */
 VGC_API size_t vgc_heap_bytes(void);
+/* Between the two no collection runs, and no other thread is between them: so a disguised pointer can be made a plain
+ * one before the object that it names is found unreachable. One that runs is waited for. They do not nest; in between
+ * the thread calls nothing that waits for others, nor of this library what is about collections or settings. */
+VGC_API void vgc_lock(void);
+VGC_API void vgc_unlock(void);
 /* Gives free pages back to the system. Returns the number of bytes. */
 VGC_API size_t vgc_trim(void);
 

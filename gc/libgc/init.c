@@ -194,7 +194,8 @@ void GC_disable(void) {
 void GC_enable(void) {
   __atomic_fetch_sub(&GC_dont_gc, 1, __ATOMIC_RELAXED);
   unsigned before = GET(disabled);
-  while (before && !__atomic_compare_exchange_n(&disabled, &before, before - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  while (before &&
+         !__atomic_compare_exchange_n(&disabled, &before, before - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
   }
   if (before) vgc_enable();
 }

@@ -96,11 +96,8 @@ static enum vgc_scan scan_of(const struct kind *kind) {
 }
 
 static void tell(struct kind *kind) {
-  struct vgc_kind given = {.struct_size = sizeof given,
-                           .name = "libgc kind",
-                           .scan = scan_of(kind),
-                           .mark = mark_by_kind,
-                           .arg = kind};
+  struct vgc_kind given = {
+      .struct_size = sizeof given, .name = "libgc kind", .scan = scan_of(kind), .mark = mark_by_kind, .arg = kind};
   kind->id = vgc_kind_register(&given);
   if (!kind->id) layer_fatal("no memory for another kind of objects");
 }
@@ -231,8 +228,7 @@ static struct GC_ms_entry *mark_large_bitmap(GC_word *words, struct GC_ms_entry 
   (void)limit;
   const struct bitmap *bitmap = bitmaps[index];
   for (size_t i = 0; i < bitmap->words; i++)
-    if (bitmap->bits[i / WORD_BITS] >> i % WORD_BITS & 1)
-      vgc_mark((struct vgc_marker *)entry, (const void *)words[i]);
+    if (bitmap->bits[i / WORD_BITS] >> i % WORD_BITS & 1) vgc_mark((struct vgc_marker *)entry, (const void *)words[i]);
   return entry;
 }
 
@@ -254,8 +250,7 @@ GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
   if (!words) return 0;
   if (words <= BITMAP_BITS) {
     GC_descr descriptor = GC_DS_BITMAP;
-    for (size_t i = 0; i < words; i++)
-      descriptor |= (bits[i / WORD_BITS] >> i % WORD_BITS & 1) << (WORD_BITS - 1 - i);
+    for (size_t i = 0; i < words; i++) descriptor |= (bits[i / WORD_BITS] >> i % WORD_BITS & 1) << (WORD_BITS - 1 - i);
     return descriptor;
   }
   pthread_mutex_lock(&lock);

@@ -118,5 +118,7 @@ INTERNAL void layer_log(const char *format, ...) __attribute__((format(printf, 1
 /* ---- threads.c ---- */
 
 INTERNAL void layer_threads_start(void);
+/* The calling thread has the allocation lock. */
+extern INTERNAL _Thread_local bool layer_locked;
 
 #endif

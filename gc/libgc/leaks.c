@@ -51,8 +51,7 @@ static void show(const struct findings *findings, const char *what) {
 static void report(void) {
   show(&smashed, "Smashed");
   show(&lost, "Leaked");
-  if (lost.count + smashed.count && getenv("GC_ABORT_ON_LEAK"))
-    layer_fatal("Leaked or smashed objects encountered");
+  if (lost.count + smashed.count && getenv("GC_ABORT_ON_LEAK")) layer_fatal("Leaked or smashed objects encountered");
 }
 
 static bool find(void) {

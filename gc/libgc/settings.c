@@ -190,7 +190,10 @@ static bool number(const char *name, size_t *value) {
   char *end;
   errno = 0;
   unsigned long long given = strtoull(text, &end, 10);
-  unsigned shift = *end == 'k' || *end == 'K' ? 10 : *end == 'm' || *end == 'M' ? 20 : *end == 'g' || *end == 'G' ? 30 : 0;
+  unsigned shift = *end == 'k' || *end == 'K'   ? 10
+                   : *end == 'm' || *end == 'M' ? 20
+                   : *end == 'g' || *end == 'G' ? 30
+                                                : 0;
   if (shift) end++;
   if (*text >= '0' && *text <= '9' && !*end && !errno && given <= SIZE_MAX >> shift) {
     *value = (size_t)given << shift;

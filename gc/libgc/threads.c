@@ -7,17 +7,17 @@
 
 /* ---- The lock: while it is held no collection runs ---- */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+_Thread_local bool layer_locked;
 
 void GC_alloc_lock(void) {
   layer_ensure();
-  vgc_disable();
-  pthread_mutex_lock(&lock);
+  vgc_lock();
+  layer_locked = true;
 }
 
 void GC_alloc_unlock(void) {
-  pthread_mutex_unlock(&lock);
-  vgc_enable();
+  layer_locked = false;
+  vgc_unlock();
 }
 
 void *GC_call_with_alloc_lock(GC_fn_type function, void *arg) {
