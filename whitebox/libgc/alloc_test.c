@@ -98,9 +98,9 @@ TEST(strings) {
   must(GC_base(copy) == copy);
 }
 
-TEST(aligned) {
+static void align(size_t most) {
   GC_INIT();
-  for (size_t alignment = 16; alignment <= 65536; alignment *= 2)
+  for (size_t alignment = 16; alignment <= most; alignment *= 2)
     for (size_t size = 1; size < 100000; size = size * 3 + 1) {
       char *ptr = GC_memalign(alignment, size);
       must(ptr && (uintptr_t)ptr % alignment == 0 && GC_base(ptr + size - 1) == GC_base(ptr));
@@ -110,6 +110,13 @@ TEST(aligned) {
       memset(other, 2, size);
       must(is_filled(ptr, 1, size));
     }
+}
+
+TEST(aligned) { align(4096); }
+TEST_OURS(aligned_to_more_than_a_page, "its largest alignment is a page") { align(65536); }
+
+TEST(refused_alignments) {
+  GC_INIT();
   void *untouched = &untouched;
   must(GC_posix_memalign(&untouched, 3, 8) == EINVAL && untouched == &untouched);
   must(GC_posix_memalign(&untouched, 4, 8) == EINVAL && untouched == &untouched);
@@ -277,7 +284,7 @@ TEST(realloc_keeps_the_kind_normal) {
 
 /* ---- Accounting ---- */
 
-TEST(bytes_not_of_the_collector) {
+TEST_OURS(bytes_not_of_the_collector, "small ones are subtracted, but not added") {
   GC_INIT();
   GC_word before = GC_get_non_gc_bytes();
   must(before == GC_non_gc_bytes);
@@ -363,6 +370,8 @@ int main(void) {
       cmocka_unit_test(macros),
       cmocka_unit_test(strings),
       cmocka_unit_test(aligned),
+      cmocka_unit_test(aligned_to_more_than_a_page),
+      cmocka_unit_test(refused_alignments),
       cmocka_unit_test(scanned),
       cmocka_unit_test(scanned_uncollectable),
       cmocka_unit_test(scanned_large),

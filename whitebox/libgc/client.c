@@ -1,7 +1,10 @@
 #include "client.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <sys/wait.h>
+
+int client_is_debian(void) { return !dlsym(RTLD_DEFAULT, "vgc_malloc"); }
 
 /* ---- Children ---- */
 
