@@ -95,8 +95,7 @@ void *GC_realloc(void *ptr, size_t bytes) {
   struct vgc_object object = {.struct_size = sizeof object};
   bool uncollectable = before && !vgc_inspect(ptr, &object) && object.uncollectable;
   void *moved = vgc_realloc(ptr, layer_size(bytes));
-  if (moved && uncollectable)
-    __atomic_fetch_add(&GC_non_gc_bytes, vgc_usable_size(moved) - before, __ATOMIC_RELAXED);
+  if (moved && uncollectable) __atomic_fetch_add(&GC_non_gc_bytes, vgc_usable_size(moved) - before, __ATOMIC_RELAXED);
   return moved;
 }
 

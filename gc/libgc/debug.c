@@ -16,9 +16,7 @@ size_t GC_get_debug_header_size(void) { return HEADER_BYTES; }
 /* What stands at both ends: no two objects have the same, so a copied header is none. */
 static GC_word guard_of(const struct debug_header *header) { return PATTERN ^ (GC_word)header; }
 
-static char *end_of(const struct debug_header *header) {
-  return (char *)(uintptr_t)(header + 1) + header->size;
-}
+static char *end_of(const struct debug_header *header) { return (char *)(uintptr_t)(header + 1) + header->size; }
 
 const struct debug_header *debug_header_at(const void *object, size_t bytes) {
   const struct debug_header *header = object;

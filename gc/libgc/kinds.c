@@ -1,5 +1,6 @@
 /* Kinds, mark procedures, descriptors and typed memory: gc_mark.h, gc_typed.h, gc_gcj.h. */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kinds.h"
@@ -96,11 +97,8 @@ static enum vgc_scan scan_of(const struct kind *kind) {
 }
 
 static void tell(struct kind *kind) {
-  struct vgc_kind given = {.struct_size = sizeof given,
-                           .name = "libgc kind",
-                           .scan = scan_of(kind),
-                           .mark = mark_by_kind,
-                           .arg = kind};
+  struct vgc_kind given = {
+      .struct_size = sizeof given, .name = "libgc kind", .scan = scan_of(kind), .mark = mark_by_kind, .arg = kind};
   kind->id = vgc_kind_register(&given);
   if (!kind->id) layer_fatal("no memory for another kind of objects");
 }
@@ -231,8 +229,7 @@ static struct GC_ms_entry *mark_large_bitmap(GC_word *words, struct GC_ms_entry 
   (void)limit;
   const struct bitmap *bitmap = bitmaps[index];
   for (size_t i = 0; i < bitmap->words; i++)
-    if (bitmap->bits[i / WORD_BITS] >> i % WORD_BITS & 1)
-      vgc_mark((struct vgc_marker *)entry, (const void *)words[i]);
+    if (bitmap->bits[i / WORD_BITS] >> i % WORD_BITS & 1) vgc_mark((struct vgc_marker *)entry, (const void *)words[i]);
   return entry;
 }
 
@@ -254,8 +251,7 @@ GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
   if (!words) return 0;
   if (words <= BITMAP_BITS) {
     GC_descr descriptor = GC_DS_BITMAP;
-    for (size_t i = 0; i < words; i++)
-      descriptor |= (bits[i / WORD_BITS] >> i % WORD_BITS & 1) << (WORD_BITS - 1 - i);
+    for (size_t i = 0; i < words; i++) descriptor |= (bits[i / WORD_BITS] >> i % WORD_BITS & 1) << (WORD_BITS - 1 - i);
     return descriptor;
   }
   pthread_mutex_lock(&lock);
@@ -372,7 +368,9 @@ void GC_init_gcj_malloc(int index, void *procedure) {
   pthread_mutex_lock(&lock);
   if (!GC_gcj_kind) {
     memcpy(&procedures[index % GC_MAX_MARK_PROCS], &procedure, sizeof procedure);
-    GC_gcj_kind = add((struct kind){.descriptor = GCJ_DESCRIPTOR, .clears = true});
+    bool ignored = getenv("GC_IGNORE_GCJ_INFO") != NULL; /* every word is followed */
+    GC_gcj_kind =
+        add((struct kind){.descriptor = ignored ? GC_DS_LENGTH : GCJ_DESCRIPTOR, .adds_size = ignored, .clears = true});
     GC_gcj_debug_kind = add((struct kind){.descriptor = GC_MAKE_PROC((GC_word)index, (GC_word)1), .clears = true});
   }
   pthread_mutex_unlock(&lock);

@@ -36,6 +36,9 @@ static inline void layer_ensure(void) {
   if (UNLIKELY(!__atomic_load_n(&layer_ready, __ATOMIC_ACQUIRE))) GC_init();
 }
 
+/* Tells the program if the size of the heap is another than when it was told last. World stopped, by the caller. */
+INTERNAL void layer_tell_of_resize(void);
+
 /* ---- alloc.c ---- */
 
 /* Bytes to ask vgc for: one more if pointers behind the end count, and no less than a granule, whose alignment programs
@@ -78,6 +81,8 @@ extern INTERNAL _Thread_local bool layer_asked;
 
 /* The calling thread begins or ends a collection, in which vgc must not be asked for figures. */
 INTERNAL void layer_within_collection(bool on);
+/* The heap is said to have at least so many bytes from now on. */
+INTERNAL void layer_heap_reserved(size_t bytes);
 
 /* ---- toggle.c ---- */
 
@@ -90,6 +95,11 @@ INTERNAL void layer_toggle(void);
 INTERNAL void layer_tune(void);
 /* Whether a collection may begin that the program did not ask for. */
 INTERNAL bool layer_may_begin(void);
+/* The program has become one of several threads, or may: marking is parallel from now on. */
+INTERNAL void layer_mark_in_parallel(void);
+/* Prints what the environment asks for after each collection; wanted tells whether it asks for anything. */
+INTERNAL bool layer_report_wanted(void);
+INTERNAL void layer_report_cycle(const struct vgc_stats *stats);
 /* From the environment, before vgc_init. */
 INTERNAL void layer_read_environment(struct vgc_config *config);
 /* The rest of it, afterwards. */
@@ -109,13 +119,21 @@ EXPORTED void GC_noop1(GC_word word);
 EXPORTED void GC_incr_bytes_allocd(size_t bytes);
 EXPORTED void GC_incr_bytes_freed(size_t bytes);
 
-/* To the log, as printf. */
 /* Tells the program and ends it. */
 INTERNAL _Noreturn void layer_fatal(const char *message);
+/* Instead of ending it, loops, where a debugger finds it. */
+INTERNAL void layer_loop_on_abort(void);
+/* To the log, as printf. */
 INTERNAL void layer_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* What is printed elsewhere goes to the log, too. */
+INTERNAL void layer_redirect_to_log(void);
+/* What the system says of the process's memory, to where errors go. */
+INTERNAL void layer_print_address_map(void);
 
 /* ---- threads.c ---- */
 
 INTERNAL void layer_threads_start(void);
+/* If another thread holds the lock, in which no collection begins, waits until it does not, and returns true. */
+INTERNAL bool layer_wait_for_lock(void);
 
 #endif

@@ -51,8 +51,7 @@ static void show(const struct findings *findings, const char *what) {
 static void report(void) {
   show(&smashed, "Smashed");
   show(&lost, "Leaked");
-  if (lost.count + smashed.count && getenv("GC_ABORT_ON_LEAK"))
-    layer_fatal("Leaked or smashed objects encountered");
+  if (lost.count + smashed.count && getenv("GC_ABORT_ON_LEAK")) layer_fatal("Leaked or smashed objects encountered");
 }
 
 static bool find(void) {
@@ -69,7 +68,9 @@ static bool find(void) {
 bool layer_collect(void) {
   bool before = layer_asked;
   layer_asked = true;
-  bool done = GET(GC_find_leak) || GET(debug_used) ? find() : !vgc_collect();
+  bool done;
+  do done = GET(GC_find_leak) || GET(debug_used) ? find() : !vgc_collect();
+  while (!done && errno == EBUSY && !GET(GC_dont_gc) && layer_wait_for_lock());
   layer_asked = before;
   return done;
 }

@@ -26,7 +26,7 @@ static void *(*const allocators[])(size_t) = {GC_malloc,
                                               GC_malloc_atomic_ignore_off_page};
 enum { ALLOCATORS = sizeof allocators / sizeof *allocators, CLEARED = 4 };
 
-static const size_t sizes[] = {0,  1,  2,   7,   8,   9,   15,   16,   17,   24,    31,    32,     33,    48,
+static const size_t sizes[] = {0,  1,  2,   7,   8,   9,   15,   16,   17,   24,   31,    32,    33,     48,
                                63, 64, 100, 127, 128, 255, 1000, 2048, 4095, 4096, 10000, 65536, 1000000};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
@@ -289,7 +289,8 @@ TEST_OURS(bytes_not_of_the_collector, "small ones are subtracted, but not added"
   GC_word before = GC_get_non_gc_bytes();
   must(before == GC_non_gc_bytes);
   void *held[MANY];
-  for (unsigned i = 0; i < MANY; i++) held[i] = i % 2 ? GC_malloc_uncollectable(1000) : GC_malloc_atomic_uncollectable(1000);
+  for (unsigned i = 0; i < MANY; i++)
+    held[i] = i % 2 ? GC_malloc_uncollectable(1000) : GC_malloc_atomic_uncollectable(1000);
   must(GC_get_non_gc_bytes() >= before + MANY * 1000);
   for (unsigned i = 0; i < MANY; i++) held[i] = GC_realloc(held[i], 3000);
   must(GC_get_non_gc_bytes() >= before + MANY * 3000);

@@ -2,7 +2,8 @@
  * with Debian's, and must pass with both: so they hold what the headers' comments promise, and no more.
  *
  * Each test runs in a process of its own, since most of what the headers describe is set before GC_INIT. In it must()
- * of test.h asserts. What a conservative collector may keep by chance is counted: of 100 unreachable objects MOST go. */
+ * of test.h asserts. What a conservative collector may keep by chance is counted: of 100 unreachable objects MOST go.
+ */
 #ifndef LIBGC_CLIENT_H
 #define LIBGC_CLIENT_H
 
@@ -37,10 +38,11 @@ int client_is_debian(void);
 #define NOINLINE __attribute__((noinline, noclone))
 
 struct client_end {
-  int status; /* as waitpid gives it */
+  int status;       /* as waitpid gives it */
   char text[65536]; /* of standard output and standard error */
 };
-/* Runs body in a child with so many NAME=VALUE (NULL ends them) in its environment. The result lies in static memory. */
+/* Runs body in a child with so many NAME=VALUE (NULL ends them) in its environment. The result lies in static memory.
+ */
 const struct client_end *client_run(void (*body)(void), const char *const *environment);
 /* The same, of a body that must return. */
 void client_passes(void (*body)(void));

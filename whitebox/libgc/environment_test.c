@@ -136,11 +136,10 @@ static void disable_incremental(void **state) {
 
 /* ---- gcj's descriptors ---- */
 
-static struct {
-  GC_word before, descriptor;
-} type = {0, GC_DS_LENGTH};
+static struct { GC_word before, descriptor; } type = {0, GC_DS_LENGTH};
 
-static struct GC_ms_entry *mark_nothing(GC_word *addr, struct GC_ms_entry *top, struct GC_ms_entry *limit, GC_word env) {
+static struct GC_ms_entry *mark_nothing(GC_word *addr, struct GC_ms_entry *top, struct GC_ms_entry *limit,
+                                        GC_word env) {
   return (void)addr, (void)limit, (void)env, top;
 }
 
@@ -199,7 +198,8 @@ static char log_variable[128] = "GC_LOG_FILE=";
 static int with_log(void **state) {
   (void)state;
   const char *folder = getenv("TMPDIR");
-  snprintf(LOG_NAME, sizeof log_variable - 20, "%s/libgc-log-XXXXXX", folder && strlen(folder) < 80 ? folder : P_tmpdir);
+  snprintf(LOG_NAME, sizeof log_variable - 20, "%s/libgc-log-XXXXXX",
+           folder && strlen(folder) < 80 ? folder : P_tmpdir);
   int fd = mkstemp(LOG_NAME);
   return fd < 0 || close(fd) ? -1 : 0;
 }

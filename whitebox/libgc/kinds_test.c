@@ -98,7 +98,7 @@ TEST(kind_of_a_procedure) {
 /* The descriptor at the object's second word. */
 static void **make_with_own(unsigned i) {
   void **object = GC_generic_malloc(64, kind);
-  object[1] = (void *)((GC_word)3 << 62 | GC_DS_BITMAP); /* the first two */
+  object[1] = (void *)((GC_word)3 << 62 | GC_DS_BITMAP);            /* the first two */
   if (i % 2) object[1] = (void *)((GC_word)5 << 61 | GC_DS_BITMAP); /* first and third */
   return object;
 }
@@ -136,7 +136,9 @@ TEST(kind_of_descriptors_in_types) {
   follows_only(make_of_type, 0x0e);
 }
 
-static void **make_gcj(unsigned i) { return i % 2 ? GC_gcj_malloc(64, &type) : GC_gcj_malloc_ignore_off_page(64, &type); }
+static void **make_gcj(unsigned i) {
+  return i % 2 ? GC_gcj_malloc(64, &type) : GC_gcj_malloc_ignore_off_page(64, &type);
+}
 
 static struct GC_ms_entry *mark_gcj(GC_word *addr, struct GC_ms_entry *top, struct GC_ms_entry *limit, GC_word env) {
   if (env == 1) addr = GC_USR_PTR_FROM_BASE(addr);
@@ -179,7 +181,8 @@ static GC_descr describe(unsigned bits, unsigned words) {
 }
 
 static void **make_typed(unsigned i) {
-  return i % 2 ? GC_malloc_explicitly_typed(64, descriptor) : GC_malloc_explicitly_typed_ignore_off_page(64, descriptor);
+  return i % 2 ? GC_malloc_explicitly_typed(64, descriptor)
+               : GC_malloc_explicitly_typed_ignore_off_page(64, descriptor);
 }
 
 TEST(typed) {

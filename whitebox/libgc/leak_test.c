@@ -3,8 +3,8 @@
 #define GC_DEBUG
 #include "client.h"
 
-#include <gc/leak_detector.h>
 #include <gc/gc_mark.h>
+#include <gc/leak_detector.h>
 
 #define HERE "leak_test.c:"
 
@@ -229,11 +229,11 @@ TEST(debugging_realloc) {
   must(!GC_debug_realloc(object, 0, "file.c", 4));
   char *atomic = GC_debug_realloc(GC_debug_malloc_atomic(10, "file.c", 5), 500, "file.c", 6);
   must(GC_get_kind_and_size(GC_base(atomic), NULL) == GC_get_kind_and_size(GC_malloc_atomic(10), NULL));
-  void *word = NULL;
-  GC_debug_ptr_store_and_dirty(&word, atomic);
-  must(word == atomic);
-  GC_debug_end_stubborn_change(atomic);
-  GC_debug_change_stubborn(atomic);
+  void **word = GC_debug_malloc(sizeof *word, "file.c", 7);
+  GC_debug_ptr_store_and_dirty(word, atomic);
+  must(*word == atomic);
+  GC_debug_end_stubborn_change(word);
+  GC_debug_change_stubborn(word);
 }
 
 static void hold_debugging(void *arg) {

@@ -306,12 +306,14 @@ TEST(dropped_references_are_not_asked_for) {
 
 TEST(many_references_come_and_go) {
   toggle_start(GC_TOGGLE_REF_WEAK);
-  for (int round = 0; round < 50; round++) {
-    for (int i = 0; i < 1000; i++) must(GC_toggleref_add(make(77), i % 2) == GC_SUCCESS);
+  for (int round = 0; round < 200; round++) {
+    for (int i = 0; i < 4000; i++) must(GC_toggleref_add(make(77), i % 2) == GC_SUCCESS);
+    answer = round % 2 ? GC_TOGGLE_REF_DROP : GC_TOGGLE_REF_WEAK;
     GC_gcollect();
   }
   answer = GC_TOGGLE_REF_DROP;
   client_collect();
+  must(GC_get_heap_size() < 16u << 20);
   asked = 0;
   client_collect();
   must(asked == 0 && !bad);

@@ -75,7 +75,7 @@ TEST(not_removed_in_part) {
 /* ---- Static data ---- */
 
 static void *words[MANY] = {&range}; /* .data */
-static void *zeroes[MANY];            /* .bss */
+static void *zeroes[MANY];           /* .bss */
 
 TEST(static_data) {
   GC_INIT();

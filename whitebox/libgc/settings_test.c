@@ -357,7 +357,10 @@ TEST(thread_events) {
 
 /* ---- The end ---- */
 
-static void say(const char *message) { printf("[%s]\n", message ? message : "none"); }
+static void say(const char *message) {
+  printf("[%s]\n", message ? message : "none");
+  fflush(stdout);
+}
 
 static void out_of_memory(void) {
   GC_INIT();

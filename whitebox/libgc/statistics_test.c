@@ -120,8 +120,8 @@ TEST(number_of_collections) {
 /* From a procedure that is called in a collection. */
 static size_t asked_within;
 static void ask(void) {
-  asked_within = GC_get_heap_size() + GC_get_free_bytes() + GC_get_total_bytes() + GC_get_bytes_since_gc() +
-                 GC_get_gc_no();
+  asked_within =
+      GC_get_heap_size() + GC_get_free_bytes() + GC_get_total_bytes() + GC_get_bytes_since_gc() + GC_get_gc_no();
 }
 
 TEST(asked_in_a_collection) {
@@ -159,16 +159,11 @@ static void dumps(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(bytes_of_the_heap),
-      cmocka_unit_test(bytes_of_a_cycle),
-      cmocka_unit_test(all_at_once),
-      cmocka_unit_test(profile),
-      cmocka_unit_test(profile_of_reclaimed),
-      cmocka_unit_test(profile_of_other_sizes),
-      cmocka_unit_test(number_of_collections),
-      cmocka_unit_test(asked_in_a_collection),
-      cmocka_unit_test(time_of_collections),
-      cmocka_unit_test(dumps),
+      cmocka_unit_test(bytes_of_the_heap),     cmocka_unit_test(bytes_of_a_cycle),
+      cmocka_unit_test(all_at_once),           cmocka_unit_test(profile),
+      cmocka_unit_test(profile_of_reclaimed),  cmocka_unit_test(profile_of_other_sizes),
+      cmocka_unit_test(number_of_collections), cmocka_unit_test(asked_in_a_collection),
+      cmocka_unit_test(time_of_collections),   cmocka_unit_test(dumps),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

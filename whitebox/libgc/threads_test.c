@@ -98,7 +98,8 @@ TEST(many_threads_allocate) {
   pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
   for (int round = 0; round < 5; round++) {
     pthread_t threads[8];
-    for (int i = 0; i < 8; i++) must(!pthread_create(&threads[i], i < 2 ? &detached : NULL, churn, i < 3 ? &ready : NULL));
+    for (int i = 0; i < 8; i++)
+      must(!pthread_create(&threads[i], i < 2 ? &detached : NULL, churn, i < 3 ? &ready : NULL));
     GC_gcollect();
     for (int i = 3; i < 8; i++) must(!pthread_join(threads[i], NULL));
     must(!pthread_detach(threads[2]));
