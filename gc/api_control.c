@@ -60,7 +60,7 @@ int vgc_reserve(size_t bytes) {
   return result;
 }
 
-size_t vgc_heap_bytes(void) { return pages_taken_bytes(); }
+size_t vgc_heap_bytes(void) { return pages_taken_bytes() + pages_free_bytes(); }
 
 void vgc_exact_pointers(int on) {
   if (!cache_ensure()) return;

@@ -197,7 +197,7 @@ VGC_API void vgc_exact_pointers(int on);
  * is waited for. vgc_enable without a vgc_disable is an error. */
 VGC_API void vgc_disable(void);
 VGC_API void vgc_enable(void);
-/* Bytes of pages that hold objects. Any context, also a hook's or a procedure's. */
+/* Bytes of pages that hold objects, or are kept for some. Any context, also a hook's or a procedure's. */
 VGC_API size_t vgc_heap_bytes(void);
 /* Gives free pages back to the system. Returns the number of bytes. */
 VGC_API size_t vgc_trim(void);

@@ -171,9 +171,11 @@ void GC_set_max_heap_size(GC_word bytes) {
 /* By so many bytes over all that it has been expanded to. */
 int GC_expand_hp(size_t bytes) {
   layer_ensure();
-  size_t before = GC_get_heap_size(), taken = vgc_heap_bytes(), more;
-  if (taken > before) taken = before;
-  if (__builtin_add_overflow(before - taken, bytes, &more) || vgc_reserve(more)) return 0;
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  size_t before = GC_get_heap_size(), more;
+  if (vgc_get_stats(&stats)) return 0;
+  size_t beyond = before > stats.heap_bytes ? before - stats.heap_bytes : 0; /* pages with objects: vgc counts these */
+  if (__builtin_add_overflow(beyond, bytes, &more) || vgc_reserve(more)) return 0;
   layer_heap_reserved(before + bytes);
   if (GET(GC_on_heap_resize)) {
     vgc_stop_world();

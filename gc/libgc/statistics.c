@@ -25,7 +25,7 @@ static struct vgc_stats now(void) {
   return stats;
 }
 
-/* The heap are the pages that hold objects, and those that may without a collection because the program said so. Cheap,
+/* The heap are the pages that are there, and those that may be without a collection because the program said so. Cheap,
  * for programs that ask often. */
 static size_t reserved;
 
@@ -35,7 +35,9 @@ static size_t heap_of(size_t bytes) { return bytes > GET(reserved) ? bytes : GET
 
 size_t GC_get_heap_size(void) { return heap_of(vgc_heap_bytes()); }
 
-static size_t free_in(const struct vgc_stats *stats) { return heap_of(stats->heap_bytes) - stats->live_bytes; }
+static size_t heap_in(const struct vgc_stats *stats) { return heap_of(stats->heap_bytes + stats->free_bytes); }
+
+static size_t free_in(const struct vgc_stats *stats) { return heap_in(stats) - stats->live_bytes; }
 
 static size_t since_collection(const struct vgc_stats *stats) {
   uint64_t before = GET(allocated_before);
@@ -49,7 +51,11 @@ static size_t freed_since_collection(const struct vgc_stats *stats) {
 }
 
 static size_t obtained(const struct vgc_stats *stats) {
-  return heap_of(stats->peak_heap_bytes) + stats->metadata_bytes;
+  static size_t most;
+  size_t before = GET(most), now = heap_in(stats) + stats->metadata_bytes;
+  while (now > before && !__atomic_compare_exchange_n(&most, &before, now, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+  return now > before ? now : before;
 }
 
 size_t GC_get_free_bytes(void) {
@@ -81,7 +87,7 @@ size_t GC_get_memory_use(void) { return now().live_bytes; }
 
 void GC_get_heap_usage_safe(GC_word *heap, GC_word *free_bytes, GC_word *unmapped, GC_word *since, GC_word *total) {
   struct vgc_stats stats = now();
-  if (heap) *heap = heap_of(stats.heap_bytes);
+  if (heap) *heap = heap_in(&stats);
   if (free_bytes) *free_bytes = free_in(&stats);
   if (unmapped) *unmapped = 0;
   if (since) *since = since_collection(&stats);
@@ -91,7 +97,7 @@ void GC_get_heap_usage_safe(GC_word *heap, GC_word *free_bytes, GC_word *unmappe
 size_t GC_get_prof_stats(struct GC_prof_stats_s *given, size_t size) {
   struct vgc_stats stats = now();
   GC_word since = since_collection(&stats);
-  struct GC_prof_stats_s all = {.heapsize_full = heap_of(stats.heap_bytes),
+  struct GC_prof_stats_s all = {.heapsize_full = heap_in(&stats),
                                 .free_bytes_full = free_in(&stats),
                                 .bytes_allocd_since_gc = since,
                                 .allocd_bytes_before_gc = stats.bytes_allocated - since,
@@ -137,10 +143,9 @@ void GC_dump_named(const char *name) {
   else
     GC_printf("***GC Dump collection #%lu\n", (unsigned long)GET(GC_gc_no));
   GC_printf("heap %llu KiB, free %llu KiB, live %llu objects of %llu KiB, %llu collections, longest pause %llu us\n",
-            (unsigned long long)(stats.heap_bytes + stats.free_bytes) / 1024,
-            (unsigned long long)free_in(&stats) / 1024, (unsigned long long)stats.live_objects,
-            (unsigned long long)stats.live_bytes / 1024, (unsigned long long)stats.cycles,
-            (unsigned long long)stats.pause_ns_max / 1000);
+            (unsigned long long)heap_in(&stats) / 1024, (unsigned long long)free_in(&stats) / 1024,
+            (unsigned long long)stats.live_objects, (unsigned long long)stats.live_bytes / 1024,
+            (unsigned long long)stats.cycles, (unsigned long long)stats.pause_ns_max / 1000);
 }
 
 void GC_dump(void) { GC_dump_named(NULL); }

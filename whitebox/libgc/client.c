@@ -4,7 +4,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-int client_is_debian(void) { return !dlsym(RTLD_DEFAULT, "vgc_malloc"); }
+/* In the program itself, or in a library. */
+extern void *vgc_malloc(size_t) __attribute__((weak));
+
+int client_is_debian(void) { return !vgc_malloc && !dlsym(RTLD_DEFAULT, "vgc_malloc"); }
 
 /* ---- Children ---- */
 
