@@ -43,7 +43,7 @@ static int may_collect(void *arg) {
   (void)arg;
   if (GET(GC_dont_gc) || !layer_may_begin()) return 0;
   if (!layer_asked && GC_get_stop_func()()) return 0;
-  if (GET(GC_find_leak) && !GET(layer_finding)) {
+  if (GET(GC_find_leak) && !layer_finding) {
     layer_collect();
     return 0;
   }
@@ -107,13 +107,20 @@ static void finalizer_due(void *arg, void *object) {
   if (procedure) procedure(object);
 }
 
-static void finalizers_due(void *arg) {
-  (void)arg;
+void layer_finalizers_due(void) {
   GC_finalizer_notifier_proc notifier = GET(GC_finalizer_notifier);
   if (!GET(GC_finalize_on_demand))
     GC_invoke_finalizers();
   else if (notifier)
     notifier();
+}
+
+static void finalizers_due(void *arg) {
+  (void)arg;
+  if (layer_finding)
+    layer_finalizers_wait = true;
+  else
+    layer_finalizers_due();
 }
 
 static void cycle_end(void *arg, const struct vgc_stats *stats) {

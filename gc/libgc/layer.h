@@ -36,6 +36,8 @@ static inline void layer_ensure(void) {
   if (UNLIKELY(!__atomic_load_n(&layer_ready, __ATOMIC_ACQUIRE))) GC_init();
 }
 
+/* Calls the finalizers that are due, or tells the program that there are some. */
+INTERNAL void layer_finalizers_due(void);
 /* Tells the program if the size of the heap is another than when it was told last. World stopped, by the caller. */
 INTERNAL void layer_tell_of_resize(void);
 
@@ -71,8 +73,8 @@ INTERNAL bool layer_displacement(size_t displacement);
 
 /* Collects, and reports what is lost, if GC_find_leak is set. */
 INTERNAL bool layer_collect(void);
-/* In such a collection. */
-extern INTERNAL bool layer_finding;
+/* The calling thread is in such a collection; finalizers became due in it, which wait for its end. */
+extern INTERNAL _Thread_local bool layer_finding, layer_finalizers_wait;
 INTERNAL void layer_leaks_start(void);
 /* The calling thread is in a collection that the program asked for. */
 extern INTERNAL _Thread_local bool layer_asked;
@@ -133,7 +135,9 @@ INTERNAL void layer_print_address_map(void);
 /* ---- threads.c ---- */
 
 INTERNAL void layer_threads_start(void);
-/* If another thread holds the lock, in which no collection begins, waits until it does not, and returns true. */
-INTERNAL bool layer_wait_for_lock(void);
+/* How often the lock, in which no collection begins, was released. */
+INTERNAL unsigned layer_lock_released(void);
+/* After a refused collection: whether another thread has held the lock since it was released so often. Waits for it. */
+INTERNAL bool layer_wait_for_lock(unsigned before);
 
 #endif

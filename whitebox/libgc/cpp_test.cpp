@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -47,7 +48,7 @@ __attribute__((noinline)) static void below(void (*function)()) {
   volatile char frame[16384];
   frame[0] = 0;
   function();
-  frame[0] = 1;
+  MUST(!frame[0]); // it lasts
 }
 
 // ---- Placements ----
@@ -123,7 +124,12 @@ struct cleaner : public gc_cleanup {
   cleaner *next = nullptr;
 };
 
-struct derived : public plain, public cleaner {
+struct other {
+  void *pointer = nullptr;
+};
+
+// With its cleaner behind something else.
+struct derived : public other, public cleaner {
   explicit derived(unsigned number) : cleaner(number) {}
 };
 
@@ -218,21 +224,19 @@ static void builtin_operators() {
 
 typedef std::vector<plain *, gc_allocator<plain *>> vector;
 
-static vector *held;
-
-static void fill_vector() {
-  held = new (GC) vector;
+static void fill_vectors() {
   for (unsigned i = 0; i < many; i++) {
-    held->push_back(new plain);
-    watch(i, held->back());
+    vector *made = new (GC) vector(i);
+    made->push_back(new plain);
+    watch(i, made->back());
+    roots[i] = made;
   }
 }
 
 static void vectors() {
-  below(fill_vector);
+  below(fill_vectors);
   collect();
   MUST(gone(0, many) == 0);
-  held = nullptr;
   memset(roots, 0, sizeof roots);
   collect();
   MUST(gone(0, many) >= most);

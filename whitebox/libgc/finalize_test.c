@@ -415,6 +415,33 @@ TEST(debugging_objects) {
   for (unsigned i = 0; i < calls; i++) must(order[i] < MANY);
 }
 
+static void *collect(void *arg) {
+  GC_gcollect();
+  return arg;
+}
+
+static void wait_for_collection(void *object, void *arg) {
+  pthread_t thread;
+  count(object, arg);
+  GC_gcollect();
+  must(!pthread_create(&thread, NULL, collect, NULL));
+  must(!pthread_join(thread, NULL));
+}
+
+static void drop_waiting(void *arg) {
+  (void)arg;
+  for (unsigned i = 0; i < MANY; i++)
+    GC_debug_register_finalizer(GC_debug_malloc(40, __FILE__, __LINE__), wait_for_collection, &calls, NULL, NULL);
+}
+
+/* A collection that looks for overwritten objects calls them with no lock held, either. */
+TEST(debugging_finalizers_may_collect) {
+  GC_INIT();
+  client_below(drop_waiting, NULL);
+  client_collect();
+  must(calls >= MOST && !wrong);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(once_ordered),
@@ -445,6 +472,7 @@ int main(void) {
       cmocka_unit_test(all),
       cmocka_unit_test(finalizers_may_allocate_register_and_collect),
       cmocka_unit_test(debugging_objects),
+      cmocka_unit_test(debugging_finalizers_may_collect),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
