@@ -55,16 +55,17 @@ static void pin(uintptr_t word, const struct thread *thread) {
   if (span && thread->cache && load_relaxed(&span->owner) == thread->cache) span->pinned = 1;
 }
 
-static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread) {
+static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread,
+                            bool is_static) {
   (void)context;
   for (uintptr_t at = (uintptr_t)low; at < (uintptr_t)high; at += sizeof(uintptr_t)) {
     uintptr_t word = marker_word(at);
     if (LIKELY(!marker_may_point(word))) continue;
     if (thread) pin(word, thread);
-    if (thread)
-      marker_consider_anywhere(COLLECTOR, word, together);
-    else
+    if (is_static)
       marker_consider(COLLECTOR, word, together);
+    else
+      marker_consider_anywhere(COLLECTOR, word, together);
     if (COLLECTOR->progress.depth >= ROOTS_TOGETHER) drain(COLLECTOR);
   }
   if (COLLECTOR->progress.depth) drain(COLLECTOR);

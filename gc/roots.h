@@ -9,8 +9,9 @@
 struct thread;
 
 /* Receives root ranges with the world stopped. thread is the record whose own stack, registers or thread-local storage
- * the range belongs to, or NULL. Bounds are aligned to words, every word is readable. */
-typedef void roots_range(void *context, const void *low, const void *high, struct thread *thread);
+ * the range belongs to, or NULL; is_static: see vgc_config.exact_pointers. Bounds are aligned to words, every word is
+ * readable. */
+typedef void roots_range(void *context, const void *low, const void *high, struct thread *thread, bool is_static);
 
 /* Lists the loaded objects for the scans to come. Takes the loader's lock: no lock of ours held, for a thread inside
  * the loader may allocate and wait for ours. False without memory. */

@@ -39,6 +39,29 @@ static void event(GC_EventType type) {
 
 /* ---- Around a collection ---- */
 
+/* For procedures that allocate during a collection, which libgc may serve from a free list: memory that is never
+ * collected, nor given twice. */
+#define RESERVED       16u
+#define RESERVED_BYTES 512u
+static void *reserve[RESERVED]; /* relaxed: what is in it nobody else has */
+
+static void fill_reserve(void) {
+  static _Thread_local bool filling; /* which may come here again */
+  if (filling) return;
+  filling = true;
+  for (unsigned i = 0; i < RESERVED; i++)
+    if (!GET(reserve[i])) SET(reserve[i], vgc_malloc_uncollectable(RESERVED_BYTES));
+  filling = false;
+}
+
+static void *take_reserve(size_t bytes) {
+  for (unsigned i = 0; i < RESERVED && bytes <= RESERVED_BYTES; i++) {
+    void *ptr = __atomic_exchange_n(&reserve[i], NULL, __ATOMIC_RELAXED);
+    if (ptr) return ptr;
+  }
+  return NULL;
+}
+
 static int may_collect(void *arg) {
   (void)arg;
   if (GET(GC_dont_gc) || !layer_may_begin()) return 0;
@@ -48,6 +71,7 @@ static int may_collect(void *arg) {
     return 0;
   }
   layer_tune();
+  fill_reserve();
   return 1;
 }
 
@@ -137,6 +161,8 @@ static void thread_event(void *arg, pthread_t thread, int suspended) {
 /* The program is given back what it asked for (layer_size). */
 static void *out_of_memory(void *arg, size_t bytes) {
   (void)arg;
+  void *ptr = layer_is_within_collection() ? take_reserve(bytes) : NULL;
+  if (ptr) return ptr;
   size_t added = bytes > 16 && bytes <= SIZE_MAX / 2 + 16 ? (size_t)GET(GC_all_interior_pointers) : 0;
   return GET(GC_oom_fn)(bytes - added);
 }

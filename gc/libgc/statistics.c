@@ -16,6 +16,7 @@ void layer_within_collection(bool on) {
   within = on;
   if (on) SET(allocated_before, vgc_allocated_bytes());
 }
+bool layer_is_within_collection(void) { return within; }
 
 static struct vgc_stats now(void) {
   struct vgc_stats stats = {.struct_size = sizeof stats};
