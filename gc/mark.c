@@ -55,8 +55,7 @@ static void pin(uintptr_t word, const struct thread *thread) {
   if (span && thread->cache && load_relaxed(&span->owner) == thread->cache) span->pinned = 1;
 }
 
-static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread,
-                            bool is_static) {
+static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread, bool is_static) {
   (void)context;
   for (uintptr_t at = (uintptr_t)low; at < (uintptr_t)high; at += sizeof(uintptr_t)) {
     uintptr_t word = marker_word(at);

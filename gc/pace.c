@@ -6,7 +6,8 @@
 #include "platform.h"
 
 /* Relaxed throughout: a thread that reads an old goal collects a little early or late, nothing else follows. Written
- * with the collect lock, and by a cycle with the world stopped, so no thread that was stopped can see the old cycle's. */
+ * with the collect lock, and by a cycle with the world stopped, so no thread that was stopped can see the old cycle's.
+ */
 static _Atomic size_t goal COLLECTOR_DATA;
 static _Atomic size_t marked COLLECTOR_DATA;
 static _Atomic size_t issued COLLECTOR_DATA; /* since the last cycle */

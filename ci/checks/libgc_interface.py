@@ -137,7 +137,8 @@ def main():
     print("declared, but not exported by Debian's library:", *sorted(declared.keys() - debian.keys()))
     for problem in problems:
         print(problem)
-    print(f"{len(declared)} declared, {len(debian)} exported by Debian's, {len(ours)} by ours, {len(problems)} problems")
+    print(f"{len(declared)} declared, {len(debian)} exported by Debian's, {len(ours)} by ours, "
+          f"{len(problems)} problems")
     return 1 if problems or len(declared) < 250 else 0
 
 

@@ -337,99 +337,6 @@ TEST(blocked_threads_are_not_suspended) {
   must(!GC_pthread_join(thread, NULL));
 }
 
-/* ---- Lock and stop ---- */
-
-static volatile unsigned counter;
-
-static void *count(void *arg) {
-  (void)arg;
-  sem_post(&ready);
-  for (unsigned i = 0; i < 2000000000 && counter != UINT32_MAX; i++) {
-    counter++;
-    if (i % 64 == 0) GC_reachable_here(GC_malloc(16));
-  }
-  return NULL;
-}
-
-TEST(stopped_world) {
-  start();
-  pthread_t thread;
-  must(!GC_pthread_create(&thread, NULL, count, NULL));
-  while (sem_wait(&ready)) {
-  }
-  for (int i = 0; i < 20; i++) {
-    GC_stop_world_external();
-    unsigned before = counter;
-    for (volatile int spin = 0; spin < 1000000; spin++) {
-    }
-    must(counter == before);
-    GC_start_world_external();
-    for (unsigned rest = 100000; counter == before && rest; rest--) sched_yield();
-    must(counter != before);
-  }
-  counter = UINT32_MAX - 1;
-  GC_gcollect();
-  counter = UINT32_MAX;
-  must(!GC_pthread_join(thread, NULL));
-}
-
-static unsigned guarded;
-
-static void *add_one(void *arg) {
-  unsigned before = guarded;
-  sched_yield();
-  guarded = before + 1;
-  return arg;
-}
-
-static void *add_many(void *arg) {
-  for (int i = 0; i < 2000; i++) {
-    if (i % 2) {
-      must(GC_call_with_alloc_lock(add_one, &guarded) == &guarded);
-    } else {
-      GC_alloc_lock();
-      add_one(NULL);
-      GC_alloc_unlock();
-    }
-    GC_reachable_here(GC_malloc(1000));
-  }
-  return arg;
-}
-
-TEST(allocation_lock_excludes) {
-  start();
-  pthread_t threads[4];
-  for (int i = 0; i < 4; i++) must(!GC_pthread_create(&threads[i], NULL, add_many, NULL));
-  for (int i = 0; i < 20; i++) GC_gcollect();
-  for (int i = 0; i < 4; i++) must(!GC_pthread_join(threads[i], NULL));
-  must(guarded == 8000);
-}
-
-static void *hold_lock(void *arg) {
-  GC_alloc_lock();
-  sem_post(&ready);
-  GC_word before = GC_get_gc_no();
-  for (int i = 0; i < 200; i++) sched_yield();
-  must(GC_get_gc_no() == before);
-  GC_alloc_unlock();
-  return arg;
-}
-
-/* A collection that is asked for while another holds the lock waits, and is not left out. */
-TEST(collections_wait_for_the_lock) {
-  start();
-  for (int round = 0; round < 20; round++) {
-    pthread_t thread;
-    must(!GC_pthread_create(&thread, NULL, hold_lock, NULL));
-    while (sem_wait(&ready)) {
-    }
-    GC_word before = GC_get_gc_no();
-    GC_gcollect();
-    must(GC_get_gc_no() > before);
-    must(!GC_pthread_join(thread, NULL));
-  }
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(stacks_of_threads_are_roots),
@@ -444,9 +351,6 @@ int main(void) {
       cmocka_unit_test(main_thread_unregistered),
       cmocka_unit_test(blocking_and_active_nest),
       cmocka_unit_test(blocked_threads_are_not_suspended),
-      cmocka_unit_test(stopped_world),
-      cmocka_unit_test(allocation_lock_excludes),
-      cmocka_unit_test(collections_wait_for_the_lock),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
