@@ -168,6 +168,7 @@ TEST(chosen_signals) {
 
 #undef pthread_create
 #undef pthread_join
+#undef pthread_sigmask
 
 static void *registered_by_hand(struct GC_stack_base *base, void *arg) {
   int result = GC_register_my_thread(base);
@@ -307,12 +308,12 @@ TEST(blocking_and_active_nest) {
 static void *wait_blocked(void *arg) {
   sigset_t all;
   sigfillset(&all);
-  must(!(pthread_sigmask)(SIG_SETMASK, &all, NULL)); /* the real one: it cannot be signalled */
+  must(!pthread_sigmask(SIG_SETMASK, &all, NULL)); /* the real one: it cannot be signalled */
   sem_post(&ready);
   while (sem_wait(&go)) {
   }
   sigemptyset(&all);
-  must(!(pthread_sigmask)(SIG_SETMASK, &all, NULL));
+  must(!pthread_sigmask(SIG_SETMASK, &all, NULL));
   return arg;
 }
 
