@@ -69,7 +69,7 @@ void vgc_unlock(void) {
   if (!collect_admit()) error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_unlock without vgc_lock; call them in pairs");
 }
 
-size_t vgc_heap_bytes(void) { return pages_taken_bytes(); }
+size_t vgc_heap_bytes(void) { return pages_taken_bytes() + pages_free_bytes(); }
 
 void vgc_exact_pointers(int on) {
   if (!cache_ensure()) return;

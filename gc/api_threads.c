@@ -3,8 +3,6 @@
 
 #include "atomic.h"
 #include "collect.h"
-#include "atomic.h"
-#include "collect.h"
 #include "error.h"
 #include "init.h"
 #include "platform.h"

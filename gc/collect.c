@@ -123,12 +123,21 @@ static void count_pause(struct cycle *cycle) {
   if (cycle->stop > totals.stop_max) totals.stop_max = cycle->stop;
 }
 
+static void tell_of_threads(bool suspended) {
+  const struct vgc_hooks *hooks = hooks_get();
+  if (!hooks->thread) return;
+  for (struct thread *thread = thread_first(); thread; thread = thread->next)
+    if (thread->position == &thread->stopped && thread != thread_self())
+      hooks->thread(hooks->arg, thread->handle_known ? thread->handle : 0, suspended);
+}
+
 /* With the world's locks. False, with the world running again, if the list of loaded objects does not hold. */
 static bool stop_and_collect(struct cycle *cycle) {
   if (!roots_modules_listed()) return false;
   uint64_t start = platform_now_ns();
   hooks_phase(VGC_PHASE_STOPPING);
   unsigned suspended = world_stop();
+  tell_of_threads(true);
   hooks_phase(VGC_PHASE_STOPPED);
   cycle->stop = platform_now_ns() - start;
   bool hold = roots_modules_hold();
@@ -142,6 +151,7 @@ static bool stop_and_collect(struct cycle *cycle) {
   }
   POINT(collect_before_resume);
   hooks_phase(VGC_PHASE_RESUMING);
+  tell_of_threads(false);
   world_resume();
   hooks_phase(VGC_PHASE_RESUMED);
   POINT(collect_after_resume);

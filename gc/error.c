@@ -42,7 +42,7 @@ static bool same(const struct vgc_hooks *a, const struct vgc_hooks *b) {
   return a->struct_size == b->struct_size && a->arg == b->arg && a->cycle_start == b->cycle_start &&
          a->cycle_end == b->cycle_end && a->out_of_memory == b->out_of_memory && a->error == b->error &&
          a->finalizers_due == b->finalizers_due && a->may_collect == b->may_collect && a->phase == b->phase &&
-         a->finalizer_due == b->finalizer_due;
+         a->finalizer_due == b->finalizer_due && a->thread == b->thread;
 }
 
 static const struct vgc_hooks *keep(const struct vgc_hooks *wanted) {

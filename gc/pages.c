@@ -10,8 +10,8 @@
 /* Pages lock, all of it. A list link names an arena by its index in the upper half. */
 static struct {
   uint64_t heads[ARENA_MAX][BINS]; /* page + 1 of the first run, 0 none */
-  _Atomic size_t taken;            /* pages; written under the lock, read by the pace without (relaxed) */
-  size_t free, peak, high;         /* pages; high: most taken since it was last asked for */
+  _Atomic size_t taken, free;      /* pages; written under the lock, read by the pace without (relaxed) */
+  size_t peak, high;               /* pages; high: most taken since it was last asked for */
 } state COLLECTOR_DATA;
 
 static unsigned bin_of(size_t pages) {
@@ -22,6 +22,9 @@ static unsigned bin_of(size_t pages) {
 
 static unsigned index_of(const struct arena *arena) { return (unsigned)(arena - arenas); }
 
+/* By a writer with the lock; anyone reads. `pages` may be negative. */
+static void count_free(size_t pages) { store_relaxed(&state.free, load_relaxed(&state.free) + pages); }
+
 static void bin_insert(struct arena *arena, size_t page, size_t length, bool zero) {
   struct run_tag *first = &arena->tags[page], *last = &arena->tags[page + length - 1];
   uint64_t *head = &state.heads[index_of(arena)][bin_of(length)];
@@ -30,12 +33,12 @@ static void bin_insert(struct arena *arena, size_t page, size_t length, bool zer
   *first = (struct run_tag){.length = (uint32_t)length, .next = (uint32_t)*head, .state = RUN_FREE, .zero = zero};
   if (*head) arena->tags[*head - 1].previous = (uint32_t)page + 1;
   *head = page + 1;
-  if (!zero) state.free += length;
+  if (!zero) count_free(length);
 }
 
 static void bin_remove(struct arena *arena, size_t page) {
   struct run_tag *first = &arena->tags[page];
-  if (!first->zero) state.free -= first->length;
+  if (!first->zero) count_free(-(size_t)first->length);
   if (first->next) arena->tags[first->next - 1].previous = first->previous;
   if (first->previous)
     arena->tags[first->previous - 1].next = first->next;
@@ -136,7 +139,7 @@ void pages_give(struct run run) {
 
 size_t pages_trim(bool all, size_t keep) {
   if (config.page_bytes < 4096) return 0; /* the system's pages are larger than ours */
-  size_t before = state.free;
+  size_t before = load_relaxed(&state.free);
   for (uint32_t i = load_relaxed(&arenas_count); i-- > 0;)
     for (unsigned bin = BINS; bin-- > 1;)
       for (uint64_t link = state.heads[i][bin]; link;) {
@@ -144,19 +147,19 @@ size_t pages_trim(bool all, size_t keep) {
         size_t page = link - 1;
         link = tag->next;
         if (tag->zero) continue;
-        bool drop = all || (tag->idle && state.free * config.page_bytes > keep);
+        bool drop = all || (tag->idle && load_relaxed(&state.free) * config.page_bytes > keep);
         tag->idle = 1;
         if (!drop) continue;
         platform_discard((void *)(load_relaxed(&arenas[i].base) + (page << arenas[i].page_shift)),
                          (size_t)tag->length << arenas[i].page_shift);
         tag->zero = 1;
-        state.free -= tag->length;
+        count_free(-(size_t)tag->length);
       }
-  return (before - state.free) * config.page_bytes;
+  return (before - load_relaxed(&state.free)) * config.page_bytes;
 }
 
 size_t pages_taken_bytes(void) { return load_relaxed(&state.taken) * config.page_bytes; }
-size_t pages_free_bytes(void) { return state.free * config.page_bytes; }
+size_t pages_free_bytes(void) { return load_relaxed(&state.free) * config.page_bytes; }
 size_t pages_high_bytes(void) {
   size_t high = state.high;
   state.high = load_relaxed(&state.taken);

@@ -1,6 +1,6 @@
 /* Page runs: best fit from bins, split, coalesced with both neighbours, reused at every size (N29). All functions:
- * pages lock, but pages_taken_bytes. Accounting for pace and limits is done here, in pages, so that every kind of
- * allocation counts (N06). */
+ * pages lock, but pages_taken_bytes and pages_free_bytes. Accounting for pace and limits is done here, in pages, so
+ * that every kind of allocation counts (N06). */
 #ifndef VGC_PAGES_H
 #define VGC_PAGES_H
 

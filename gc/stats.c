@@ -64,6 +64,12 @@ static uint64_t freed(uint64_t *allocated, uint64_t swept, uint64_t live) {
   return *allocated - swept - live;
 }
 
+uint64_t vgc_allocated_bytes(void) {
+  struct vgc_stats stats = {0};
+  for (struct cache *cache = cache_all(); cache; cache = cache->next) add_cache(&stats, cache);
+  return stats.bytes_allocated;
+}
+
 void stats_fill(struct vgc_stats *stats) {
   large_finish_sweep();
   central_finish_sweep();

@@ -137,6 +137,7 @@ static void misuse(void) {
 static void finish(void) {
   struct vgc_stats stats = {.struct_size = sizeof stats};
   EXPECT(vgc_get_stats(&stats) == 0);
+  EXPECT(vgc_allocated_bytes() > 0);
   EXPECT(stats.cycles == 1 && stats.threads == 1 && stats.objects_allocated > 0);
   EXPECT(vgc_shutdown() == 0);
 }

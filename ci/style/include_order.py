@@ -22,7 +22,17 @@ def block(title):
 order = {stem: place for place, stem in enumerate(word for line in block("include order") for word in line.split())}
 upward = {(line.partition(":")[0], stem) for line in block("calls upward") for stem in line.partition(":")[2].split()}
 problems, stems, used = [], set(), set()
-paths = files(".c", ".h", under=("gc",))
+LAYER = ROOT / "gc/libgc"  # lies on vgc.h alone
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+layer = [path for path in files(".c", ".h", under=("gc",)) if path.parent == LAYER]
+for path in layer:
+    included = INCLUDE.findall(path.read_text())
+    first = "vgc.h" if path.name == "layer.h" else "layer.h"
+    if included[:1] != [first] and not (included and first in INCLUDE.findall((LAYER / included[0]).read_text())[:1]):
+        problems.append(f"{name(path)}: includes '{first}' first")
+    problems += [f"{name(path)}: includes '{other}', which is neither vgc.h nor of gc/libgc" for other in included
+                 if other != "vgc.h" and not (LAYER / other).exists()]
+paths = [path for path in files(".c", ".h", under=("gc",)) if path.parent != LAYER]
 for path in paths:
     stem = path.stem
     stems.add(stem)
@@ -45,4 +55,4 @@ problems += [f"HACKING.md: the include order names '{stem}', which is no file of
 problems += [f"HACKING.md: '{file}' no longer includes '{stem}': take it out of the calls upward"
              for file, stem in sorted(upward - used)]
 problems += [f"HACKING.md: '{file}' calls upward; only source files may" for file, _ in upward if file.endswith(".h")]
-finish(problems, len(paths))
+finish(problems, len(paths) + len(layer))

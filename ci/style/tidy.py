@@ -19,7 +19,7 @@ passed = build / "tidy-passed"
 passed.mkdir(exist_ok=True)
 # The sources are compiled in several variants; one is enough here.
 paths = sorted({entry["file"] for entry in json.loads((build / "compile_commands.json").read_text())
-                if Path(entry["file"]).parent == ROOT / "gc"})
+                if Path(entry["file"]).parent in (ROOT / "gc", ROOT / "gc/libgc")})
 shared = hashlib.sha256(TIDY.encode())
 for path in [ROOT / ".clang-tidy", Path(__file__), *files(".h", under=("gc",))]:
     shared.update(path.read_bytes())

@@ -197,7 +197,7 @@ VGC_API void vgc_exact_pointers(int on);
  * is waited for. vgc_enable without a vgc_disable is an error. */
 VGC_API void vgc_disable(void);
 VGC_API void vgc_enable(void);
-/* Bytes of pages that hold objects. Any context, also a hook's or a procedure's. */
+/* Bytes of pages that hold objects, or are kept for some. Any context, also a hook's or a procedure's. */
 VGC_API size_t vgc_heap_bytes(void);
 /* Between the two no collection runs, and no other thread is between them: so a disguised pointer can be made a plain
  * one before the object that it names is found unreachable. One that runs is waited for. They do not nest; in between
@@ -400,6 +400,8 @@ struct vgc_stats {
 /* Fills at most stats->struct_size bytes. Exact when no other thread allocates or frees; sweeps what is left to sweep.
  * 0, or -1 with errno EINVAL. */
 VGC_API int vgc_get_stats(struct vgc_stats *stats);
+/* bytes_allocated alone: cheap, and in any context, also a hook's or a procedure's. */
+VGC_API uint64_t vgc_allocated_bytes(void);
 
 enum vgc_error {
   VGC_ERROR_NONE = 0,
@@ -443,6 +445,9 @@ struct vgc_hooks {
   void (*phase)(void *arg, enum vgc_phase);
   /* For each object whose finalizer has become due; as a kind's procedures. */
   void (*finalizer_due)(void *arg, void *object);
+  /* For each thread that a collection has suspended, and again before they are resumed; as a kind's procedures. 0 as
+   * `thread`: one that vgc knows no handle of. */
+  void (*thread)(void *arg, pthread_t thread, int suspended);
 };
 /* Replaces all hooks (NULL: none) and copies them, as far as struct_size says (sizeof(struct vgc_hooks)); the old ones
  * go to *old if it is not NULL. A thread that is about to call an old one still does. A set that was never in force

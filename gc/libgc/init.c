@@ -65,7 +65,8 @@ static void *take_reserve(size_t bytes) {
 static int may_collect(void *arg) {
   (void)arg;
   if (GET(GC_dont_gc) || !layer_may_begin()) return 0;
-  if (GET(GC_find_leak) && !GET(layer_finding)) {
+  if (!layer_asked && GC_get_stop_func()()) return 0;
+  if (GET(GC_find_leak) && !layer_finding) {
     layer_collect();
     return 0;
   }
@@ -84,12 +85,12 @@ static void cycle_start(void *arg) {
   if (procedure) procedure();
 }
 
-/* Collector only. */
+/* Stopped world. */
 static size_t heap_bytes;
 
-static void tell_of_resize(void) {
+void layer_tell_of_resize(void) {
   GC_on_heap_resize_proc procedure = GET(GC_on_heap_resize);
-  size_t bytes = vgc_heap_bytes();
+  size_t bytes = GC_get_heap_size();
   if (procedure && bytes != heap_bytes) procedure(bytes);
   heap_bytes = bytes;
 }
@@ -110,7 +111,7 @@ static void phase(void *arg, enum vgc_phase phase) {
     event(GC_EVENT_RECLAIM_START);
     break;
   case VGC_PHASE_RECLAIMED:
-    tell_of_resize();
+    layer_tell_of_resize();
     event(GC_EVENT_RECLAIM_END);
     break;
   case VGC_PHASE_RESUMING:
@@ -130,8 +131,7 @@ static void finalizer_due(void *arg, void *object) {
   if (procedure) procedure(object);
 }
 
-static void finalizers_due(void *arg) {
-  (void)arg;
+void layer_finalizers_due(void) {
   GC_finalizer_notifier_proc notifier = GET(GC_finalizer_notifier);
   if (!GET(GC_finalize_on_demand))
     GC_invoke_finalizers();
@@ -139,10 +139,32 @@ static void finalizers_due(void *arg) {
     notifier();
 }
 
+static void finalizers_due(void *arg) {
+  (void)arg;
+  if (layer_finding)
+    layer_finalizers_wait = true;
+  else
+    layer_finalizers_due();
+}
+
+static void cycle_end(void *arg, const struct vgc_stats *stats) {
+  (void)arg;
+  layer_report_cycle(stats);
+}
+
+static void thread_event(void *arg, pthread_t thread, int suspended) {
+  (void)arg;
+  GC_on_thread_event_proc procedure = GET(on_thread_event);
+  if (procedure) procedure(suspended ? GC_EVENT_THREAD_SUSPENDED : GC_EVENT_THREAD_UNSUSPENDED, (void *)thread);
+}
+
+/* The program is given back what it asked for (layer_size). */
 static void *out_of_memory(void *arg, size_t bytes) {
   (void)arg;
   void *ptr = layer_is_within_collection() ? take_reserve(bytes) : NULL;
-  return ptr ? ptr : GET(GC_oom_fn)(bytes);
+  if (ptr) return ptr;
+  size_t added = bytes > 16 && bytes <= SIZE_MAX / 2 + 16 ? (size_t)GET(GC_all_interior_pointers) : 0;
+  return GET(GC_oom_fn)(bytes - added);
 }
 
 static void error(void *arg, enum vgc_error error, const void *ptr, const char *message) {
@@ -204,17 +226,24 @@ int GC_is_disabled(void) { return GET(GC_dont_gc) != 0; }
 
 /* ---- Start and end ---- */
 
-static const struct vgc_hooks hooks = {.struct_size = sizeof hooks,
-                                       .cycle_start = cycle_start,
-                                       .out_of_memory = out_of_memory,
-                                       .error = error,
-                                       .finalizers_due = finalizers_due,
-                                       .may_collect = may_collect,
-                                       .phase = phase,
-                                       .finalizer_due = finalizer_due};
+/* Figures of each cycle cost a walk over the heap: only if they are printed. */
+static void set_hooks(void) {
+  struct vgc_hooks hooks = {.struct_size = sizeof hooks,
+                            .cycle_start = cycle_start,
+                            .cycle_end = layer_report_wanted() ? cycle_end : NULL,
+                            .out_of_memory = out_of_memory,
+                            .error = error,
+                            .finalizers_due = finalizers_due,
+                            .may_collect = may_collect,
+                            .phase = phase,
+                            .finalizer_due = finalizer_due,
+                            .thread = thread_event};
+  vgc_set_hooks(&hooks, NULL);
+}
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Thread_local bool starting;
+static bool begun; /* vgc may be asked for things */
 
 static void start(void) {
   starting = true;
@@ -222,7 +251,8 @@ static void start(void) {
   vgc_config_default(&config);
   layer_read_environment(&config);
   if (vgc_init(&config) && errno != EALREADY) layer_fatal("GC_init: vgc cannot be initialised");
-  vgc_set_hooks(&hooks, NULL);
+  SET(begun, true);
+  set_hooks();
   learn_bounds();
   layer_threads_start();
   layer_roots_start();
@@ -236,6 +266,6 @@ void GC_init(void) {
   if (!starting) pthread_once(&once, start);
 }
 
-int GC_is_init_called(void) { return __atomic_load_n(&layer_ready, __ATOMIC_ACQUIRE); }
+int GC_is_init_called(void) { return GET(begun); }
 
 void GC_deinit(void) {}

@@ -1,5 +1,6 @@
 /* Kinds, mark procedures, descriptors and typed memory: gc_mark.h, gc_typed.h, gc_gcj.h. */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kinds.h"
@@ -367,7 +368,9 @@ void GC_init_gcj_malloc(int index, void *procedure) {
   pthread_mutex_lock(&lock);
   if (!GC_gcj_kind) {
     memcpy(&procedures[index % GC_MAX_MARK_PROCS], &procedure, sizeof procedure);
-    GC_gcj_kind = add((struct kind){.descriptor = GCJ_DESCRIPTOR, .clears = true});
+    bool ignored = getenv("GC_IGNORE_GCJ_INFO") != NULL; /* every word is followed */
+    GC_gcj_kind =
+        add((struct kind){.descriptor = ignored ? GC_DS_LENGTH : GCJ_DESCRIPTOR, .adds_size = ignored, .clears = true});
     GC_gcj_debug_kind = add((struct kind){.descriptor = GC_MAKE_PROC((GC_word)index, (GC_word)1), .clears = true});
   }
   pthread_mutex_unlock(&lock);

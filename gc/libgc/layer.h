@@ -36,6 +36,11 @@ static inline void layer_ensure(void) {
   if (UNLIKELY(!__atomic_load_n(&layer_ready, __ATOMIC_ACQUIRE))) GC_init();
 }
 
+/* Calls the finalizers that are due, or tells the program that there are some. */
+INTERNAL void layer_finalizers_due(void);
+/* Tells the program if the size of the heap is another than when it was told last. World stopped, by the caller. */
+INTERNAL void layer_tell_of_resize(void);
+
 /* ---- alloc.c ---- */
 
 /* Bytes to ask vgc for: one more if pointers behind the end count, and no less than a granule, whose alignment programs
@@ -68,8 +73,8 @@ INTERNAL bool layer_displacement(size_t displacement);
 
 /* Collects, and reports what is lost, if GC_find_leak is set. */
 INTERNAL bool layer_collect(void);
-/* In such a collection. */
-extern INTERNAL bool layer_finding;
+/* The calling thread is in such a collection; finalizers became due in it, which wait for its end. */
+extern INTERNAL _Thread_local bool layer_finding, layer_finalizers_wait;
 INTERNAL void layer_leaks_start(void);
 /* The calling thread is in a collection that the program asked for. */
 extern INTERNAL _Thread_local bool layer_asked;
@@ -79,6 +84,8 @@ extern INTERNAL _Thread_local bool layer_asked;
 /* The calling thread begins or ends a collection, in which vgc must not be asked for figures. */
 INTERNAL void layer_within_collection(bool on);
 INTERNAL bool layer_is_within_collection(void);
+/* The heap is said to have at least so many bytes from now on. */
+INTERNAL void layer_heap_reserved(size_t bytes);
 
 /* ---- toggle.c ---- */
 
@@ -91,6 +98,11 @@ INTERNAL void layer_toggle(void);
 INTERNAL void layer_tune(void);
 /* Whether a collection may begin that the program did not ask for. */
 INTERNAL bool layer_may_begin(void);
+/* The program has become one of several threads, or may: marking is parallel from now on. */
+INTERNAL void layer_mark_in_parallel(void);
+/* Prints what the environment asks for after each collection; wanted tells whether it asks for anything. */
+INTERNAL bool layer_report_wanted(void);
+INTERNAL void layer_report_cycle(const struct vgc_stats *stats);
 /* From the environment, before vgc_init. */
 INTERNAL void layer_read_environment(struct vgc_config *config);
 /* The rest of it, afterwards. */
@@ -110,10 +122,16 @@ EXPORTED void GC_noop1(GC_word word);
 EXPORTED void GC_incr_bytes_allocd(size_t bytes);
 EXPORTED void GC_incr_bytes_freed(size_t bytes);
 
-/* To the log, as printf. */
 /* Tells the program and ends it. */
 INTERNAL _Noreturn void layer_fatal(const char *message);
+/* Instead of ending it, loops, where a debugger finds it. */
+INTERNAL void layer_loop_on_abort(void);
+/* To the log, as printf. */
 INTERNAL void layer_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* What is printed elsewhere goes to the log, too. */
+INTERNAL void layer_redirect_to_log(void);
+/* What the system says of the process's memory, to where errors go. */
+INTERNAL void layer_print_address_map(void);
 
 /* ---- threads.c ---- */
 

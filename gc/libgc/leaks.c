@@ -7,8 +7,7 @@
 #define SHOWN 64u /* of one collection; the others are counted */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-bool layer_finding;
-_Thread_local bool layer_asked;
+_Thread_local bool layer_finding, layer_finalizers_wait, layer_asked;
 /* The lock, or the stopped world of a collection that its holder began. */
 struct finding {
   uintptr_t hidden;
@@ -57,11 +56,17 @@ static void report(void) {
 static bool find(void) {
   pthread_mutex_lock(&lock);
   lost.count = smashed.count = 0;
-  SET(layer_finding, true);
+  layer_finding = true;
   bool done = !vgc_collect_and_visit(visit, NULL);
-  SET(layer_finding, false);
+  layer_finding = false;
+  int error = errno;
   if (done) report();
   pthread_mutex_unlock(&lock);
+  if (layer_finalizers_wait) {
+    layer_finalizers_wait = false;
+    layer_finalizers_due();
+  }
+  errno = error;
   return done;
 }
 

@@ -8,9 +8,14 @@
 
 #include "layer.h"
 
-static int log_fd = STDERR_FILENO;
+static int log_fd = STDERR_FILENO, err_fd = STDERR_FILENO, out_fd = STDOUT_FILENO;
 
 void GC_set_log_fd(int fd) { SET(log_fd, fd); }
+
+void layer_redirect_to_log(void) {
+  SET(err_fd, GET(log_fd));
+  SET(out_fd, GET(log_fd));
+}
 
 /* One write, so that lines of several threads stay whole. */
 static void print(int fd, const char *format, va_list arguments) {
@@ -32,8 +37,18 @@ static void print(int fd, const char *format, va_list arguments) {
 void layer_log(const char *format, ...) { PRINT(GET(log_fd)); }
 /* Exported, though no header declares them: for the inline functions of old programs. */
 void GC_log_printf(const char *format, ...) { PRINT(GET(log_fd)); }
-void GC_err_printf(const char *format, ...) { PRINT(STDERR_FILENO); }
-void GC_printf(const char *format, ...) { PRINT(STDOUT_FILENO); }
+void GC_err_printf(const char *format, ...) { PRINT(GET(err_fd)); }
+void GC_printf(const char *format, ...) { PRINT(GET(out_fd)); }
+
+void layer_print_address_map(void) {
+  char text[4096];
+  ssize_t bytes = 0;
+  int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  do bytes = read(fd, text, sizeof text);
+  while ((bytes > 0 && write(GET(err_fd), text, (size_t)bytes) == bytes) || (bytes < 0 && errno == EINTR));
+  close(fd);
+}
 
 /* ---- Warnings ---- */
 
@@ -55,7 +70,7 @@ void GC_ignore_warn_proc(char *format, GC_word arg) { (void)format, (void)arg; }
 /* ---- The end ---- */
 
 static void abort_default(const char *message) {
-  if (message) layer_log("%s\n", message);
+  if (message) GC_err_printf("%s\n", message);
 }
 
 GC_abort_func GC_on_abort = abort_default;
@@ -63,8 +78,13 @@ GC_abort_func GC_on_abort = abort_default;
 void GC_set_abort_func(GC_abort_func function) { SET(GC_on_abort, function); }
 GC_abort_func GC_get_abort_func(void) { return GET(GC_on_abort); }
 
+static bool loops;
+
+void layer_loop_on_abort(void) { SET(loops, true); }
+
 void layer_fatal(const char *message) {
   GET(GC_on_abort)(message);
+  while (GET(loops)) pause();
   abort();
 }
 

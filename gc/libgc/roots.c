@@ -13,6 +13,9 @@ struct range {
 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct range *added, *excluded;
+/* Segments of the program in one of these are no roots any more. Only grows: acquire by who asks, release with the
+ * lock. */
+static struct range *removed;
 
 static bool remember(struct range **list, char *low, char *high) {
   struct range *range = malloc(sizeof *range);
@@ -45,13 +48,23 @@ static void add(struct range **list, void *low, void *high, int (*apply)(const v
 void GC_add_roots(void *low, void *high) { add(&added, low, high, vgc_root_add); }
 void GC_exclude_static_roots(void *low, void *high) { add(&excluded, low, high, vgc_root_exclude); }
 
-/* Static data that the collector has found by itself is a segment of that kind, too. */
+/* Static data that the collector has found by itself are segments, too. Those of libraries would be found again. */
 void GC_remove_roots(void *low, void *high) {
   layer_ensure();
   pthread_mutex_lock(&lock);
   forget(&added, low, high, vgc_root_remove);
+  struct range *range = malloc(sizeof *range);
+  if (!range) layer_fatal("GC_remove_roots: no memory");
+  *range = (struct range){low, high, removed};
+  __atomic_store_n(&removed, range, __ATOMIC_RELEASE);
   pthread_mutex_unlock(&lock);
-  GC_exclude_static_roots(low, high);
+  layer_roots_choose();
+}
+
+static bool is_removed(const char *start, size_t size) {
+  const struct range *range = __atomic_load_n(&removed, __ATOMIC_ACQUIRE);
+  while (range && (range->low > start || range->high < start + size)) range = range->next;
+  return range != NULL;
 }
 
 #define LOWEST  ((char *)0)
@@ -84,7 +97,7 @@ static GC_has_static_roots_func filter;
 static int ask(void *arg, const char *name, const void *start, size_t size) {
   (void)arg;
   bool program = !*name;
-  if (program && GET(cleared)) return 0;
+  if (program && (GET(cleared) || is_removed(start, size))) return 0;
   if (!program && GET(GC_no_dls)) return 0;
   GC_has_static_roots_func function = GET(filter);
   return program || !function || function(name, (void *)(uintptr_t)start, size);

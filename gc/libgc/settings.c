@@ -19,7 +19,7 @@ int GC_parallel;
 int GC_find_leak;
 int GC_all_interior_pointers = 1;
 int GC_finalize_on_demand;
-int GC_java_finalization;
+int GC_java_finalization = 1;
 int GC_dont_gc;
 int GC_dont_expand;
 int GC_use_entire_heap;
@@ -156,18 +156,33 @@ void layer_tune(void) {
 
 static GC_word maximum_heap; /* before GC_init */
 
+/* Pages that may be there at least: vgc's smallest limit. */
+#define LEAST_LIMIT 65536u
+
 void GC_set_max_heap_size(GC_word bytes) {
   SET(maximum_heap, bytes);
   if (!GC_is_init_called()) return;
   struct vgc_config config;
   vgc_config_default(&config);
-  config.hard_limit = bytes && bytes < SIZE_MAX / 2 ? (bytes < 65536 ? 65536 : bytes) : SIZE_MAX / 2;
+  config.hard_limit = bytes && bytes < SIZE_MAX / 2 ? (bytes < LEAST_LIMIT ? LEAST_LIMIT : bytes) : SIZE_MAX / 2;
   vgc_tune(&config);
 }
 
+/* By so many bytes over all that it has been expanded to. */
 int GC_expand_hp(size_t bytes) {
   layer_ensure();
-  return !vgc_reserve(bytes);
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  size_t before = GC_get_heap_size(), more;
+  if (vgc_get_stats(&stats)) return 0;
+  size_t beyond = before > stats.heap_bytes ? before - stats.heap_bytes : 0; /* pages with objects: vgc counts these */
+  if (__builtin_add_overflow(beyond, bytes, &more) || vgc_reserve(more)) return 0;
+  layer_heap_reserved(before + bytes);
+  if (GET(GC_on_heap_resize)) {
+    vgc_stop_world();
+    layer_tell_of_resize();
+    vgc_resume_world();
+  }
+  return 1;
 }
 
 static unsigned markers;
@@ -175,6 +190,18 @@ static int suspend_signal;
 
 void GC_set_markers_count(unsigned count) { SET(markers, count); }
 void GC_set_suspend_signal(int signal) { SET(suspend_signal, signal); }
+
+#define MOST_MARKERS 64u /* vgc's limit, */
+#define MARKERS      8u  /* and how many it takes by itself */
+
+static unsigned markers_wanted(void) {
+  long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  unsigned count = GET(markers);
+  if (count) return count < MOST_MARKERS ? count : MOST_MARKERS;
+  return processors < 1 ? 1 : processors < (long)MARKERS ? (unsigned)processors : MARKERS;
+}
+
+void layer_mark_in_parallel(void) { SET(GC_parallel, (int)markers_wanted() - 1); }
 
 /* ---- The environment ---- */
 
@@ -235,10 +262,33 @@ static void open_log(void) {
     layer_log("vgc: GC_LOG_FILE: cannot open '%s': %s; the log goes to standard error\n", name, strerror(errno));
   else
     GC_set_log_fd(fd);
+  if (fd >= 0 && !getenv("GC_ONLY_LOG_TO_FILE")) layer_redirect_to_log();
+}
+
+static struct { bool statistics, dump, address_map; } reports;
+
+static void read_reports(void) {
+  reports.statistics = is_on("GC_PRINT_STATS") || is_on("GC_PRINT_VERBOSE_STATS");
+  reports.dump = is_on("GC_DUMP_REGULARLY");
+  reports.address_map = is_on("GC_PRINT_ADDRESS_MAP");
+  if (getenv("GC_LOOP_ON_ABORT")) layer_loop_on_abort();
+}
+
+bool layer_report_wanted(void) { return reports.statistics || reports.dump || reports.address_map; }
+
+void layer_report_cycle(const struct vgc_stats *stats) {
+  if (reports.statistics)
+    layer_log("vgc: cycle %llu: heap %llu KiB, live %llu KiB, pause %llu us, of that %llu us until all threads stood\n",
+              (unsigned long long)stats->cycles, (unsigned long long)stats->heap_bytes / 1024,
+              (unsigned long long)stats->marked_bytes / 1024, (unsigned long long)stats->pause_ns_last / 1000,
+              (unsigned long long)stats->stop_ns_last / 1000);
+  if (reports.dump) GC_dump();
+  if (reports.address_map) layer_print_address_map();
 }
 
 void layer_read_environment(struct vgc_config *config) {
   open_log();
+  read_reports();
   read_flags();
   read_numbers();
   unsigned count = GET(markers);
@@ -246,7 +296,6 @@ void layer_read_environment(struct vgc_config *config) {
   config->suspend_signal = (unsigned)GET(suspend_signal);
   config->growth_percent = growth_percent(GET(GC_free_space_divisor));
   config->exact_pointers = !GET(GC_all_interior_pointers);
-  config->log = is_on("GC_PRINT_STATS") || is_on("GC_PRINT_VERBOSE_STATS");
   config->finalize_on_demand = 1; /* when finalizers run is decided here */
   SET(told_divisor, GET(GC_free_space_divisor));
   SET(told_interior, GET(GC_all_interior_pointers) != 0);
@@ -255,6 +304,7 @@ void layer_read_environment(struct vgc_config *config) {
 
 void layer_heed_environment(void) {
   size_t initial;
-  if (number("GC_INITIAL_HEAP_SIZE", &initial)) vgc_reserve(initial);
+  if (number("GC_INITIAL_HEAP_SIZE", &initial)) GC_expand_hp(initial);
   if (GET(maximum_heap)) GC_set_max_heap_size(GET(maximum_heap));
+  if (reports.dump) GC_dump();
 }

@@ -9,7 +9,13 @@
 static struct vgc_stats known;
 static _Thread_local bool within;
 
-void layer_within_collection(bool on) { within = on; }
+/* Of bytes_allocated: before the last collection. */
+static uint64_t allocated_before;
+
+void layer_within_collection(bool on) {
+  within = on;
+  if (on) SET(allocated_before, vgc_allocated_bytes());
+}
 bool layer_is_within_collection(void) { return within; }
 
 static struct vgc_stats now(void) {
@@ -20,11 +26,37 @@ static struct vgc_stats now(void) {
   return stats;
 }
 
-/* Without what is free: cheap, for programs that ask often. */
-size_t GC_get_heap_size(void) { return vgc_heap_bytes(); }
+/* The heap are the pages that are there, and those that may be without a collection because the program said so. Cheap,
+ * for programs that ask often. */
+static size_t reserved;
 
-static size_t free_in(const struct vgc_stats *stats) {
-  return stats->heap_bytes + stats->free_bytes - stats->live_bytes;
+void layer_heap_reserved(size_t bytes) { SET(reserved, bytes); }
+
+static size_t heap_of(size_t bytes) { return bytes > GET(reserved) ? bytes : GET(reserved); }
+
+size_t GC_get_heap_size(void) { return heap_of(vgc_heap_bytes()); }
+
+static size_t heap_in(const struct vgc_stats *stats) { return heap_of(stats->heap_bytes + stats->free_bytes); }
+
+static size_t free_in(const struct vgc_stats *stats) { return heap_in(stats) - stats->live_bytes; }
+
+static size_t since_collection(const struct vgc_stats *stats) {
+  uint64_t before = GET(allocated_before);
+  return stats->bytes_allocated > before ? stats->bytes_allocated - before : 0;
+}
+
+/* What was there, and has been added, and is there no more. */
+static size_t freed_since_collection(const struct vgc_stats *stats) {
+  uint64_t all = stats->marked_bytes + since_collection(stats);
+  return all > stats->live_bytes ? all - stats->live_bytes : 0;
+}
+
+static size_t obtained(const struct vgc_stats *stats) {
+  static size_t most;
+  size_t before = GET(most), now = heap_in(stats) + stats->metadata_bytes;
+  while (now > before && !__atomic_compare_exchange_n(&most, &before, now, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+  return now > before ? now : before;
 }
 
 size_t GC_get_free_bytes(void) {
@@ -37,33 +69,36 @@ size_t GC_get_unmapped_bytes(void) { return 0; }
 
 size_t GC_get_bytes_since_gc(void) {
   struct vgc_stats stats = now();
-  return stats.live_bytes > stats.marked_bytes ? stats.live_bytes - stats.marked_bytes : 0;
+  return since_collection(&stats);
 }
 
-size_t GC_get_expl_freed_bytes_since_gc(void) { return 0; }
+size_t GC_get_expl_freed_bytes_since_gc(void) {
+  struct vgc_stats stats = now();
+  return freed_since_collection(&stats);
+}
 
 size_t GC_get_total_bytes(void) { return now().bytes_allocated; }
 
 size_t GC_get_obtained_from_os_bytes(void) {
   struct vgc_stats stats = now();
-  return stats.peak_heap_bytes + stats.metadata_bytes;
+  return obtained(&stats);
 }
 
 size_t GC_get_memory_use(void) { return now().live_bytes; }
 
 void GC_get_heap_usage_safe(GC_word *heap, GC_word *free_bytes, GC_word *unmapped, GC_word *since, GC_word *total) {
   struct vgc_stats stats = now();
-  if (heap) *heap = stats.heap_bytes + stats.free_bytes;
+  if (heap) *heap = heap_in(&stats);
   if (free_bytes) *free_bytes = free_in(&stats);
   if (unmapped) *unmapped = 0;
-  if (since) *since = stats.live_bytes > stats.marked_bytes ? stats.live_bytes - stats.marked_bytes : 0;
+  if (since) *since = since_collection(&stats);
   if (total) *total = stats.bytes_allocated;
 }
 
 size_t GC_get_prof_stats(struct GC_prof_stats_s *given, size_t size) {
   struct vgc_stats stats = now();
-  GC_word since = stats.live_bytes > stats.marked_bytes ? stats.live_bytes - stats.marked_bytes : 0;
-  struct GC_prof_stats_s all = {.heapsize_full = stats.heap_bytes + stats.free_bytes,
+  GC_word since = since_collection(&stats);
+  struct GC_prof_stats_s all = {.heapsize_full = heap_in(&stats),
                                 .free_bytes_full = free_in(&stats),
                                 .bytes_allocd_since_gc = since,
                                 .allocd_bytes_before_gc = stats.bytes_allocated - since,
@@ -71,7 +106,8 @@ size_t GC_get_prof_stats(struct GC_prof_stats_s *given, size_t size) {
                                 .gc_no = GET(GC_gc_no),
                                 .markers_m1 = (GC_word)GET(GC_parallel),
                                 .reclaimed_bytes_before_gc = stats.bytes_swept,
-                                .obtained_from_os_bytes = stats.peak_heap_bytes + stats.metadata_bytes};
+                                .expl_freed_bytes_since_gc = freed_since_collection(&stats),
+                                .obtained_from_os_bytes = obtained(&stats)};
   memset(given, 0xff, size); /* -1 in what this version does not know */
   size_t filled = size < sizeof all ? size : sizeof all;
   memcpy(given, &all, filled);
@@ -80,9 +116,14 @@ size_t GC_get_prof_stats(struct GC_prof_stats_s *given, size_t size) {
 
 size_t GC_get_prof_stats_unsafe(struct GC_prof_stats_s *given, size_t size) { return GC_get_prof_stats(given, size); }
 
+#define SIZE_MAP_BYTES 2048 /* as far as libgc's has it */
+
 size_t GC_get_size_map_at(int index) {
-  if (index < 0 || (size_t)index >= GC_TINY_FREELISTS) return (size_t)-1;
-  return ((size_t)index + 15) / 16 * 16;
+  if (index < 0 || index > SIZE_MAP_BYTES) return (size_t)-1;
+  void *ptr = GC_malloc_atomic((size_t)index);
+  size_t size = ptr ? GC_size(ptr) : (size_t)-1;
+  GC_free(ptr);
+  return size;
 }
 
 /* ---- Time ---- */
@@ -103,10 +144,9 @@ void GC_dump_named(const char *name) {
   else
     GC_printf("***GC Dump collection #%lu\n", (unsigned long)GET(GC_gc_no));
   GC_printf("heap %llu KiB, free %llu KiB, live %llu objects of %llu KiB, %llu collections, longest pause %llu us\n",
-            (unsigned long long)(stats.heap_bytes + stats.free_bytes) / 1024,
-            (unsigned long long)free_in(&stats) / 1024, (unsigned long long)stats.live_objects,
-            (unsigned long long)stats.live_bytes / 1024, (unsigned long long)stats.cycles,
-            (unsigned long long)stats.pause_ns_max / 1000);
+            (unsigned long long)heap_in(&stats) / 1024, (unsigned long long)free_in(&stats) / 1024,
+            (unsigned long long)stats.live_objects, (unsigned long long)stats.live_bytes / 1024,
+            (unsigned long long)stats.cycles, (unsigned long long)stats.pause_ns_max / 1000);
 }
 
 void GC_dump(void) { GC_dump_named(NULL); }

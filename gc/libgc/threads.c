@@ -29,6 +29,7 @@ void *GC_call_with_alloc_lock(GC_fn_type function, void *arg) {
 
 /* ---- Registration ---- */
 
+static _Thread_local bool is_first; /* has called GC_init, as the first thread should */
 /* Set by GC_register_my_thread, which must be undone; vgc registers by itself all others that it sees. */
 static _Thread_local bool by_hand;
 
@@ -41,7 +42,7 @@ int GC_register_my_thread(const struct GC_stack_base *base) {
 }
 
 int GC_unregister_my_thread(void) {
-  if (by_hand) vgc_thread_detach();
+  if (by_hand || is_first) vgc_thread_detach();
   by_hand = false;
   return GC_SUCCESS;
 }
@@ -51,8 +52,11 @@ int GC_thread_is_registered(void) {
   return vgc_thread_attached();
 }
 
-void GC_allow_register_threads(void) { layer_ensure(); }
-void GC_start_mark_threads(void) { layer_ensure(); }
+void GC_start_mark_threads(void) {
+  layer_ensure();
+  layer_mark_in_parallel();
+}
+void GC_allow_register_threads(void) { GC_start_mark_threads(); }
 
 /* vgc finds its way about alternate stacks. */
 void GC_register_altstack(void *stack, GC_word stack_size, void *alternate, GC_word alternate_size) {
@@ -68,7 +72,7 @@ void GC_atfork_child(void) {}
 /* ---- pthread functions ---- */
 
 int GC_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *arg) {
-  layer_ensure();
+  GC_start_mark_threads();
   return vgc_pthread_create(thread, attributes, start, arg);
 }
 
@@ -90,9 +94,13 @@ int GC_pthread_sigmask(int how, const sigset_t *set, sigset_t *old) {
 
 void *GC_dlopen(const char *path, int mode) { return dlopen(path, mode); }
 
-/* Threads go on by themselves: no signal is needed for that. This is the one that libgc would have taken. */
-int GC_get_thr_restart_signal(void) { return SIGXCPU; }
-void GC_set_thr_restart_signal(int signal) { (void)signal; }
+/* Threads go on by themselves: no signal is needed for that. This is the one that libgc would take. */
+static int restart_signal = SIGXCPU;
+
+int GC_get_thr_restart_signal(void) { return GET(restart_signal); }
+void GC_set_thr_restart_signal(int signal) {
+  if (!GC_is_init_called()) SET(restart_signal, signal);
+}
 int GC_get_suspend_signal(void) { return vgc_suspend_signal(); }
 
 /* ---- Blocking ---- */
@@ -119,7 +127,6 @@ char *GC_stackbottom;
 /* Where the stack of a thread ends that has been asked about: what its handle leads to. The first thread's is
  * GC_stackbottom, whatever program sets it. */
 static _Thread_local void *bottom;
-static _Thread_local bool is_first;
 
 static void **follow(void) {
   void **place = is_first ? (void **)(void *)&GC_stackbottom : &bottom;

@@ -13,25 +13,51 @@ struct reference {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reference *references; /* the lock; the collecting thread takes it, too */
+static size_t count, empty;          /* the lock: of all, and of those that were found empty */
 static GC_toggleref_func status_of;
 
 void GC_set_toggleref_func(GC_toggleref_func function) { SET(status_of, function); }
 GC_toggleref_func GC_get_toggleref_func(void) { return GET(status_of); }
 
-/* What has been dropped, or is gone, is emptied here and taken out by the next GC_toggleref_add: before a collection
- * nothing may be freed. */
+/* False: it is empty, now or before. */
+static bool toggle(struct reference *reference, GC_toggleref_func function) {
+  GC_hidden_pointer weak = GET(reference->weak);
+  if (!weak) return false;
+  void *object = GC_REVEAL_POINTER(weak);
+  GC_ToggleRefStatus status = function(object);
+  SET(reference->strong, status == GC_TOGGLE_REF_STRONG ? object : NULL);
+  if (status == GC_TOGGLE_REF_DROP) SET(reference->weak, 0);
+  return status != GC_TOGGLE_REF_DROP;
+}
+
+/* Before a collection nothing may be freed: that is left to GC_toggleref_add. */
 void layer_toggle(void) {
   GC_toggleref_func function = GET(status_of);
   if (!function) return;
-  for (struct reference *reference = __atomic_load_n(&references, __ATOMIC_ACQUIRE); reference;
-       reference = reference->next) {
-    GC_hidden_pointer weak = GET(reference->weak);
-    if (!weak) continue;
-    void *object = GC_REVEAL_POINTER(weak);
-    GC_ToggleRefStatus status = function(object);
-    SET(reference->strong, status == GC_TOGGLE_REF_STRONG ? object : NULL);
-    if (status == GC_TOGGLE_REF_DROP) SET(reference->weak, 0);
+  pthread_mutex_lock(&lock);
+  empty = 0;
+  for (struct reference *reference = references; reference; reference = reference->next)
+    if (!toggle(reference, function)) empty++;
+  pthread_mutex_unlock(&lock);
+}
+
+/* With the lock. Takes the empty ones out of the list, and returns them in one of their own. */
+static struct reference *take_empty(void) {
+  struct reference *taken = NULL;
+  if (empty < count / 2 || !empty) return NULL;
+  for (struct reference **at = &references; *at;) {
+    struct reference *reference = *at;
+    if (GET(reference->weak)) {
+      at = &reference->next;
+      continue;
+    }
+    *at = reference->next;
+    reference->next = taken;
+    taken = reference;
+    count--;
   }
+  empty = 0;
+  return taken;
 }
 
 int GC_toggleref_add(void *object, int strong) {
@@ -46,8 +72,16 @@ int GC_toggleref_add(void *object, int strong) {
     return GC_NO_MEMORY;
   }
   pthread_mutex_lock(&lock);
+  struct reference *taken = take_empty();
   reference->next = references;
-  __atomic_store_n(&references, reference, __ATOMIC_RELEASE); /* acquire: layer_toggle */
+  references = reference;
+  count++;
   pthread_mutex_unlock(&lock);
+  while (taken) {
+    struct reference *next = taken->next;
+    vgc_weak_unwatch((void **)&taken->weak, VGC_WEAK_LONG);
+    vgc_free(taken);
+    taken = next;
+  }
   return GC_SUCCESS;
 }

@@ -104,6 +104,38 @@ static void each_cycle_calls_its_hooks(void **state) {
   assert_int_equal(seen.starts, 3);
 }
 
+static struct {
+  unsigned suspended, resumed;
+  pthread_t thread;
+} told;
+
+static void tell(void *arg, pthread_t thread, int suspended) {
+  assert_ptr_equal(arg, &told);
+  assert_true(world_is_stopped());
+  (*(suspended ? &told.suspended : &told.resumed))++;
+  told.thread = thread;
+}
+
+static void attach(void *arg) {
+  (void)arg;
+  assert_non_null(vgc_malloc(16));
+}
+
+static void suspended_threads_are_told_of(void **state) {
+  (void)state;
+  struct worker worker;
+  worker_start(&worker);
+  worker_do(&worker, attach, NULL);
+  const struct vgc_hooks hooks = {.struct_size = sizeof hooks, .arg = &told, .thread = tell};
+  vgc_set_hooks(&hooks, NULL);
+  assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(told.suspended, 1);
+  assert_int_equal(told.resumed, 1);
+  assert_true(pthread_equal(told.thread, worker.thread));
+  vgc_set_hooks(NULL, NULL);
+  worker_stop(&worker);
+}
+
 static void a_cycle_is_logged_in_one_line(void **state) {
   (void)state;
   static const struct {
@@ -228,6 +260,7 @@ UNIT(error) {
       TEST(hooks_are_copied_and_the_old_ones_returned),
       TEST(hooks_of_an_older_program_end_where_they_say),
       TEST(each_cycle_calls_its_hooks),
+      TEST(suspended_threads_are_told_of),
       cmocka_unit_test_teardown(a_cycle_is_logged_in_one_line, unit_teardown),
       TEST(the_hooks_memory_is_returned),
       TEST(a_hook_that_returns_makes_the_call_fail),

@@ -25,6 +25,8 @@ static void assert_exact(void) {
   span_each(sum_pages, &pages);
   lock_release(&heap_lock);
   assert_int_equal(stats.heap_bytes, pages);
+  assert_int_equal(vgc_allocated_bytes(), stats.bytes_allocated);
+  assert_int_equal(vgc_heap_bytes(), stats.heap_bytes + stats.free_bytes);
   assert_true(stats.peak_heap_bytes >= stats.heap_bytes);
 }
 

@@ -38,7 +38,7 @@ static void *step(void *arg) {
     must(vgc_malloc(48) != NULL);
     atomic_fetch_add(&steps, 1);
   }
-  return (void *)(uintptr_t)**object;
+  return (void *)(uintptr_t) * *object;
 }
 
 static void wait_for_step(uint64_t after) {

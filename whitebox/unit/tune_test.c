@@ -66,7 +66,8 @@ static void growth_is_what_it_is_at_the_end_of_a_collection(void **state) {
     assert_int_equal(vgc_tune(&given), 0);
     unit_collect();
     assert_int_equal(vgc_get_stats(&stats), 0);
-    assert_in_range(stats.trigger_bytes, 8 * MIB * (100 + percents[i]) / 100 - 1024, 8 * MIB * (110 + percents[i]) / 100);
+    assert_in_range(stats.trigger_bytes, 8 * MIB * (100 + percents[i]) / 100 - 1024,
+                    8 * MIB * (110 + percents[i]) / 100);
   }
   vgc_free(live);
 }
@@ -179,8 +180,7 @@ static void the_program_hears_of_each_object_that_is_to_be_finalized(void **stat
   roots[0] = vgc_malloc(16);
   roots[1] = vgc_malloc(16);
   void *second = roots[1];
-  for (unsigned i = 0; i < 2; i++)
-    assert_int_equal(vgc_set_finalizer(roots[i], no_finalizer, NULL, VGC_ORDERED), 0);
+  for (unsigned i = 0; i < 2; i++) assert_int_equal(vgc_set_finalizer(roots[i], no_finalizer, NULL, VGC_ORDERED), 0);
   roots[1] = NULL;
   unit_collect();
   assert_ptr_equal(told.due, second);

@@ -1,0 +1,244 @@
+/* gc.h: which memory is a root. */
+#include "client.h"
+
+#include <dlfcn.h>
+#include <gc/gc_mark.h>
+#include <sys/mman.h>
+
+/* ---- Ranges ---- */
+
+static void **range; /* of no segment that the library knows */
+
+static void fill(void *arg) {
+  void **words = arg;
+  for (unsigned i = 0; i < MANY; i++) {
+    words[i] = GC_malloc(40);
+    client_watch(i, words[i]);
+  }
+}
+
+static void start(void) {
+  GC_INIT();
+  range = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  must(range != MAP_FAILED);
+}
+
+static unsigned gone(void) {
+  client_collect();
+  return client_gone(MANY);
+}
+
+TEST(unknown_memory_is_none) {
+  start();
+  client_below(fill, range);
+  must(gone() >= MOST);
+}
+
+TEST(added_and_removed) {
+  start();
+  GC_add_roots(range, range + MANY);
+  client_below(fill, range);
+  must(gone() == 0);
+  GC_remove_roots(range, range + MANY);
+  must(gone() >= MOST);
+}
+
+TEST(added_twice_and_overlapping) {
+  start();
+  GC_add_roots(range, range + 40);
+  GC_add_roots(range, range + 40);
+  GC_add_roots(range + 20, range + MANY);
+  client_below(fill, range);
+  must(gone() == 0);
+  GC_remove_roots(range, range + MANY);
+  must(gone() >= MOST);
+}
+
+/* Neither end needs to be aligned; nor does an empty range matter. */
+TEST(unaligned) {
+  start();
+  GC_add_roots(range, range);
+  GC_add_roots((char *)range - 0, (char *)(range + MANY) + 5);
+  client_below(fill, range);
+  must(gone() == 0);
+}
+
+/* Only what lies fully in the region is removed. */
+TEST(not_removed_in_part) {
+  start();
+  GC_add_roots(range, range + MANY);
+  client_below(fill, range);
+  GC_remove_roots(range + 1, range + MANY);
+  must(gone() == 0);
+}
+
+/* ---- Static data ---- */
+
+static void *words[MANY] = {&range}; /* .data */
+static void *zeroes[MANY];           /* .bss */
+
+TEST(static_data) {
+  GC_INIT();
+  client_below(fill, words);
+  must(gone() == 0);
+}
+
+TEST(static_zeroes) {
+  GC_INIT();
+  client_below(fill, zeroes);
+  must(gone() == 0);
+}
+
+/* A part of a segment is no segment: removing what was added there leaves the data a root. */
+TEST(static_data_not_removed_in_part) {
+  GC_INIT();
+  GC_add_roots(zeroes, zeroes + MANY);
+  client_below(fill, zeroes);
+  GC_remove_roots(zeroes, zeroes + MANY);
+  must(gone() == 0);
+}
+
+TEST(excluded) {
+  GC_INIT();
+  GC_exclude_static_roots(zeroes, zeroes + MANY);
+  client_below(fill, zeroes);
+  must(gone() >= MOST);
+}
+
+TEST(excluded_in_part) {
+  GC_INIT();
+  GC_exclude_static_roots(zeroes, zeroes + MANY / 2);
+  client_below(fill, zeroes);
+  client_collect();
+  unsigned first = client_gone(MANY / 2);
+  must(first >= MOST / 2 && client_gone(MANY) == first);
+}
+
+TEST_OURS(exclusions_cleared, "crashes, since its own data were excluded") {
+  GC_INIT();
+  GC_exclude_static_roots(zeroes, zeroes + MANY);
+  GC_clear_exclusion_table();
+  client_below(fill, zeroes);
+  must(gone() == 0);
+}
+
+/* With GC_no_dls the program registers its roots itself. */
+TEST(cleared) {
+  GC_set_no_dls(1);
+  start();
+  must(GC_get_no_dls() == 1 && GC_no_dls == 1);
+  GC_clear_roots();
+  GC_add_roots(range, range + MANY);
+  client_below(fill, range);
+  must(gone() == 0);
+  GC_clear_roots();
+  must(gone() >= MOST);
+}
+
+/* ---- Libraries ---- */
+
+/* A library of which a test loads a copy has one array of its own. */
+static void **load(void) {
+  void *library = dlopen(TEST_LIBRARY, RTLD_NOW);
+  if (!library) fprintf(stderr, "%s\n", dlerror());
+  must(library);
+  void **array = dlsym(library, "roots_library_words");
+  must(array);
+  return array;
+}
+
+TEST(data_of_a_loaded_library) {
+  GC_INIT();
+  client_below(fill, load());
+  must(gone() == 0);
+}
+
+TEST(data_of_no_library) {
+  GC_set_no_dls(1);
+  GC_INIT();
+  client_below(fill, load());
+  must(gone() >= MOST);
+}
+
+static unsigned asked, odd;
+
+static int choose(const char *name, void *section, size_t size) {
+  asked++;
+  if (!section || !size || !name) odd++;
+  return !strstr(name, "roots_library");
+}
+
+TEST(filter) {
+  GC_INIT();
+  GC_register_has_static_roots_callback(choose);
+  client_below(fill, load());
+  must(gone() >= MOST && asked && !odd);
+}
+
+TEST(filter_lets_others_be) {
+  GC_INIT();
+  GC_register_has_static_roots_callback(choose);
+  load();
+  client_below(fill, zeroes);
+  must(gone() == 0 && asked && !odd);
+  GC_register_has_static_roots_callback(NULL);
+}
+
+TEST(filter_taken_back) {
+  GC_INIT();
+  GC_register_has_static_roots_callback(choose);
+  void **array = load();
+  client_collect();
+  GC_register_has_static_roots_callback(NULL);
+  client_below(fill, array);
+  must(gone() == 0);
+}
+
+/* ---- Enumeration ---- */
+
+static unsigned found;
+static size_t least;
+
+static void visit(void *object, size_t size, void *arg) {
+  must(arg == &found);
+  if (size < least) return;
+  for (unsigned i = 0; i < MANY; i++) found += object == zeroes[i];
+}
+
+static void *enumerate(void *arg) {
+  GC_enumerate_reachable_objects_inner(visit, arg);
+  return NULL;
+}
+
+TEST(reachable_objects) {
+  GC_INIT();
+  client_below(fill, zeroes);
+  GC_gcollect();
+  least = 40;
+  GC_call_with_alloc_lock(enumerate, &found);
+  must(found == MANY);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(unknown_memory_is_none),
+      cmocka_unit_test(added_and_removed),
+      cmocka_unit_test(added_twice_and_overlapping),
+      cmocka_unit_test(unaligned),
+      cmocka_unit_test(not_removed_in_part),
+      cmocka_unit_test(static_data),
+      cmocka_unit_test(static_zeroes),
+      cmocka_unit_test(static_data_not_removed_in_part),
+      cmocka_unit_test(excluded),
+      cmocka_unit_test(excluded_in_part),
+      cmocka_unit_test(exclusions_cleared),
+      cmocka_unit_test(cleared),
+      cmocka_unit_test(data_of_a_loaded_library),
+      cmocka_unit_test(data_of_no_library),
+      cmocka_unit_test(filter),
+      cmocka_unit_test(filter_lets_others_be),
+      cmocka_unit_test(filter_taken_back),
+      cmocka_unit_test(reachable_objects),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
