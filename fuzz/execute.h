@@ -17,6 +17,8 @@ struct outcome {
   uint64_t dropped;   /* of these, objects that became unreachable without being freed */
   uint64_t collected; /* of these, objects that the collector was seen to reclaim */
   uint64_t cycles;
+  uint64_t finalized;     /* calls of finalizers */
+  uint64_t cleared, held; /* links to objects that became unreachable, seen after a cycle */
 };
 
 /* Values that replace the program's own choice of geometry; 0: none. */

@@ -1,0 +1,632 @@
+#include "execute_run.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- Finalizers ---- */
+
+enum action { NOTHING, BRING_BACK, SET_AGAIN, FREE, ALLOCATE, ACTIONS };
+
+static struct run *running; /* whose finalizers are called */
+static bool called(struct run *run, enum action action, void *address, void *arg);
+
+static void nothing(void *object, void *arg) { called(running, NOTHING, object, arg); }
+static void bring_back(void *object, void *arg) { called(running, BRING_BACK, object, arg); }
+static void set_again(void *object, void *arg) { called(running, SET_AGAIN, object, arg); }
+static void free_it(void *object, void *arg) { called(running, FREE, object, arg); }
+static void allocate(void *object, void *arg) { called(running, ALLOCATE, object, arg); }
+
+static vgc_finalizer *const actions[ACTIONS] = {nothing, bring_back, set_again, free_it, allocate};
+
+/* The object that lies there, with a finalizer that is set, or that is due. */
+static struct object *find_finalized(struct run *run, const void *address, bool due) {
+  for (uint32_t i = 0; i < run->shadow->count; i++) {
+    struct object *object = &run->shadow->objects[i];
+    if (object->state == STATE_GONE || shadow_address(object) != address) continue;
+    if (due ? object->finalizer.due : object->finalizer.set) return object;
+  }
+  return NULL;
+}
+
+static bool verify_marked(struct run *run, const char *why) {
+  for (uint32_t i = 0; i < run->shadow->count; i++) {
+    const struct object *object = &run->shadow->objects[i];
+    const void *address = shadow_address(object);
+    if (!object->marked) continue;
+    CHECK(run, vgc_base_of(address) == address, "the object at %p (%zu bytes, allocation %u), which %s, is reclaimed",
+          address, object->size, i, why);
+    if (!verify_object(run, object, false)) return false;
+  }
+  struct object *lost = run->shadow->lost;
+  CHECK(run, !lost, "allocation %u at %p, which %s, was reclaimed", shadow_index(run->shadow, lost),
+        shadow_address(lost), why);
+  return true;
+}
+
+static bool is_rooted(const struct run *run, uint8_t handle) {
+  return run->shadow->range_added[handle / RANGE_WORDS] || run->shadow->callback_added[handle / RANGE_WORDS];
+}
+
+static bool hold_again(struct run *run, const struct object *object, uint8_t handle) {
+  if (shadow_handle(run->shadow, handle) || !is_rooted(run, handle)) return false;
+  shadow_set_handle(run->shadow, handle, object, 0);
+  shadow_settle(run->shadow);
+  return true;
+}
+
+static bool free_in_finalizer(struct run *run, struct object *object) {
+  if (object->state != STATE_DROPPED || object->finalizer.set) return true;
+  vgc_free(shadow_address(object));
+  return special_freed(run, object);
+}
+
+static bool allocate_in_finalizer(struct run *run) {
+  enum { BYTES = 48 };
+  struct object *object;
+  void *address = vgc_malloc(BYTES);
+  if (!address) return failed_allocation(run, "vgc_malloc, by a finalizer", BYTES);
+  if (!adopt(run, "vgc_malloc, by a finalizer", address, BYTES, 0, KIND_SCANNED, 0, &object)) return false;
+  shadow_fill(object, 0);
+  return true;
+}
+
+static bool set_anew(struct run *run, struct object *object, const struct finalizer *before) {
+  int result = vgc_set_finalizer(shadow_address(object), actions[NOTHING], NULL, VGC_ORDERED);
+  CHECK(run, result == 0, "vgc_set_finalizer by a finalizer: %d, errno %d", result, errno);
+  object->finalizer =
+      (struct finalizer){.set = true, .handle = before->handle, .hidden_arg = ~(uintptr_t)0, .arg = OBJECT_NONE};
+  return true;
+}
+
+static bool act(struct run *run, struct object *object, const struct finalizer *finalizer) {
+  switch ((enum action)finalizer->action) {
+  case BRING_BACK:
+    hold_again(run, object, finalizer->handle);
+    return true;
+  case SET_AGAIN:
+    return object->finalizer.set || !hold_again(run, object, finalizer->handle) || set_anew(run, object, finalizer);
+  case FREE:
+    return free_in_finalizer(run, object);
+  case ALLOCATE:
+    return allocate_in_finalizer(run);
+  default:
+    return true;
+  }
+}
+
+/* Once for each that is due, with its own argument, and all that the object reaches intact. */
+static bool called(struct run *run, enum action action, void *address, void *arg) {
+  struct object *object = find_finalized(run, address, true);
+  CHECK(run, object, "a finalizer is called for %p, where none is due", address);
+  CHECK(run, !run->in_finalizer, "a finalizer is called inside of another");
+  const struct finalizer finalizer = object->finalizer;
+  CHECK(run, action == finalizer.action && (uintptr_t)arg == ~finalizer.hidden_arg,
+        "the finalizer of %p: number %d with argument %p; expected %d with %p", address, action, arg, finalizer.action,
+        (void *)~finalizer.hidden_arg);
+  run->in_finalizer = true;
+  run->due--;
+  run->finalized++;
+  shadow_mark_from(run->shadow, object);
+  if (!verify_marked(run, "a finalizer may use")) return false;
+  object->finalizer.due = false;
+  if (!act(run, object, &finalizer)) return false;
+  shadow_settle(run->shadow);
+  run->in_finalizer = false;
+  return true;
+}
+
+/* ---- When one becomes due; the world stands ---- */
+
+/* Another object whose pointers keep this one from being due. */
+static bool makes_wait(struct run *run, const struct object *other, const struct object *object) {
+  const struct finalizer *finalizer = &other->finalizer;
+  bool old = finalizer->due && (finalizer->cycle != run->cycle_ends || finalizer->anyway);
+  bool fresh = finalizer->due && !old;
+  bool ordered = (finalizer->set || fresh) && finalizer->order <= VGC_IGNORE_SELF;
+  bool first = fresh && finalizer->order == VGC_UNORDERED && object->finalizer.order == VGC_UNREACHABLE;
+  if ((!old && !ordered && !first) || other->state == STATE_GONE || other->freed) return false;
+  return shadow_contents_reach(run->shadow, other, object, !old && finalizer->order == VGC_IGNORE_SELF);
+}
+
+static bool became_due(struct run *run, const void *address) {
+  struct object *object = find_finalized(run, address, false);
+  CHECK(run, object, "a finalizer of %p is due, which has none", address);
+  CHECK(run, object->state == STATE_DROPPED, "the finalizer of %p (allocation %u) is due, but the object is reachable",
+        address, shadow_index(run->shadow, object));
+  for (uint32_t i = 0; i < run->shadow->count; i++) {
+    CHECK(run, !makes_wait(run, &run->shadow->objects[i], object),
+          "the finalizer of allocation %u (order %d) is due, though allocation %u (order %d) reaches the object",
+          shadow_index(run->shadow, object), object->finalizer.order, i, run->shadow->objects[i].finalizer.order);
+  }
+  object->finalizer.set = false;
+  object->finalizer.due = true;
+  object->finalizer.cycle = run->cycle_ends;
+  run->due++;
+  return true;
+}
+
+void special_due(void *arg, void *object) { became_due(arg, object); }
+
+/* ---- Setting ---- */
+
+static bool check_set(struct run *run, const struct object *object) {
+  void *arg, *address = shadow_address(object);
+  const struct finalizer *finalizer = &object->finalizer;
+  vgc_finalizer *expected = finalizer->set ? actions[finalizer->action] : NULL;
+  uintptr_t expected_arg = finalizer->set ? ~finalizer->hidden_arg : 0;
+  vgc_finalizer *found = vgc_get_finalizer(address, &arg);
+  CHECK(run, found == expected && (uintptr_t)arg == expected_arg,
+        "vgc_get_finalizer(%p): %s finalizer, argument %p; expected %s, %p", address, found ? "a" : "no", arg,
+        expected ? "one" : "none", (void *)expected_arg);
+  return true;
+}
+
+static bool set(struct run *run, const struct operation *op) {
+  struct object *object = shadow_handle(run->shadow, op->a), *arg = shadow_handle(run->shadow, op->b);
+  if (!object || object->finalizer.due) return true;
+  if (!check_set(run, object)) return false;
+  const struct finalizer before = object->finalizer;
+  bool takes_arg = op->n / 32 % 4 == 0 && arg;
+  struct finalizer after = {.set = true,
+                            .action = (uint8_t)(op->n / 4 % ACTIONS),
+                            .handle = op->b,
+                            .order = (enum vgc_order)(op->n % 4),
+                            .hidden_arg = takes_arg ? arg->hidden : ~(uintptr_t)op->n,
+                            .arg = takes_arg ? shadow_index(run->shadow, arg) : OBJECT_NONE};
+  vgc_finalizer *old = NULL;
+  void *old_arg = NULL;
+  int result =
+      op->opcode == OP_finalizer
+          ? vgc_set_finalizer(shadow_address(object), actions[after.action], (void *)~after.hidden_arg, after.order)
+          : vgc_exchange_finalizer(shadow_address(object), actions[after.action], (void *)~after.hidden_arg,
+                                   after.order, &old, &old_arg);
+  CHECK(run, result == 0, "a finalizer could not be set: %d, errno %d (%s)", result, errno, strerror(errno));
+  bool given = !before.set || (old == actions[before.action] && (uintptr_t)old_arg == ~before.hidden_arg);
+  CHECK(run, op->opcode == OP_finalizer || (given && !old == !before.set),
+        "vgc_exchange_finalizer gives back another finalizer than was set, or argument %p", old_arg);
+  object->finalizer = after;
+  run->shadow->attached = true;
+  shadow_settle(run->shadow);
+  return check_set(run, object);
+}
+
+static bool take_off(struct run *run, uint8_t handle) {
+  struct object *object = shadow_handle(run->shadow, handle);
+  if (!object) return true;
+  if (!check_set(run, object)) return false;
+  int result = vgc_set_finalizer(shadow_address(object), NULL, NULL, VGC_ORDERED);
+  CHECK(run, result == 0, "vgc_set_finalizer(NULL) = %d, errno %d", result, errno);
+  object->finalizer.set = false;
+  shadow_settle(run->shadow);
+  return check_set(run, object);
+}
+
+bool special_count_due(struct run *run) {
+  size_t due = vgc_finalizers_due();
+  CHECK(run, due == run->due, "vgc_finalizers_due = %zu; expected %zu", due, (size_t)run->due);
+  return true;
+}
+
+static void make_all_due(struct run *run) {
+  for (uint32_t i = 0; i < run->shadow->count; i++) {
+    struct finalizer *finalizer = &run->shadow->objects[i].finalizer;
+    if (!finalizer->set) continue;
+    finalizer->set = false;
+    finalizer->due = finalizer->anyway = true;
+    run->due++;
+  }
+}
+
+static bool finalize(struct run *run, bool all) {
+  uint64_t before = run->finalized;
+  if (!special_count_due(run)) return false;
+  if (all) make_all_due(run);
+  size_t count = all ? vgc_finalize_all() : vgc_finalize();
+  if (run->outcome->failed) return false;
+  CHECK(run, count == run->finalized - before && run->due == 0, "vgc_finalize = %zu; %zu were called, %zu are left",
+        count, (size_t)(run->finalized - before), (size_t)run->due);
+  return special_count_due(run);
+}
+
+/* ---- Frees ---- */
+
+/* Whether a link that is there for certain names the object, or one that may be. */
+static void look_for_names(struct run *run, const struct object *object, bool *certain, bool *possible) {
+  const struct shadow *shadow = run->shadow;
+  uint32_t index = shadow_index(shadow, object);
+  for (size_t i = 0; i < WEAKS; i++) {
+    const struct weak *weak = &shadow->weaks[i];
+    if (!weak->used || weak->target != index || weak->holder == index) continue;
+    *possible = true;
+    if (weak->holder == OBJECT_NONE || (shadow->objects[weak->holder].state == STATE_LIVE && !weak->unsure))
+      *certain = true;
+  }
+  for (uint32_t i = 0; i < shadow->count && shadow->attached; i++) {
+    const struct object *ephemeron = &shadow->objects[i];
+    if (ephemeron->kind != KIND_EPHEMERON || ephemeron->state == STATE_GONE || ephemeron->key != index) continue;
+    if (ephemeron->cleared || ephemeron->freed) continue;
+    *possible = true;
+    if (ephemeron->state == STATE_LIVE && !ephemeron->unsure) *certain = true;
+  }
+}
+
+bool special_freed(struct run *run, struct object *object) {
+  bool certain = false, possible = false;
+  void *address = shadow_address(object);
+  look_for_names(run, object, &certain, &possible);
+  bool left = vgc_base_of(address) == address;
+  CHECK(run, left || !certain, "%p was freed at once, though a link names it", address);
+  CHECK(run, !left || possible, "%p was not freed, though no link names it", address);
+  if (left) {
+    shadow_left(run->shadow, object);
+  } else {
+    shadow_gone(run->shadow, object);
+    run->freed++;
+  }
+  return true;
+}
+
+/* ---- Weak links ---- */
+
+static void **place_of(const struct run *run, const struct weak *weak) {
+  const struct shadow *shadow = run->shadow;
+  if (weak->holder == OBJECT_NONE) return (void **)(shadow->weak_words + (weak - shadow->weaks));
+  return (void **)shadow_address(&shadow->objects[weak->holder]) + weak->word;
+}
+
+static void **outside(const struct run *run, uint8_t number) {
+  return (void **)(run->shadow->weak_words + number % WEAKS);
+}
+
+/* The program knows what the link's word holds. */
+static bool stands(const struct run *run, const struct weak *weak) {
+  return weak->used && (weak->holder == OBJECT_NONE || run->shadow->objects[weak->holder].state == STATE_LIVE);
+}
+
+static bool check_result(struct run *run, const char *what, int result, int error) {
+  CHECK(run, error ? result == -1 && errno == error : result == 0, "%s = %d, errno %s; expected %s", what, result,
+        strerror(errno), error ? strerror(error) : "0");
+  return true;
+}
+
+static bool check_holds(struct run *run, const struct weak *weak) {
+  void *found = vgc_weak_get(place_of(run, weak)), *expected = shadow_address(&run->shadow->objects[weak->target]);
+  CHECK(run, found == expected, "a link holds %p; expected %p", found, expected);
+  return true;
+}
+
+static bool weak_add(struct run *run, const struct operation *op) {
+  struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
+  const struct object *target = shadow_handle(run->shadow, op->b);
+  if (!target || (weak->used && weak->holder != OBJECT_NONE)) return true;
+  enum vgc_weak kind = (enum vgc_weak)(op->n % 2);
+  errno = 0;
+  int result = vgc_weak_add(outside(run, op->a), shadow_address(target), kind);
+  if (!check_result(run, "vgc_weak_add", result, weak->used ? EEXIST : 0)) return false;
+  if (!weak->used)
+    *weak =
+        (struct weak){.used = true, .kind = kind, .holder = OBJECT_NONE, .target = shadow_index(run->shadow, target)};
+  return weak->watched || check_holds(run, weak);
+}
+
+static bool weak_watch(struct run *run, const struct operation *op) {
+  struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
+  const struct object *target = shadow_handle(run->shadow, op->b);
+  enum vgc_weak kind = (enum vgc_weak)(op->n % 2);
+  if (!target || (weak->used && (!weak->watched || weak->kind != kind))) return true;
+  *outside(run, op->a) = (void *)target->hidden;
+  int result = vgc_weak_watch(outside(run, op->a), shadow_address(target), kind);
+  CHECK(run, result == weak->used, "vgc_weak_watch = %d, errno %d; expected %d", result, errno, weak->used);
+  *weak = (struct weak){
+      .used = true, .watched = true, .kind = kind, .holder = OBJECT_NONE, .target = shadow_index(run->shadow, target)};
+  return true;
+}
+
+/* A word of a pointer-free object that can be a link; NULL: the handle has none. */
+static struct object *holder_with_room(struct run *run, uint8_t handle, uint32_t n, size_t *word) {
+  struct object *holder = shadow_handle(run->shadow, handle);
+  if (!holder || holder->kind != KIND_NOSCAN || holder->size < sizeof(void *)) return NULL;
+  *word = word_of(holder, n);
+  if (shadow_weak_at(run->shadow, holder, *word)) return holder;
+  return shadow_unchecked(holder, *word) ? holder : NULL;
+}
+
+static bool weak_inside(struct run *run, const struct operation *op) {
+  struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
+  const struct object *target = shadow_handle(run->shadow, op->b);
+  size_t word;
+  if (!target || weak->used) return true;
+  struct object *holder = holder_with_room(run, (uint8_t)op->n, op->n / 512, &word);
+  if (!holder) return true;
+  bool exists = shadow_weak_at(run->shadow, holder, word);
+  struct weak made = {.used = true,
+                      .kind = (enum vgc_weak)(op->n / 256 % 2),
+                      .holder = shadow_index(run->shadow, holder),
+                      .word = word,
+                      .target = shadow_index(run->shadow, target)};
+  /* What a cycle cleared may not be known yet, of a holder that was away. */
+  if (exists && shadow_weak_at(run->shadow, holder, word)->unsure) return true;
+  errno = 0;
+  int result = vgc_weak_add(place_of(run, &made), shadow_address(target), made.kind);
+  if (!check_result(run, "vgc_weak_add in an object", result, exists ? EEXIST : 0)) return false;
+  if (exists) return true;
+  *weak = made;
+  return check_holds(run, weak);
+}
+
+static int move_link(const struct weak *weak, void **from, void **to) {
+  errno = 0;
+  return weak->watched ? vgc_weak_move_watch(from, to, weak->kind) : vgc_weak_move(from, to);
+}
+
+static bool weak_move(struct run *run, const struct operation *op) {
+  struct weak *from = &run->shadow->weaks[op->a % WEAKS], *to = &run->shadow->weaks[op->b % WEAKS];
+  if (from->used && (!stands(run, from) || from->unsure)) return true;
+  if (to->used && (to->holder != OBJECT_NONE || to->watched != from->watched || to->kind != from->kind)) return true;
+  void **from_place = from->used ? place_of(run, from) : outside(run, op->a);
+  int error = !from->used ? ENOENT : to->used && to != from ? EEXIST : 0;
+  bool watched = from->used && from->watched;
+  if (!error && watched && to != from) *outside(run, op->b) = *from_place;
+  if (!check_result(run, "vgc_weak_move", move_link(from, from_place, outside(run, op->b)), error)) return false;
+  if (error || to == from) return true;
+  *to = *from;
+  to->holder = OBJECT_NONE;
+  from->used = false;
+  return watched || check_holds(run, to);
+}
+
+static bool weak_move_inside(struct run *run, const struct operation *op) {
+  struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
+  size_t word;
+  if (!stands(run, weak) || weak->watched || weak->unsure) return true;
+  struct object *holder = holder_with_room(run, op->b, op->n, &word);
+  if (!holder) return true;
+  const struct weak *other = shadow_weak_at(run->shadow, holder, word);
+  if (other && other->unsure) return true;
+  struct weak moved = *weak;
+  moved.holder = shadow_index(run->shadow, holder);
+  moved.word = word;
+  int result = move_link(weak, place_of(run, weak), place_of(run, &moved));
+  if (!check_result(run, "vgc_weak_move into an object", result, other && other != weak ? EEXIST : 0)) return false;
+  if (!other) *weak = moved;
+  return check_holds(run, weak);
+}
+
+static bool remove_link(struct run *run, struct weak *weak) {
+  if (!stands(run, weak)) return true;
+  void **place = place_of(run, weak);
+  bool cleared = weak->unsure && !*place;
+  errno = 0;
+  int result = weak->watched ? vgc_weak_unwatch(place, weak->kind) : vgc_weak_remove(place);
+  if (!check_result(run, "vgc_weak_remove", result, cleared ? ENOENT : 0)) return false;
+  weak->used = false;
+  if (weak->holder != OBJECT_NONE) shadow_unlink(&run->shadow->objects[weak->holder], weak->word);
+  return true;
+}
+
+static bool weak_remove(struct run *run, const struct operation *op) {
+  struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
+  if (weak->used) return remove_link(run, weak);
+  errno = 0;
+  return check_result(run, "vgc_weak_remove of no link", vgc_weak_remove(outside(run, op->a)), ENOENT);
+}
+
+bool special_cut(struct run *run, const struct object *holder, size_t size) {
+  for (size_t i = 0; i < WEAKS; i++) {
+    struct weak *weak = &run->shadow->weaks[i];
+    if (!weak->used || weak->holder != shadow_index(run->shadow, holder)) continue;
+    if ((weak->word + 1) * sizeof(void *) > size && !remove_link(run, weak)) return false;
+  }
+  return true;
+}
+
+/* What the library gave is an object, and alive with all that it reaches. */
+static bool hold_given(struct run *run, struct object *object, const void *address, uint8_t handle) {
+  CHECK(run, object->state != STATE_GONE && vgc_base_of(address) == address,
+        "%p (allocation %u) is reclaimed, and can still be got", address, shadow_index(run->shadow, object));
+  if (object->freed) return true;
+  shadow_mark_from(run->shadow, object);
+  if (!verify_marked(run, "can still be got")) return false;
+  shadow_set_handle(run->shadow, handle, object, 0);
+  shadow_settle(run->shadow);
+  return true;
+}
+
+static bool weak_get(struct run *run, const struct operation *op) {
+  const struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
+  if (!stands(run, weak) || weak->watched) return true;
+  const void *found = vgc_weak_get(place_of(run, weak));
+  if (!found) return true;
+  return check_holds(run, weak) && hold_given(run, &run->shadow->objects[weak->target], found, op->b);
+}
+
+/* ---- Ephemerons ---- */
+
+static bool cleared(const void *ephemeron) { return !vgc_ephemeron_key(ephemeron); }
+
+static bool check_ephemeron(struct run *run, const struct object *ephemeron) {
+  const struct shadow *shadow = run->shadow;
+  const void *address = shadow_address(ephemeron);
+  const void *key = vgc_ephemeron_key(address), *value = vgc_ephemeron_value(address);
+  const void *made = ephemeron->value == OBJECT_NONE ? NULL : shadow_address(&shadow->objects[ephemeron->value]);
+  bool whole = key == shadow_address(&shadow->objects[ephemeron->key]) && value == made;
+  CHECK(run, whole || (!key && !value), "an ephemeron holds %p, %p; expected what it was made with, or NULL", key,
+        value);
+  CHECK(run, !key || !ephemeron->cleared, "an ephemeron that was cleared holds %p again", key);
+  CHECK(run, !key || vgc_base_of(key) == key, "an ephemeron holds a key that is reclaimed, %p", key);
+  return true;
+}
+
+static bool ephemeron_new(struct run *run, const struct operation *op) {
+  const struct object *key = shadow_handle(run->shadow, op->b), *value = shadow_handle(run->shadow, (uint8_t)op->n);
+  if (!key) return true;
+  errno = 0;
+  void *address = vgc_ephemeron_new(shadow_address(key), value ? shadow_address(value) : NULL);
+  if (!address) return failed_allocation(run, "vgc_ephemeron_new", 0);
+  struct object *object;
+  if (!adopt(run, "vgc_ephemeron_new", address, 0, 0, KIND_EPHEMERON, 0, &object)) return false;
+  object->key = shadow_index(run->shadow, key);
+  object->value = value ? shadow_index(run->shadow, value) : OBJECT_NONE;
+  run->shadow->attached = true;
+  return check_ephemeron(run, object) && put(run, op->a, object);
+}
+
+static bool ephemeron_get(struct run *run, const struct operation *op) {
+  const struct object *ephemeron = shadow_handle(run->shadow, op->b);
+  if (!ephemeron || ephemeron->kind != KIND_EPHEMERON) return true;
+  if (!check_ephemeron(run, ephemeron)) return false;
+  const void *value = vgc_ephemeron_value(shadow_address(ephemeron));
+  if (!value) return true;
+  struct object *object = &run->shadow->objects[ephemeron->value];
+  /* A value that was freed is not the program's any more. */
+  if (object->freed || (object->state == STATE_GONE && !object->reclaimed)) return true;
+  return hold_given(run, object, value, op->a);
+}
+
+/* ---- After a cycle ---- */
+
+enum { SEEN_HOLDING = 1, SEEN_CLEARED = 2, SEEN_BOTH = 3 };
+
+/* Links of one kind are cleared together. */
+static bool see(struct run *run, struct object *target, enum vgc_weak kind, bool holds) {
+  target->seen[kind] |= holds ? SEEN_HOLDING : SEEN_CLEARED;
+  CHECK(run, target->seen[kind] != SEEN_BOTH, "of two %s links to %p one is cleared", kind ? "long" : "short",
+        shadow_address(target));
+  CHECK(run, !(target->seen[VGC_WEAK_SHORT] & SEEN_HOLDING) || !(target->seen[VGC_WEAK_LONG] & SEEN_CLEARED),
+        "a long link to %p is cleared, a short one not", shadow_address(target));
+  return true;
+}
+
+static bool look_at_link(struct run *run, struct weak *weak) {
+  struct object *target = &run->shadow->objects[weak->target];
+  if (weak->holder != OBJECT_NONE && run->shadow->objects[weak->holder].state == STATE_GONE) weak->used = false;
+  if (!weak->used) return true;
+  bool unsure = weak->unsure;
+  weak->unsure = !stands(run, weak);
+  if (weak->unsure) return true;
+  const void *found = vgc_weak_get(place_of(run, weak)), *address = shadow_address(target);
+  const void *expected = weak->watched ? (const void *)target->hidden : address;
+  CHECK(run, !found || found == expected, "a link to %p holds %p", expected, found);
+  if (!unsure && !see(run, target, weak->kind, found)) return false;
+  if (found) {
+    CHECK(run, target->state != STATE_GONE && vgc_base_of(address) == address,
+          "a link holds %p (allocation %u), which is reclaimed", address, weak->target);
+  } else if (!unsure) {
+    CHECK(run, target->state != STATE_LIVE, "the link to %p (allocation %u), which is reachable, was cleared", address,
+          weak->target);
+    CHECK(run, weak->kind == VGC_WEAK_SHORT || !target->marked,
+          "the long link to %p, which a finalizer keeps, was cleared", address);
+  }
+  if (target->state == STATE_DROPPED && !target->marked) found ? run->outcome->held++ : run->outcome->cleared++;
+  weak->used = found != NULL;
+  return true;
+}
+
+static bool look_at_ephemeron(struct run *run, struct object *ephemeron) {
+  bool unsure = ephemeron->unsure;
+  ephemeron->unsure = ephemeron->state != STATE_LIVE;
+  if (ephemeron->unsure) return true;
+  if (!check_ephemeron(run, ephemeron)) return false;
+  bool is_cleared = cleared(shadow_address(ephemeron));
+  struct object *key = &run->shadow->objects[ephemeron->key];
+  CHECK(run, !is_cleared || ephemeron->cleared || unsure || key->state != STATE_LIVE,
+        "an ephemeron was cleared, and its key, %p, is reachable", shadow_address(key));
+  if (!unsure && !ephemeron->cleared && !see(run, key, VGC_WEAK_SHORT, !is_cleared)) return false;
+  ephemeron->cleared = is_cleared;
+  return true;
+}
+
+bool special_after_cycle(struct run *run) {
+  struct shadow *shadow = run->shadow;
+  shadow_mark_kept(shadow);
+  if (!verify_marked(run, "is kept for a finalizer")) return false;
+  for (uint32_t i = 0; i < shadow->count; i++) memset(shadow->objects[i].seen, 0, sizeof shadow->objects[i].seen);
+  for (size_t i = 0; i < WEAKS; i++) {
+    if (shadow->weaks[i].used && !look_at_link(run, &shadow->weaks[i])) return false;
+  }
+  for (uint32_t i = 0; i < shadow->count && shadow->attached; i++) {
+    if (shadow->objects[i].kind == KIND_EPHEMERON && !look_at_ephemeron(run, &shadow->objects[i])) return false;
+  }
+  return true;
+}
+
+void special_start(struct run *run) {
+  running = run;
+  run->shadow->ephemeron_cleared = cleared;
+}
+
+/* ---- Invalid ---- */
+
+static bool bad_link(struct run *run, const struct operation *op, char *address) {
+  const struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
+  void **place = outside(run, op->a), *inside = address + 1 + op->n % 7;
+  if (weak->used && weak->holder == OBJECT_NONE) return true;
+  errno = 0;
+  switch (op->n / 8 % 4) {
+  case 0:
+    return check_result(run, "vgc_weak_add into an object", vgc_weak_add(place, inside, VGC_WEAK_SHORT), EINVAL);
+  case 1:
+    return check_result(run, "vgc_weak_add at no word",
+                        vgc_weak_add((void **)(void *)((char *)place + 1), address, VGC_WEAK_LONG), EINVAL);
+  case 2:
+    return check_result(run, "vgc_weak_move of no link", vgc_weak_move(place, place), ENOENT);
+  default:
+    return check_result(run, "vgc_weak_unwatch of no link", vgc_weak_unwatch(place, VGC_WEAK_LONG), ENOENT);
+  }
+}
+
+static bool bad_special(struct run *run, const struct operation *op) {
+  const struct object *object = shadow_handle(run->shadow, op->b);
+  if (!object || object->usable < 8) return true;
+  char *address = shadow_address(object);
+  errno = 0;
+  switch (op->a % 8) {
+  case 0:
+    return check_result(run, "vgc_set_finalizer inside an object",
+                        vgc_set_finalizer(address + 1 + op->n % 7, nothing, NULL, VGC_ORDERED), EINVAL);
+  case 1:
+    return check_result(run, "vgc_set_finalizer in no order",
+                        vgc_set_finalizer(address, nothing, NULL, (enum vgc_order)(VGC_UNREACHABLE + 1)), EINVAL);
+  case 2:
+    return check_result(run, "vgc_set_finalizer of no object",
+                        vgc_set_finalizer(run->shadow->words, nothing, NULL, VGC_ORDERED), EINVAL);
+  case 3:
+    CHECK(run, !vgc_ephemeron_new(address + 1, address) && errno == EINVAL, "an ephemeron with a key inside an object");
+    return true;
+  default:
+    return bad_link(run, op, address);
+  }
+}
+
+bool do_special(struct run *run, const struct operation *op) {
+  switch (op->opcode) {
+  case OP_finalizer:
+  case OP_finalizer_exchange:
+    return set(run, op);
+  case OP_finalizer_off:
+    return take_off(run, op->a);
+  case OP_finalize:
+  case OP_finalize_all:
+    return finalize(run, op->opcode == OP_finalize_all);
+  case OP_weak_add:
+    return weak_add(run, op);
+  case OP_weak_watch:
+    return weak_watch(run, op);
+  case OP_weak_inside:
+    return weak_inside(run, op);
+  case OP_weak_move:
+    return weak_move(run, op);
+  case OP_weak_move_inside:
+    return weak_move_inside(run, op);
+  case OP_weak_remove:
+    return weak_remove(run, op);
+  case OP_weak_get:
+    return weak_get(run, op);
+  case OP_ephemeron:
+    return ephemeron_new(run, op);
+  case OP_ephemeron_get:
+    return ephemeron_get(run, op);
+  default:
+    return bad_special(run, op);
+  }
+}
