@@ -68,6 +68,7 @@ void special_due(void *run, void *object);
 bool special_after_cycle(struct run *);
 /* The library knows as many due finalizers as the shadow. */
 bool special_count_due(struct run *);
+bool special_finalize(struct run *, bool all);
 /* The object has just been freed. */
 bool special_freed(struct run *, struct object *);
 /* Removes the links that stand in an object beyond a size. */

@@ -106,6 +106,7 @@ static bool called(struct run *run, enum action action, void *address, void *arg
   run->in_finalizer = true;
   run->due--;
   run->finalized++;
+  run->outcome->finalized += !finalizer.anyway;
   shadow_mark_from(run->shadow, object);
   if (!verify_marked(run, "a finalizer may use")) return false;
   object->finalizer.due = false;
@@ -217,7 +218,7 @@ static void make_all_due(struct run *run) {
   }
 }
 
-static bool finalize(struct run *run, bool all) {
+bool special_finalize(struct run *run, bool all) {
   uint64_t before = run->finalized;
   if (!special_count_due(run)) return false;
   if (all) make_all_due(run);
@@ -429,6 +430,7 @@ static bool hold_given(struct run *run, struct object *object, const void *addre
   if (!verify_marked(run, "can still be got")) return false;
   shadow_set_handle(run->shadow, handle, object, 0);
   shadow_settle(run->shadow);
+  if (object->state == STATE_DROPPED) shadow_leave(run->shadow, object, STATE_DROPPED); /* the handle is no root */
   return true;
 }
 
@@ -607,7 +609,7 @@ bool do_special(struct run *run, const struct operation *op) {
     return take_off(run, op->a);
   case OP_finalize:
   case OP_finalize_all:
-    return finalize(run, op->opcode == OP_finalize_all);
+    return special_finalize(run, op->opcode == OP_finalize_all);
   case OP_weak_add:
     return weak_add(run, op);
   case OP_weak_watch:

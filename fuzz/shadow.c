@@ -42,7 +42,7 @@ void shadow_reset(struct shadow *shadow) {
   shadow->lost = NULL;
   shadow->count = 0;
   shadow->live_bytes = 0;
-  shadow->dropped = shadow->collected = 0;
+  shadow->dropped = shadow->collected = shadow->finalizable = 0;
 }
 
 void *shadow_address(const struct object *object) { return (void *)~object->hidden; }

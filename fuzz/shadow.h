@@ -82,6 +82,7 @@ struct shadow {
   uint32_t count; /* of objects since the start of the program; an index is never used twice */
   size_t live_bytes;
   uint64_t dropped, collected; /* objects ever DROPPED; those seen reclaimed */
+  uint64_t finalizable;        /* of the dropped, those with a finalizer */
   uintptr_t *weak_words;       /* WEAKS words, which are never scanned */
   struct weak weaks[WEAKS];
   bool attached; /* whether there ever was a finalizer or an ephemeron */

@@ -86,11 +86,13 @@ void shadow_settle(struct shadow *shadow) {
     if (object->state == STATE_LIVE && !object->marked) {
       shadow_leave(shadow, object, STATE_DROPPED);
       shadow->dropped++;
+      shadow->finalizable += object->finalizer.set;
     } else if (object->state == STATE_DROPPED && object->marked) {
       object->state = STATE_LIVE;
       object->was_dropped = false;
       shadow->live_bytes += object->usable;
       shadow->dropped--;
+      shadow->finalizable -= object->finalizer.set;
     }
   }
 }
