@@ -137,6 +137,11 @@ void special_make_due(struct due due) {
 
 const struct due *special_due_last(size_t count) { return count ? &queue.entries[queue.last - count] : NULL; }
 
+bool special_is_freed(const struct span *span, const void *object) {
+  const struct special *special = load_loose(&span->starts) ? NULL : special_find(object);
+  return special && special->freed;
+}
+
 void special_roots(void (*range)(void *context, uintptr_t low, uintptr_t high), void *context) {
   range(context, (uintptr_t)specials.places, (uintptr_t)specials.places + hash_bytes(&specials));
   if (!queue.entries) return;

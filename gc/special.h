@@ -15,6 +15,8 @@
 #include "platform.h"
 #include "vgc.h"
 
+struct span;
+
 /* By object. Addresses that must not keep what they name are hidden: ~. */
 struct special {
   uintptr_t hidden;
@@ -82,6 +84,8 @@ void special_each_link(bool (*take_out)(void *link, void *arg), void *arg);
 void special_each_ephemeron(bool (*take_out)(void *ephemeron, void *arg), void *arg);
 /* Those that became due last, in any order. */
 const struct due *special_due_last(size_t count);
+/* Whether an object of the span was freed, and left to the collector for the sake of links. */
+bool special_is_freed(const struct span *, const void *object);
 /* Roots: arguments, and all that is due. */
 void special_roots(void (*range)(void *context, uintptr_t low, uintptr_t high), void *context);
 
