@@ -145,7 +145,7 @@ static bool do_collect(struct run *run) {
   CHECK(run, result == 0 && run->cycle_ends > before, "vgc_collect = %d; %zu cycles before, %zu after", result,
         (size_t)before, (size_t)run->cycle_ends);
   CHECK(run, run->config.finalize_on_demand || run->due == 0, "vgc_collect left %zu due finalizers", (size_t)run->due);
-  return special_count_due(run) && expect_error(run, "vgc_collect", 0);
+  return finalizer_count_due(run) && expect_error(run, "vgc_collect", 0);
 }
 
 static bool do_balance(struct run *run, bool disable) {
@@ -272,7 +272,7 @@ static bool start(struct run *run) {
                             .arg = run,
                             .cycle_start = on_cycle_start,
                             .cycle_end = on_cycle_end,
-                            .finalizer_due = special_due,
+                            .finalizer_due = finalizer_due,
                             .error = on_error};
   vgc_set_hooks(&hooks, NULL);
   special_start(run);
@@ -307,7 +307,7 @@ static bool finish(struct run *run) {
   clear_stack();
   /* One finalizer may wait for another. */
   for (unsigned i = 0; i < 4; i++) {
-    if (!do_collect(run) || !special_finalize(run, false)) return false;
+    if (!do_collect(run) || !finalizer_run(run, false)) return false;
   }
   if (!verify_live(run, true) || !do_stats(run)) return false;
   for (size_t range = 0; range < RANGES; range++) {

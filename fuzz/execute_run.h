@@ -59,16 +59,24 @@ bool put(struct run *, uint8_t handle, struct object *);
  * they chose a limit. */
 bool failed_allocation(struct run *, const char *what, size_t size);
 
-/* execute_special.c: finalizers, weak links, ephemerons. */
+/* execute_finalize.c */
+void finalizer_start(struct run *);
+bool finalizer_set(struct run *, const struct operation *);
+bool finalizer_take_off(struct run *, uint8_t handle);
+/* Calls what is due, or all. */
+bool finalizer_run(struct run *, bool all);
+/* The hook: the world stands. */
+void finalizer_due(void *run, void *object);
+/* The library knows as many due finalizers as the shadow. */
+bool finalizer_count_due(struct run *);
+/* All that is marked in the shadow is alive and intact. */
+bool verify_marked(struct run *, const char *why);
+
+/* execute_special.c: weak links, ephemerons. */
 void special_start(struct run *);
 bool do_special(struct run *, const struct operation *);
-/* The hook finalizer_due: the world stands. */
-void special_due(void *run, void *object);
 /* Each link, and what finalizers keep; from the hook cycle_end, so that nothing has changed since. */
 bool special_after_cycle(struct run *);
-/* The library knows as many due finalizers as the shadow. */
-bool special_count_due(struct run *);
-bool special_finalize(struct run *, bool all);
 /* The object has just been freed. */
 bool special_freed(struct run *, struct object *);
 /* Removes the links that stand in an object beyond a size. */

@@ -57,7 +57,8 @@ static void each_unreached_in(struct span *span, void *arg) {
     for (uint64_t left = span_issued(span, w) & ~span->bits[w].mark; left; left &= left - 1) {
       struct object object = object_in(span, w * 64 + bitmap_first(left));
       if (!object.layout || !object.layout->disclaim) continue;
-      if (mark_reached(object.start) || special_is_freed(span, object.start)) continue; /* by what was done with another */
+      if (mark_reached(object.start) || special_is_freed(span, object.start))
+        continue; /* by what was done with another */
       (*(do_with **)arg)(&object);
     }
 }

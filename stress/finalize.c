@@ -12,6 +12,7 @@
 enum { TICKETS = 1 << 14, SLOTS = 48, BOXES = 64, DRAIN = 6 };
 
 enum state { UNUSED, HELD, DROPPED, FINALIZED, FREED };
+static const char *const state_names[] = {"unused", "held", "dropped", "finalized", "freed"};
 
 /* Of malloc's memory, where no collector looks. */
 struct ticket {
@@ -72,8 +73,8 @@ static void change(struct ticket *ticket, enum state from, enum state to) {
   enum state found = ticket->state;
   ticket->state = to;
   pthread_mutex_unlock(&ticket->lock);
-  harness_check(found == from, "ticket %zu: state %d, expected %d, on the way to %d", ticket - tickets, found, from,
-                to);
+  harness_check(found == from, "ticket %zu is %s, expected to be %s on the way to %s", (size_t)(ticket - tickets),
+                state_names[found], state_names[from], state_names[to]);
 }
 
 static void check_link(struct ticket *ticket, const void *expected) {
@@ -118,8 +119,8 @@ static void finalizer(void *object, void *arg) {
   ticket->state = FINALIZED;
   ticket->calls++;
   pthread_mutex_unlock(&ticket->lock);
-  harness_check(found == DROPPED, "finalizer of %p, ticket %u: state %d, expected %d: %s", object, item.ticket, found,
-                DROPPED, found == HELD ? "it is reachable" : "it has been called or freed");
+  harness_check(found == DROPPED, "finalizer of %p, ticket %u, which is %s, expected to be dropped", object,
+                item.ticket, state_names[found]);
   harness_check(oracle_start(&item.top) == object, "finalizer of %p, ticket %u: expected %p", object, item.ticket,
                 (void *)oracle_start(&item.top));
   check_link(ticket, NULL);
