@@ -11,8 +11,9 @@ static void look_for_names(struct run *run, const struct object *object, bool *c
   uint32_t index = shadow_index(shadow, object);
   for (size_t i = 0; i < WEAKS; i++) {
     const struct weak *weak = &shadow->weaks[i];
-    if (!weak->used || weak->target != index || weak->holder == index) continue;
+    if (!weak->used || weak->target != index) continue;
     *possible = true;
+    if (weak->holder == index) continue; /* goes with it */
     if (weak->holder == OBJECT_NONE || (shadow->objects[weak->holder].state == STATE_LIVE && !weak->unsure))
       *certain = true;
   }
