@@ -9,6 +9,7 @@
 #include "point.h"
 #include "roots.h"
 #include "span.h"
+#include "special.h"
 #include "thread.h"
 
 static struct marker markers[MARK_TEAM_MAX] COLLECTOR_DATA;
@@ -75,8 +76,10 @@ static void mark_uncollectable(struct span *span, void *arg) {
   (void)arg;
   if (!kind_is_uncollectable(span->kind)) return;
   for (uint32_t w = 0; w < span->words; w++)
-    for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1)
-      marker_consider(COLLECTOR, span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size, together);
+    for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1) {
+      uintptr_t object = span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size;
+      if (!special_is_freed(span, (void *)object)) marker_consider(COLLECTOR, object, together);
+    }
   drain(COLLECTOR);
 }
 
