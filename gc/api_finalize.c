@@ -24,15 +24,16 @@ static bool is_object(const void *ptr) {
 
 /* With the lock. */
 static int set(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order, struct due *old) {
-  struct special *special = finalizer ? special_add(object) : special_find(object);
+  const struct special *special = special_find(object);
   *old = (struct due){0};
-  if (!special) return finalizer ? ENOMEM : 0;
-  if (special->freed) return EINVAL;
-  *old = (struct due){object, special->finalizer, special->arg};
-  special->finalizer = finalizer;
-  special->arg = finalizer ? arg : NULL;
-  special->order = order;
-  special_settle(special);
+  if (special && special->freed) return EINVAL;
+  struct finalizer *entry = finalizer ? special_finalizer_add(object) : special_finalizer(object);
+  if (!entry) return finalizer ? ENOMEM : 0;
+  *old = (struct due){object, entry->function, entry->arg};
+  if (finalizer)
+    *entry = (struct finalizer){entry->hidden, finalizer, arg, order};
+  else
+    special_finalizer_take_out(entry);
   return 0;
 }
 
@@ -57,9 +58,9 @@ int vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vg
 
 vgc_finalizer *vgc_get_finalizer(const void *object, void **arg) {
   special_lock();
-  const struct special *special = special_find(object);
-  vgc_finalizer *finalizer = special ? special->finalizer : NULL;
-  if (arg) *arg = finalizer ? special->arg : NULL;
+  const struct finalizer *entry = special_finalizer(object);
+  vgc_finalizer *finalizer = entry ? entry->function : NULL;
+  if (arg) *arg = entry ? entry->arg : NULL;
   special_unlock();
   return finalizer;
 }
@@ -108,10 +109,9 @@ int vgc_weak_add(void **link, void *object, enum vgc_weak kind) {
 static int watch(void **link, const void *in, const void *object, enum vgc_weak kind) {
   const struct special *special = special_find(object);
   if (special && special->freed) return -EINVAL;
-  bool before = special_link_find(link, kind);
-  if (before && !special_add(object)) return -ENOMEM;
-  if (before) special_link_take_out(special_link_find(link, kind), in); /* which leaves room for the other */
-  return special_link_add(link, in, object, kind) ? before : -ENOMEM;
+  struct link *before = special_link_find(link, kind);
+  if (before) return special_link_name(before, object) ? 1 : -ENOMEM;
+  return special_link_add(link, in, object, kind) ? 0 : -ENOMEM;
 }
 
 int vgc_weak_watch(void **link, void *object, enum vgc_weak kind) {

@@ -1,6 +1,9 @@
 /* The public functions about threads and roots. */
 #include <errno.h>
 
+#include "atomic.h"
+#include "collect.h"
+#include "atomic.h"
 #include "collect.h"
 #include "error.h"
 #include "init.h"
@@ -93,6 +96,35 @@ void *vgc_call_active(void *(*function)(void *), void *arg) {
 
 int vgc_suspend_signal(void) { return (int)thread_signal(); }
 
+int vgc_thread_suspend(pthread_t thread) {
+  if (!init_ensure() || !thread_ensure()) return -1;
+  if (collect_hold(thread)) return 0;
+  errno = ESRCH;
+  return -1;
+}
+
+/* With the registry lock, which is given back. */
+static int fail_if_none(const struct thread *thread) {
+  thread_registry_unlock();
+  if (!thread) errno = ESRCH;
+  return thread ? 0 : -1;
+}
+
+int vgc_thread_resume(pthread_t handle) {
+  thread_registry_lock();
+  struct thread *thread = thread_present(handle);
+  if (thread) world_let_go(thread);
+  return fail_if_none(thread);
+}
+
+int vgc_thread_suspended(pthread_t handle) {
+  thread_registry_lock();
+  const struct thread *thread = thread_present(handle);
+  int held = thread && load_relaxed(&thread->held);
+  thread_registry_unlock();
+  return held;
+}
+
 void vgc_poll(void) { platform_poll(); }
 
 void vgc_stop_world(void) {
@@ -115,7 +147,7 @@ void vgc_resume_world(void) {
 int vgc_stack_follow(void *const *bottom) {
   struct thread *self = init_ensure() ? thread_ensure() : NULL;
   if (!self) return -1;
-  thread_follow(self, bottom);
+  store_relaxed(&self->bottom, bottom);
   return 0;
 }
 

@@ -310,6 +310,7 @@ COLD void cache_free_error(void *ptr, struct span *span) {
 
 COLD void *cache_allocate_slow(enum kind kind, size_t size) {
   for (;;) {
+    if (UNLIKELY(collect_here())) return hooks_out_of_memory(size);
     unsigned class_index = sizeclass_of(size);
     struct cache *cache = cache_fill(kind, class_index);
     if (!cache) return hooks_out_of_memory(size);

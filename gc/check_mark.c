@@ -106,10 +106,11 @@ static void drain(void) {
   while (todo.depth) scan_object(todo.entries[--todo.depth]);
 }
 
-NO_SANITIZE static void visit_range(void *context, const void *low, const void *high, struct thread *thread) {
-  (void)context;
+NO_SANITIZE static void visit_range(void *context, const void *low, const void *high, struct thread *thread,
+                                    bool is_static) {
+  (void)context, (void)thread;
   for (const uintptr_t *at = low; at < (const uintptr_t *)high; at++)
-    if (*at) visit_as(*at, thread != NULL); /* data segments are mostly zero */
+    if (*at) visit_as(*at, !is_static); /* data segments are mostly zero */
   drain();
 }
 
@@ -118,7 +119,7 @@ static void visit_uncollectable(struct span *span, void *arg) {
   if (!kind_is_uncollectable(span->kind)) return;
   for (uint32_t slot = 0; slot < span->slots; slot++) {
     uintptr_t object = span->base + slot * object_bytes(span);
-    if (span_issued(span, slot / 64) >> slot % 64 & 1 && !special_is_freed(span, (void *)object)) visit(object);
+    if (span_issued(span, slot / 64) >> slot % 64 & 1 && !special_was_freed(span, (void *)object)) visit(object);
   }
   drain();
 }

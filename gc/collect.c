@@ -42,6 +42,8 @@ static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
 /* The thread has stopped the world for the program. */
 static _Thread_local bool holding __attribute__((tls_model("initial-exec")));
 
+/* In a cycle, with its locks. */
+static _Thread_local bool collecting __attribute__((tls_model("initial-exec")));
 /* In the part of a cycle in which the marks tell what is kept. */
 static _Thread_local bool known __attribute__((tls_model("initial-exec")));
 
@@ -88,7 +90,7 @@ static void stopped(void *arg) {
   central_flip();
   large_flip();
   span_each(sweep_if_owned, NULL);
-  pace_after_cycle(cycle->marked);
+  pace_after_cycle(cycle->marked, mark_unscanned_bytes(), roots_scanned());
   totals.cycles++;
   hooks_phase(VGC_PHASE_RECLAIMED);
 }
@@ -180,7 +182,11 @@ static bool attempt(struct cycle *cycle) {
   bool own = cycle->reason == COLLECT_STRESS || cycle->visit;
   bool served = !own && load_relaxed(&begun) != cycle->begun_before;
   cycle->refused = load_relaxed(&disabled) != 0;
-  if (!cycle->refused && !served) run(cycle);
+  if (!cycle->refused && !served) {
+    collecting = true;
+    run(cycle);
+    collecting = false;
+  }
   lock_release(&collect_lock);
   return cycle->refused || served || cycle->done;
 }
@@ -236,6 +242,7 @@ bool collect_and_visit(vgc_visit *visit, void *arg) {
   return collect((struct cycle){.reason = COLLECT_EXPLICIT, .visit = visit, .visit_arg = arg});
 }
 
+bool collect_here(void) { return collecting || holding; }
 bool collect_knows(void) { return known; }
 bool collect_in_hook(void) { return inside > 0; }
 
@@ -281,6 +288,16 @@ bool collect_resume_world(void) {
   unlock_world();
   lock_release(&collect_lock);
   return true;
+}
+
+bool collect_hold(pthread_t handle) {
+  thread_registry_lock();
+  struct thread *thread = thread_present(handle);
+  bool found = thread && thread != thread_self();
+  if (found) store_relaxed(&thread->held, 1); /* it is read after the stop */
+  thread_registry_unlock();
+  if (found && collect_stop_world()) collect_resume_world();
+  return found;
 }
 
 void collect_lock_acquire(void) { lock_acquire(&collect_lock); }

@@ -2,6 +2,7 @@
 #ifndef VGC_COLLECT_H
 #define VGC_COLLECT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,8 @@ enum collect_reason { COLLECT_EXPLICIT, COLLECT_PACE, COLLECT_MEMORY, COLLECT_ST
 bool collect_now(enum collect_reason);
 /* The same for an explicit collection of its own, whatever others collect, which shows all objects. */
 bool collect_and_visit(vgc_visit *visit, void *arg);
+/* Whether the caller is in a cycle, with its locks: one of the program's procedures, which should not allocate. */
+bool collect_here(void);
 /* Whether the caller is in a cycle, and the marks tell what is kept. */
 bool collect_knows(void);
 /* Whether the caller is in a hook of a cycle that it runs itself. */
@@ -29,6 +32,10 @@ bool collect_enable(void);
  * Registered thread, no locks held. False if it has stopped the world already, or not. */
 bool collect_stop_world(void);
 bool collect_resume_world(void);
+
+/* Holds a registered thread, other than the caller, from the return of this call on, until world_let_go. False if there
+ * is no such thread. Registered thread, no locks held. */
+bool collect_hold(pthread_t);
 
 struct collect_totals {
   uint64_t cycles, stops, suspensions;

@@ -13,13 +13,11 @@ static size_t fresh COLLECTOR_DATA;
 /* Whether the thread is calling finalizers. */
 static _Thread_local bool calling __attribute__((tls_model("initial-exec")));
 
-static void *object_of(const struct special *special) { return (void *)~special->hidden; }
+static void *object_of(const struct finalizer *finalizer) { return (void *)~finalizer->hidden; }
 
-static bool is_unreached(const struct special *special) { return !mark_reached(object_of(special)); }
+static bool is_unreached(const void *object) { return !mark_reached(object); }
 
-static bool makes_wait(const struct special *special) {
-  return special->finalizer && special->order <= VGC_IGNORE_SELF;
-}
+static bool makes_wait(const struct finalizer *finalizer) { return finalizer->order <= VGC_IGNORE_SELF; }
 
 /* ---- Links ---- */
 
@@ -30,12 +28,11 @@ static const void *holder_of(const struct link *link) {
   return span ? (const void *)(span->base + span_slot(span, place) * (uintptr_t)span->size) : NULL;
 }
 
-/* The link is about to go; what is attached to nothing then is found at the end. */
+/* The link is about to go. */
 static void count_down(const struct link *link) {
-  special_find((const void *)~link->hidden)->named--;
+  special_unname((const void *)~link->hidden);
   const void *holder = holder_of(link);
-  struct special *special = holder ? special_find(holder) : NULL;
-  if (special) special->places--;
+  if (holder) special_unplace(holder);
 }
 
 static bool clear_if_unreached(void *entry, void *kind) {
@@ -47,7 +44,9 @@ static bool clear_if_unreached(void *entry, void *kind) {
   return true;
 }
 
-static void clear_links(enum vgc_weak kind) { special_each_link(clear_if_unreached, &kind); }
+static void clear_links(enum vgc_weak kind) {
+  if (special_any_links(kind)) special_each_link(clear_if_unreached, &kind);
+}
 
 /* A link dies with the object in which it stands. */
 static bool forget_if_unreached(void *entry, void *arg) {
@@ -88,7 +87,7 @@ static bool clear_key_if_unreached(void *entry, void *arg) {
   struct vgc_ephemeron *ephemeron = ephemeron_of(entry);
   const void *key = load_relaxed(&ephemeron->key);
   if (mark_reached(key)) return false;
-  special_find(key)->named--;
+  special_unname(key);
   store_relaxed(&ephemeron->key, NULL);
   store_relaxed(&ephemeron->value, NULL);
   return false;
@@ -98,9 +97,9 @@ static bool forget_ephemeron_if_unreached(void *entry, void *arg) {
   (void)arg;
   const struct vgc_ephemeron *ephemeron = ephemeron_of(entry);
   if (mark_reached(ephemeron)) return false;
-  struct special *named = special_find(load_relaxed(&ephemeron->key));
-  if (named) named->named--;
-  special_find(ephemeron)->places--;
+  const void *key = load_relaxed(&ephemeron->key);
+  if (key) special_unname(key);
+  special_unplace(ephemeron);
   return true;
 }
 
@@ -109,27 +108,24 @@ static bool forget_ephemeron_if_unreached(void *entry, void *arg) {
 /* An object that waits for others is reached through them, and keeps its own finalizer from becoming due. */
 static bool mark_what_waits(void *entry, void *arg) {
   (void)arg;
-  const struct special *special = entry;
-  if (makes_wait(special) && is_unreached(special))
-    mark_contents(object_of(special), special->order == VGC_IGNORE_SELF);
+  const struct finalizer *finalizer = entry;
+  if (makes_wait(finalizer) && is_unreached(object_of(finalizer)))
+    mark_contents(object_of(finalizer), finalizer->order == VGC_IGNORE_SELF);
   return false;
 }
 
 static bool make_due(void *entry, void *last) {
-  struct special *special = entry;
-  if (!special->finalizer || (special->order == VGC_UNREACHABLE) != *(const bool *)last || !is_unreached(special))
-    return false;
-  special_make_due((struct due){object_of(special), special->finalizer, special->arg});
-  special->finalizer = NULL;
-  special->arg = NULL;
+  const struct finalizer *finalizer = entry;
+  if ((finalizer->order == VGC_UNREACHABLE) != *(const bool *)last || !is_unreached(object_of(finalizer))) return false;
+  special_make_due((struct due){object_of(finalizer), finalizer->function, finalizer->arg});
   fresh++;
-  return false;
+  return true;
 }
 
 /* Each is marked only when all are known, for none of them reaches another in a way that counts. */
 static void make_all_due(bool last) {
   size_t before = fresh;
-  special_each(make_due, &last);
+  special_each_finalizer(make_due, &last);
   const struct due *due = special_due_last(fresh - before);
   const struct vgc_hooks *hooks = hooks_get();
   for (size_t i = 0; i < fresh - before; i++) {
@@ -141,24 +137,15 @@ static void make_all_due(bool last) {
 
 static bool make_due_anyway(void *entry, void *arg) {
   (void)arg;
-  struct special *special = entry;
-  if (!special->finalizer) return false;
-  special_make_due((struct due){object_of(special), special->finalizer, special->arg});
-  special->finalizer = NULL;
-  special->arg = NULL;
-  return special_is_empty(special);
+  const struct finalizer *finalizer = entry;
+  special_make_due((struct due){object_of(finalizer), finalizer->function, finalizer->arg});
+  return true;
 }
 
 void finalize_make_all_due(void) {
   special_lock();
-  special_each(make_due_anyway, NULL);
+  special_each_finalizer(make_due_anyway, NULL);
   special_unlock();
-}
-
-static bool forget_dead(void *entry, void *arg) {
-  (void)arg;
-  const struct special *special = entry;
-  return is_unreached(special) || special_is_empty(special);
 }
 
 size_t finalize_unreached(void) {
@@ -166,7 +153,7 @@ size_t finalize_unreached(void) {
   finalize_mark_values();
   clear_links(VGC_WEAK_SHORT);
   special_each_ephemeron(clear_key_if_unreached, NULL);
-  special_each(mark_what_waits, NULL);
+  special_each_finalizer(mark_what_waits, NULL);
   finalize_mark_values();
   make_all_due(false);
   make_all_due(true);
@@ -177,21 +164,21 @@ void finalize_forget(void) {
   clear_links(VGC_WEAK_LONG);
   special_each_link(forget_if_unreached, NULL);
   special_each_ephemeron(forget_ephemeron_if_unreached, NULL);
-  special_each(forget_dead, NULL);
+  special_forget_freed(is_unreached);
 }
 
 typedef void show(const void *object, bool contents);
 
 static bool show_if_waited_for(void *entry, void *to) {
-  const struct special *special = entry;
-  if (makes_wait(special)) (*(show **)to)(object_of(special), true);
+  const struct finalizer *finalizer = entry;
+  if (makes_wait(finalizer)) (*(show **)to)(object_of(finalizer), true);
   return false;
 }
 
 void finalize_show_kept(show *to) {
   const struct due *due = special_due_last(fresh);
   for (size_t i = 0; i < fresh; i++) to(due[i].object, false);
-  special_each(show_if_waited_for, &to);
+  special_each_finalizer(show_if_waited_for, &to);
 }
 
 /* ---- The calls ---- */

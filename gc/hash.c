@@ -2,7 +2,10 @@
 
 #include "platform.h"
 
-static uintptr_t *place(const struct hash *hash, size_t at) { return hash->places + at * hash->words; }
+#define SIZE_LEAST 256u
+#define SIZE_MOST  ((size_t)1 << 32) /* a place holds a number of 32 bits */
+
+static uintptr_t *entry_at(const struct hash *hash, size_t number) { return hash->entries + number * hash->words; }
 
 static size_t home_of(const struct hash *hash, const uintptr_t *key) {
   uint64_t mixed = 0;
@@ -16,74 +19,91 @@ static bool same_key(const struct hash *hash, const uintptr_t *a, const uintptr_
   return true;
 }
 
-/* Where the key is, or the free place where it would be. */
+/* The place of the key, or the free one where it would be. */
 static size_t search(const struct hash *hash, const uintptr_t *key) {
   size_t at = home_of(hash, key);
-  while (*place(hash, at) && !same_key(hash, place(hash, at), key)) at = (at + 1) & (hash->size - 1);
+  while (hash->places[at] && !same_key(hash, entry_at(hash, hash->places[at] - 1), key))
+    at = (at + 1) & (hash->size - 1);
   return at;
 }
 
-static size_t bytes_of(const struct hash *hash) { return hash->size * hash->words * sizeof(uintptr_t); }
+/* ---- Memory: entries and places in one piece ---- */
 
-static bool grow(struct hash *hash) {
-  struct hash larger = *hash;
-  larger.size = hash->size ? hash->size * 2 : 256;
-  larger.places = platform_reserve(bytes_of(&larger), 4096);
-  if (!larger.places) return false;
-  for (size_t i = 0; i < hash->size; i++) {
-    const uintptr_t *entry = place(hash, i);
-    if (*entry) __builtin_memcpy(place(&larger, search(&larger, entry)), entry, hash->words * sizeof *entry);
-  }
-  if (hash->places) platform_release(hash->places, bytes_of(hash));
-  *hash = larger;
+static size_t entry_bytes(const struct hash *hash, size_t size) { return size / 2 * hash->words * sizeof(uintptr_t); }
+static size_t all_bytes(const struct hash *hash, size_t size) {
+  return (entry_bytes(hash, size) + size * sizeof(uint32_t) + 4095) & ~(size_t)4095;
+}
+
+static bool resize(struct hash *hash, size_t size) {
+  struct hash other = *hash;
+  if (size > SIZE_MOST || !(other.entries = platform_reserve(all_bytes(hash, size), 4096))) return false;
+  other.size = size;
+  other.places = (uint32_t *)(void *)((char *)other.entries + entry_bytes(hash, size));
+  if (hash->count) __builtin_memcpy(other.entries, hash->entries, hash->count * hash->words * sizeof(uintptr_t));
+  for (size_t i = 0; i < hash->count; i++) other.places[search(&other, entry_at(&other, i))] = (uint32_t)i + 1;
+  if (hash->entries) platform_release(hash->entries, all_bytes(hash, hash->size));
+  *hash = other;
   return true;
 }
 
+void hash_clear(struct hash *hash) {
+  if (hash->entries) platform_release(hash->entries, all_bytes(hash, hash->size));
+  *hash = (struct hash){.words = hash->words, .keys = hash->keys};
+}
+
+size_t hash_bytes(const struct hash *hash) { return hash->size ? all_bytes(hash, hash->size) : 0; }
+
+/* ---- Entries ---- */
+
 void *hash_find(const struct hash *hash, const uintptr_t *key) {
-  if (!hash->size) return NULL;
-  uintptr_t *entry = place(hash, search(hash, key));
-  return *entry ? entry : NULL;
+  if (!hash->count) return NULL;
+  uint32_t number = hash->places[search(hash, key)];
+  return number ? entry_at(hash, number - 1) : NULL;
 }
 
 void *hash_add(struct hash *hash, const uintptr_t *key) {
   uintptr_t *entry = hash_find(hash, key);
   if (entry) return entry;
-  if (hash->count * 2 >= hash->size && !grow(hash)) return NULL;
-  entry = place(hash, search(hash, key));
+  if (hash->count * 2 >= hash->size && !resize(hash, hash->size ? hash->size * 2 : SIZE_LEAST)) return NULL;
+  size_t at = search(hash, key);
+  entry = entry_at(hash, hash->count);
   __builtin_memcpy(entry, key, hash->keys * sizeof *key);
-  hash->count++;
+  __builtin_memset(entry + hash->keys, 0, (hash->words - hash->keys) * sizeof *key);
+  hash->places[at] = (uint32_t)++hash->count;
   return entry;
 }
 
 /* What follows moves up, so that no search ends at the gap before it. */
-void hash_take_out(struct hash *hash, void *entry) {
-  size_t mask = hash->size - 1, gap = (size_t)((uintptr_t *)entry - hash->places) / hash->words;
-  for (size_t at = (gap + 1) & mask; *place(hash, at); at = (at + 1) & mask) {
-    if (((at - home_of(hash, place(hash, at))) & mask) < ((at - gap) & mask)) continue; /* its search begins later */
-    __builtin_memcpy(place(hash, gap), place(hash, at), hash->words * sizeof(uintptr_t));
+static void free_place(struct hash *hash, size_t gap) {
+  size_t mask = hash->size - 1;
+  for (size_t at = (gap + 1) & mask; hash->places[at]; at = (at + 1) & mask) {
+    size_t home = home_of(hash, entry_at(hash, hash->places[at] - 1));
+    if (((at - home) & mask) < ((at - gap) & mask)) continue; /* its search begins later */
+    hash->places[gap] = hash->places[at];
     gap = at;
   }
-  __builtin_memset(place(hash, gap), 0, hash->words * sizeof(uintptr_t));
+  hash->places[gap] = 0;
+}
+
+/* The last entry comes to lie where it was. */
+void hash_take_out(struct hash *hash, void *entry) {
+  uintptr_t *last = entry_at(hash, hash->count - 1);
+  size_t gap = search(hash, entry);
+  if (entry != last) {
+    hash->places[search(hash, last)] = hash->places[gap];
+    __builtin_memcpy(entry, last, hash->words * sizeof *last);
+  }
+  free_place(hash, gap);
   hash->count--;
 }
 
-void hash_clear(struct hash *hash) {
-  if (hash->places) platform_release(hash->places, bytes_of(hash));
-  *hash = (struct hash){.words = hash->words, .keys = hash->keys};
-}
-
-size_t hash_bytes(const struct hash *hash) { return bytes_of(hash); }
-
-/* From behind an empty place on, so that what moves up into a gap comes from where nobody has been yet. */
+/* From the last one down: what comes to lie in the place of another has been shown. */
 void hash_each(struct hash *hash, bool (*take_out)(void *entry, void *arg), void *arg) {
-  if (!hash->count) return;
-  size_t start = 0;
-  while (*place(hash, start)) start++;
-  for (size_t i = 1; i < hash->size;) {
-    uintptr_t *entry = place(hash, (start + i) & (hash->size - 1));
-    if (*entry && take_out(entry, arg))
-      hash_take_out(hash, entry);
-    else
-      i++;
+  for (size_t i = hash->count; i-- > 0;) {
+    uintptr_t *entry = entry_at(hash, i);
+    if (take_out(entry, arg)) hash_take_out(hash, entry);
   }
+  size_t size = hash->size;
+  while (size > SIZE_LEAST && hash->count * 8 < size) size /= 2;
+  if (size != hash->size) resize(hash, size);
 }

@@ -1,6 +1,7 @@
 #include "large.h"
 
 #include "cache.h"
+#include "collect.h"
 #include "config.h"
 #include "heap.h"
 #include "point.h"
@@ -31,7 +32,7 @@ void *large_allocate(enum kind kind, size_t size, size_t alignment) {
 
 void *large_allocate_as(enum kind kind, bool zeroed, size_t size, size_t alignment) {
   struct cache *cache = cache_ensure();
-  if (!cache) return NULL;
+  if (!cache || collect_here()) return NULL;
   cache_count_down(cache);
   size_t pages = size / config.page_bytes + (size % config.page_bytes != 0);
   if (pages > UINT32_MAX) return NULL;

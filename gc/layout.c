@@ -8,6 +8,8 @@
 #include "platform.h"
 #include "point.h"
 #include "roots.h"
+#include "span.h"
+#include "special.h"
 
 /* Chunks double, so that the directory cannot fill: chunk c holds 64 << c layouts. */
 #define FIRST_CHUNK 64u
@@ -120,7 +122,16 @@ bool layout_set_disclaim(vgc_layout_id id, vgc_disclaim_procedure *disclaim, boo
 
 bool layout_any_disclaims(bool that_reaches) { return that_reaches ? any_reaches : any_disclaims; }
 
+/* Reached all the same, by a word that is left somewhere, before the slot is free. */
+static bool was_freed(uintptr_t object) {
+  struct span *span = span_of(object);
+  uint32_t slot = span_slot(span, object);
+  if (load_relaxed(&span_remote(span)[slot / 64]) >> slot % 64 & 1) return true;
+  return special_was_freed(span, (const void *)object);
+}
+
 void layout_ask(const struct layout *kind, uintptr_t object, size_t bytes, struct vgc_marker *marker) {
+  if (was_freed(object)) return;
   platform_unpoison((void *)object, bytes);
   kind->mark((void *)object, bytes, kind->arg, marker);
 }

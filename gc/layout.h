@@ -32,7 +32,8 @@ vgc_layout_id layout_add(const struct layout *, const uint64_t *bits);
 bool layout_set_disclaim(vgc_layout_id id, vgc_disclaim_procedure *disclaim, bool reaches);
 /* Whether there is a kind with a disclaim procedure; with disclaim_reaches as well. Roots lock. */
 bool layout_any_disclaims(bool that_reaches);
-/* Calls the mark procedure of a kind that has one. */
+/* Calls the mark procedure of a kind that has one, unless the program has freed the object, and what it points to, too.
+ * World stopped. */
 void layout_ask(const struct layout *, uintptr_t object, size_t bytes, struct vgc_marker *);
 
 #endif

@@ -73,18 +73,14 @@ int roots_remove_callback(vgc_root_callback *callback, void *arg) {
 
 /* ---- Which of the loaded objects' data ---- */
 
-static bool without_modules COLLECTOR_DATA; /* roots lock */
+static _Atomic bool without_modules COLLECTOR_DATA; /* anyone; read in a stopped world */
 static struct filter {
   vgc_root_filter *function;
   void *arg;
   uint64_t number;
 } filter COLLECTOR_DATA; /* roots lock */
 
-void roots_modules(bool on) {
-  lock_acquire(&lock);
-  without_modules = !on;
-  lock_release(&lock);
-}
+void roots_modules(bool on) { store_relaxed(&without_modules, !on); }
 
 static int report(int error) {
   if (error) errno = error;
@@ -125,7 +121,7 @@ void roots_clear(void) {
   hash_clear(&ranges);
   hash_clear(&callbacks);
   exclude_clear();
-  without_modules = false;
+  roots_modules(true);
   change_filter(NULL, NULL);
   lock_release(&lock);
 }
@@ -172,9 +168,11 @@ struct scan {
   roots_range *range;
   void *context;
   struct thread *thread; /* whose memory is being given, or NULL */
+  bool is_static;
 };
 
-/* At check level 3, what a scan gave: each range's thread and number of words, then the words. */
+/* At check level 3, what a scan gave: each range's thread, whether it is static, and number of words, then the words.
+ */
 static struct {
   uintptr_t *words;
   size_t used, size;
@@ -198,13 +196,16 @@ static void copy_room(size_t more) {
 /* What is written is left to a function that is instrumented: the caller is not. */
 static NOINLINE void copy_word(uintptr_t word) { copy.words[copy.used++] = word; }
 
-static NO_SANITIZE const uintptr_t *copy_range(const uintptr_t *low, size_t words, const struct thread *thread) {
-  copy_room(words + 2);
-  copy_word((uintptr_t)thread);
+static NO_SANITIZE const uintptr_t *copy_range(const struct scan *scan, const uintptr_t *low, size_t words) {
+  copy_room(words + 3);
+  copy_word((uintptr_t)scan->thread);
+  copy_word(scan->is_static);
   copy_word(words);
   for (size_t i = 0; i < words; i++) copy_word(low[i]);
   return copy.words + copy.used - words;
 }
+
+static size_t scanned COLLECTOR_DATA; /* bytes given by the last scan */
 
 static void give(const struct scan *scan, uintptr_t low, uintptr_t high) {
   low = (low + sizeof(uintptr_t) - 1) & ~(uintptr_t)(sizeof(uintptr_t) - 1);
@@ -212,8 +213,9 @@ static void give(const struct scan *scan, uintptr_t low, uintptr_t high) {
   if (low >= high) return;
   const uintptr_t *words = (const uintptr_t *)low;
   size_t count = (high - low) / sizeof *words;
-  if (config.check_level >= 3) words = copy_range(words, count, scan->thread);
-  scan->range(scan->context, words, words + count, scan->thread);
+  scanned += high - low;
+  if (config.check_level >= 3) words = copy_range(scan, words, count);
+  scan->range(scan->context, words, words + count, scan->thread, scan->is_static);
 }
 
 static void give_platform(void *context, uintptr_t low, uintptr_t high) { give(context, low, high); }
@@ -236,8 +238,9 @@ static bool call_added(void *entry, void *scan) {
 
 static void scan_added(struct scan *scan) {
   hash_each(&ranges, give_added, scan);
-  hash_each(&callbacks, call_added, scan);
   special_roots(give_platform, scan);
+  scan->is_static = false; /* it may be a stack */
+  hash_each(&callbacks, call_added, scan);
 }
 
 /* Under AddressSanitizer a local may live in a heap-side frame, of which the stack holds only the address (X05). */
@@ -342,22 +345,25 @@ static void scan_thread(const struct scan *scan) {
 }
 
 void roots_scan(roots_range *range, void *context) {
-  struct scan scan = {range, context, NULL};
-  copy.used = 0;
+  struct scan scan = {range, context, NULL, true};
+  copy.used = scanned = 0;
   POINT(roots_modules_enumerated);
-  if (!without_modules) platform_modules_segments(modules, give_data, &scan);
+  if (!load_relaxed(&without_modules)) platform_modules_segments(modules, give_data, &scan);
   scan_added(&scan);
+  scan.is_static = false;
   for (struct thread *thread = thread_first(); thread; thread = thread->next) {
     scan.thread = thread;
     scan_thread(&scan);
   }
 }
 
+size_t roots_scanned(void) { return scanned; }
+
 void roots_scan_again(roots_range *range, void *context) {
   for (size_t at = 0; at < copy.used;) {
     struct thread *thread = (struct thread *)copy.words[at];
-    const uintptr_t *low = copy.words + at + 2, *high = low + copy.words[at + 1];
-    range(context, low, high, thread);
+    const uintptr_t *low = copy.words + at + 3, *high = low + copy.words[at + 2];
+    range(context, low, high, thread, copy.words[at + 1] != 0);
     at = (size_t)(high - copy.words);
   }
   if (copy.words) platform_release(copy.words, copy.size * sizeof *copy.words);

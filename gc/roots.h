@@ -9,8 +9,9 @@
 struct thread;
 
 /* Receives root ranges with the world stopped. thread is the record whose own stack, registers or thread-local storage
- * the range belongs to, or NULL. Bounds are aligned to words, every word is readable. */
-typedef void roots_range(void *context, const void *low, const void *high, struct thread *thread);
+ * the range belongs to, or NULL; is_static: see vgc_config.exact_pointers. Bounds are aligned to words, every word is
+ * readable. */
+typedef void roots_range(void *context, const void *low, const void *high, struct thread *thread, bool is_static);
 
 /* Lists the loaded objects for the scans to come. Takes the loader's lock: no lock of ours held, for a thread inside
  * the loader may allocate and wait for ours. False without memory. */
@@ -22,6 +23,8 @@ bool roots_modules_hold(void);
 
 /* All roots. World stopped, roots lock, modules hold. */
 void roots_scan(roots_range *range, void *context);
+/* Bytes that it has given. Collect lock. */
+size_t roots_scanned(void);
 /* Check level 3: the same words as the last scan, once; threads in blocking regions and those that nobody knows may
  * have changed them since. World stopped. */
 void roots_scan_again(roots_range *range, void *context);

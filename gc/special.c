@@ -9,7 +9,10 @@ static struct lock lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_SPECIAL, 0);
 
 #define WORDS(type) (sizeof(type) / sizeof(uintptr_t))
 /* The lock. */
+static struct hash finalizers COLLECTOR_DATA = {.words = WORDS(struct finalizer), .keys = 1};
 static struct hash specials COLLECTOR_DATA = {.words = WORDS(struct special), .keys = 1};
+static size_t freed COLLECTOR_DATA;      /* specials of objects that are */
+static bool any_links[2] COLLECTOR_DATA; /* by kind */
 static struct hash links COLLECTOR_DATA = {.words = WORDS(struct link), .keys = 1};
 static struct hash ephemerons COLLECTOR_DATA = {.words = WORDS(struct ephemeron), .keys = 1};
 /* The lock: those from first to last are due, oldest first. There is room for every finalizer. */
@@ -31,6 +34,11 @@ struct special *special_find(const void *object) {
   return hash_find(&specials, &key);
 }
 
+bool special_was_freed(const struct span *span, const void *object) {
+  const struct special *special = load_loose(&span->starts) ? NULL : special_find(object);
+  return special && special->freed;
+}
+
 static bool make_room(size_t needed) {
   size_t used = queue.last - queue.first;
   if (queue.room - used >= needed) return true;
@@ -46,17 +54,35 @@ static bool make_room(size_t needed) {
   return true;
 }
 
-struct special *special_add(const void *object) {
-  if (!make_room(specials.count + 1)) return NULL;
+/* Relaxed: who may free the object has learnt of it from whoever may call this. */
+static void divert_frees(const void *object) { store_loose(&span_of((uintptr_t)object)->starts, 0); }
+
+struct finalizer *special_finalizer(const void *object) {
+  uintptr_t key = hidden(object);
+  return hash_find(&finalizers, &key);
+}
+
+struct finalizer *special_finalizer_add(const void *object) {
+  if (!make_room(finalizers.count + 1)) return NULL;
+  uintptr_t key = hidden(object);
+  struct finalizer *finalizer = hash_add(&finalizers, &key);
+  if (finalizer) divert_frees(object);
+  return finalizer;
+}
+
+void special_finalizer_take_out(struct finalizer *finalizer) { hash_take_out(&finalizers, finalizer); }
+
+/* As special_find, made if need be. NULL: no memory. */
+static struct special *special_add(const void *object) {
   uintptr_t key = hidden(object);
   struct special *special = hash_add(&specials, &key);
-  /* Relaxed: who may free the object has learnt of it from whoever may call this. */
-  if (special) store_loose(&span_of((uintptr_t)object)->starts, 0);
+  if (special) divert_frees(object);
   return special;
 }
 
-void special_settle(struct special *special) {
-  if (special_is_empty(special)) hash_take_out(&specials, special);
+/* Takes it out if nothing is attached any more. */
+static void settle_special(struct special *special) {
+  if (!special->named && !special->places && !special->freed) hash_take_out(&specials, special);
 }
 
 /* ---- Links ---- */
@@ -68,7 +94,7 @@ struct link *special_link_find(void **place, enum vgc_weak kind) {
 
 static void settle(const void *object) {
   struct special *special = object ? special_find(object) : NULL;
-  if (special) special_settle(special);
+  if (special) settle_special(special);
 }
 
 bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind) {
@@ -77,6 +103,7 @@ bool special_link_add(void **place, const void *in, const void *object, enum vgc
   struct link *link = room ? hash_add(&links, &key) : NULL;
   if (link) {
     link->hidden = hidden(object);
+    any_links[kind] = true;
     special_find(object)->named++;
     if (in) special_find(in)->places++;
   }
@@ -85,20 +112,33 @@ bool special_link_add(void **place, const void *in, const void *object, enum vgc
   return link;
 }
 
-/* What named the object, which may be NULL, is gone. */
-static void unname(const void *object) {
-  struct special *named = object ? special_find(object) : NULL;
-  if (named) named->named--;
-  settle(object);
+void special_unname(const void *object) {
+  struct special *named = special_find(object);
+  named->named--;
+  settle_special(named);
+}
+
+void special_unplace(const void *object) {
+  struct special *holder = special_find(object);
+  holder->places--;
+  settle_special(holder);
+}
+
+bool special_link_name(struct link *link, const void *object) {
+  struct special *named = special_add(object);
+  if (!named) return false;
+  named->named++;
+  const void *before = (const void *)~link->hidden;
+  link->hidden = hidden(object);
+  special_unname(before);
+  return true;
 }
 
 void special_link_take_out(struct link *link, const void *in) {
   const void *object = (const void *)~link->hidden;
   hash_take_out(&links, link);
-  unname(object);
-  struct special *container = in ? special_find(in) : NULL;
-  if (container) container->places--;
-  settle(in);
+  special_unname(object);
+  if (in) special_unplace(in);
 }
 
 bool special_ephemeron_add(struct vgc_ephemeron *ephemeron, void *key, void *value) {
@@ -117,7 +157,22 @@ bool special_ephemeron_add(struct vgc_ephemeron *ephemeron, void *key, void *val
 
 /* ---- For the cycle ---- */
 
-void special_each(bool (*take_out)(void *special, void *arg), void *arg) { hash_each(&specials, take_out, arg); }
+void special_each_finalizer(bool (*take_out)(void *finalizer, void *arg), void *arg) {
+  hash_each(&finalizers, take_out, arg);
+}
+
+static bool forget_if_dead(void *entry, void *is_dead) {
+  const struct special *special = entry;
+  bool dead = special->freed && (*(bool (**)(const void *))is_dead)((const void *)~special->hidden);
+  if (dead) freed--;
+  return dead;
+}
+
+void special_forget_freed(bool (*is_dead)(const void *object)) {
+  if (freed) hash_each(&specials, forget_if_dead, &is_dead);
+}
+
+bool special_any_links(enum vgc_weak kind) { return any_links[kind]; }
 
 void special_each_link(bool (*take_out)(void *link, void *arg), void *arg) { hash_each(&links, take_out, arg); }
 
@@ -137,13 +192,9 @@ void special_make_due(struct due due) {
 
 const struct due *special_due_last(size_t count) { return count ? &queue.entries[queue.last - count] : NULL; }
 
-bool special_is_freed(const struct span *span, const void *object) {
-  const struct special *special = load_loose(&span->starts) ? NULL : special_find(object);
-  return special && special->freed;
-}
-
 void special_roots(void (*range)(void *context, uintptr_t low, uintptr_t high), void *context) {
-  range(context, (uintptr_t)specials.places, (uintptr_t)specials.places + hash_bytes(&specials));
+  uintptr_t low = (uintptr_t)finalizers.entries;
+  range(context, low, low + finalizers.count * sizeof(struct finalizer));
   if (!queue.entries) return;
   range(context, (uintptr_t)(queue.entries + queue.first), (uintptr_t)(queue.entries + queue.last));
 }
@@ -165,9 +216,10 @@ static void take_out_of(const void *object, size_t bytes) {
   uintptr_t key = hidden(object);
   struct ephemeron *ephemeron = hash_find(&ephemerons, &key);
   if (ephemeron) {
+    const void *named = load_relaxed(&((const struct vgc_ephemeron *)object)->key);
     hash_take_out(&ephemerons, ephemeron);
-    unname(load_relaxed(&((const struct vgc_ephemeron *)object)->key));
-    special_find(object)->places--;
+    if (named) special_unname(named);
+    special_unplace(object);
   }
   for (size_t at = 0; at + sizeof(void *) <= bytes; at += sizeof(void *)) {
     for (unsigned kind = VGC_WEAK_SHORT; kind <= VGC_WEAK_LONG; kind++) {
@@ -180,25 +232,28 @@ static void take_out_of(const void *object, size_t bytes) {
 enum special_freed special_free(void *object, size_t bytes) {
   enum special_freed result = SPECIAL_FREE;
   lock_acquire(&lock);
+  struct finalizer *finalizer = special_finalizer(object);
+  if (finalizer) special_finalizer_take_out(finalizer);
   struct special *special = special_find(object);
   if (special && special->freed) {
     result = SPECIAL_AGAIN;
   } else if (special) {
-    special->finalizer = NULL;
-    special->arg = NULL;
     special->freed = special->named != 0;
+    freed += special->freed;
     if (special->freed) result = SPECIAL_LEFT;
     if (special->places) take_out_of(object, bytes);
-    settle(object);
   }
   lock_release(&lock);
   return result;
 }
 
 void special_reset(void) {
+  hash_clear(&finalizers);
   hash_clear(&specials);
   hash_clear(&links);
   hash_clear(&ephemerons);
+  freed = 0;
+  any_links[VGC_WEAK_SHORT] = any_links[VGC_WEAK_LONG] = false;
   if (queue.entries) platform_release(queue.entries, queue.room * sizeof *queue.entries);
   queue.entries = NULL;
   queue.first = queue.last = queue.room = 0;
@@ -207,8 +262,8 @@ void special_reset(void) {
 
 size_t special_bytes(void) {
   lock_acquire(&lock);
-  size_t bytes =
-      hash_bytes(&specials) + hash_bytes(&links) + hash_bytes(&ephemerons) + queue.room * sizeof *queue.entries;
+  size_t bytes = hash_bytes(&finalizers) + hash_bytes(&specials) + hash_bytes(&links) + hash_bytes(&ephemerons);
+  bytes += queue.room * sizeof *queue.entries;
   lock_release(&lock);
   return bytes;
 }

@@ -18,14 +18,19 @@
 struct span;
 
 /* By object. Addresses that must not keep what they name are hidden: ~. */
+struct finalizer {
+  uintptr_t hidden;
+  vgc_finalizer *function;
+  void *arg;
+  uintptr_t order; /* enum vgc_order */
+};
+
+/* What else is attached. By object. */
 struct special {
   uintptr_t hidden;
-  vgc_finalizer *finalizer; /* NULL: none */
-  void *arg;
-  uint32_t order;  /* enum vgc_order */
-  uint32_t freed;  /* by the program: only the collector may reuse it */
-  uint32_t named;  /* links that name it */
-  uint32_t places; /* links that stand in it; an ephemeron is one */
+  uint32_t named;       /* links that name it */
+  uint32_t places : 31; /* links that stand in it; an ephemeron is one */
+  uint32_t freed : 1;   /* by the program: only the collector may reuse it */
 };
 
 /* By place and kind. */
@@ -57,35 +62,42 @@ void special_unlock(void);
 
 /* ---- With the lock ---- */
 
-/* What is attached to the object, which begins there. NULL: nothing. */
+/* That of an object, which begins there. NULL: none. */
+struct finalizer *special_finalizer(const void *object);
+/* The same, made if need be, with room for it to become due. NULL: no memory. */
+struct finalizer *special_finalizer_add(const void *object);
+void special_finalizer_take_out(struct finalizer *);
+/* What else is attached to the object, which begins there. NULL: nothing. */
 struct special *special_find(const void *object);
-/* The same, made if need be, with room for its finalizer to become due. NULL: no memory. */
-struct special *special_add(const void *object);
-static ALWAYS_INLINE bool special_is_empty(const struct special *special) {
-  return !special->finalizer && !special->named && !special->places && !special->freed;
-}
-/* Takes it out if nothing is attached any more. */
-void special_settle(struct special *);
+/* A link that named the object, or stood in it, is gone. */
+void special_unname(const void *object);
+void special_unplace(const void *object);
 struct link *special_link_find(void **place, enum vgc_weak kind);
 /* Makes a link; `in` is the object in which the place is, or NULL. False: no memory, and nothing has changed. */
 bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind);
+/* Lets a link name another object. False: no memory, and nothing has changed. */
+bool special_link_name(struct link *, const void *object);
 void special_link_take_out(struct link *, const void *in);
 
 /* Makes it known that the object, which is empty, is an ephemeron, and fills it. False: no memory. */
 bool special_ephemeron_add(struct vgc_ephemeron *, void *key, void *value);
 
+/* Whether the object, which begins there, was freed, but left to the collector. */
+bool special_was_freed(const struct span *, const void *object);
 /* Shows each, and takes it out if true is returned. */
-void special_each(bool (*take_out)(void *special, void *arg), void *arg);
+void special_each_finalizer(bool (*take_out)(void *finalizer, void *arg), void *arg);
 void special_make_due(struct due);
 
 /* ---- With the lock, world stopped ---- */
 
+/* Forgets objects that were freed and left, and are dead. */
+void special_forget_freed(bool (*is_dead)(const void *object));
+/* Whether there has been one of that kind. */
+bool special_any_links(enum vgc_weak kind);
 void special_each_link(bool (*take_out)(void *link, void *arg), void *arg);
 void special_each_ephemeron(bool (*take_out)(void *ephemeron, void *arg), void *arg);
 /* Those that became due last, in any order. */
 const struct due *special_due_last(size_t count);
-/* Whether an object of the span was freed, and left to the collector for the sake of links. */
-bool special_is_freed(const struct span *, const void *object);
 /* Roots: arguments, and all that is due. */
 void special_roots(void (*range)(void *context, uintptr_t low, uintptr_t high), void *context);
 

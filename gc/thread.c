@@ -154,6 +154,7 @@ static void record_free(struct thread *thread) {
   if (thread->next) thread->next->previous = thread->previous;
   registry.records--;
   store_relaxed(&thread->state, THREAD_FREE);
+  store_relaxed(&thread->held, 0);
   thread->birth = 0;
   thread->argument = thread->result = NULL;
   thread->previous = NULL;
@@ -218,6 +219,12 @@ void thread_lost(struct thread *thread) {
   count_up(&registry.uncertain);
   count_down(&registry.running);
   store_relaxed(&thread->state, THREAD_LOST);
+}
+
+struct thread *thread_present(pthread_t handle) {
+  struct thread *thread = registry.used;
+  while (thread && !(is_present(thread) && pthread_equal(thread->handle, handle))) thread = thread->next;
+  return thread;
 }
 
 static struct thread *find_lost(void) {
@@ -293,19 +300,13 @@ static bool arm(struct thread *self) {
   return pthread_setspecific(registry.first_key, self) == 0 && pthread_setspecific(registry.last_key, self) == 0;
 }
 
-void thread_follow(struct thread *self, void *const *bottom) {
-  thread_registry_lock();
-  self->bottom = bottom;
-  thread_registry_unlock();
-}
-
 /* The destructors to come may use the heap: a thread that was cancelled in a blocking region leaves it now, and one of
  * which AddressSanitizer has blocked every signal, in the last round, must answer a stop. They run on its own stack,
  * and one of them may free what told another's end. */
 static void begin_round(void *arg) {
   struct thread *self = arg;
   world_blocking_leave(self);
-  if (self->bottom) thread_follow(self, NULL);
+  store_relaxed(&self->bottom, NULL);
   if (platform_sanitizer_runtime()) platform_signal_unblock(thread_signal());
   if (exit_round + 1 < last_round()) pthread_setspecific(registry.first_key, self);
 }
@@ -386,7 +387,7 @@ void thread_leave(struct thread *self) {
   POINT(thread_exit_before_deregister);
   thread_registry_lock();
   drop_inherited(self);
-  self->bottom = NULL;
+  store_relaxed(&self->bottom, NULL);
   unwatch(self);
   count_down(&registry.running);
   bool last = load_relaxed(&registry.running) == 0;

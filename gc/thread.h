@@ -48,7 +48,6 @@ struct thread {
   void *result;        /* root from the return of the start function, or pthread_exit, until join or detach */
   void *inherited;     /* words copied from the creator's stack, or NULL (spawn.c) */
   struct cache *cache; /* NULL until it first allocates */
-  void *const *bottom; /* where it tells the end of the stack that it is on, or NULL (vgc_stack_follow) */
 
   /* Set by the thread itself before RUNNING, then immutable until EXITED: */
   int tid;
@@ -58,6 +57,11 @@ struct thread {
   /* Atomic: */
   _Atomic uint32_t state;      /* enum thread_state */
   _Atomic uint32_t stop_epoch; /* last stop that it acknowledged; release by the handler, acquire by the stopper */
+  /* Where the thread tells the end of the stack that it is on, or NULL (vgc_stack_follow). Its own; a stopped world: */
+  void *const *_Atomic bottom;
+
+  _Atomic uint32_t held;       /* 1: not to go on. Registry lock; release by world_let_go, acquire by the thread, which
+                                  sleeps on it */
 
   /* Written by the handler before the acknowledgement, by entry into a blocking region before BLOCKING; read after: */
   struct platform_position stopped, blocked;
@@ -77,12 +81,13 @@ struct thread *thread_self(void);
 struct thread *thread_ensure(void);
 /* Unregisters the caller: gives its cache back, and waits for a running stop. */
 void thread_leave(struct thread *self);
-/* See vgc_stack_follow. Takes the registry lock. */
-void thread_follow(struct thread *self, void *const *bottom);
-/* What the thread tells, or 0. The thread itself, or a stopped world. */
+/* What the thread tells of the end of its stack, or 0. The thread itself, or a stopped world. */
 static inline uintptr_t thread_bottom(const struct thread *thread) {
-  return thread->bottom ? (uintptr_t)*thread->bottom : 0;
+  void *const *bottom = atomic_load_explicit(&thread->bottom, memory_order_relaxed);
+  return bottom ? (uintptr_t)*bottom : 0;
 }
+/* The RUNNING or BLOCKING thread of that handle, or NULL. Registry lock. */
+struct thread *thread_present(pthread_t handle);
 /* RUNNING, or BLOCKING; after thread_reap. No locks held that rank with or above the registry's. */
 size_t thread_count(void);
 /* Whether no other thread is registered, or created and about to be; after thread_reap. As above. */

@@ -80,6 +80,8 @@ static void park(void *arg, uintptr_t *registers) {
     platform_futex_wait(&world.phase, phase, 0);
   }
   platform_edge_acquire(&world.phase);
+  /* As in a blocking region: stops to come do not wait for it. One that was in a region already waits at its end. */
+  if (UNLIKELY(load_relaxed(&self->held)) && world_blocking_enter(self, registers)) world_blocking_leave(self);
   POINT(world_handler_leaving);
 }
 
@@ -112,6 +114,11 @@ bool world_blocking_enter(struct thread *self, const uintptr_t *registers) {
 bool world_blocking_leave(struct thread *self) {
   if (load_relaxed(&self->state) != THREAD_BLOCKING) return false;
   for (;;) {
+    /* Acquire: world_let_go's release. */
+    while (UNLIKELY(load_acquire(&self->held))) {
+      POINT(blocking_leave_held);
+      platform_futex_wait(&self->held, 1, 0);
+    }
     /* Seq_cst store, then load: D2. A stop that began before (try_stop) is seen here; one that begins later sees
      * RUNNING (ask). Acquire of the load: world_resume's release. */
     store_seq_cst(&self->state, THREAD_RUNNING);
@@ -141,6 +148,11 @@ bool world_blocking_again(struct thread *self, const struct world_region *region
   /* Release: as in world_blocking_enter; acquire in ask() and answered(). */
   store_release(&self->state, THREAD_BLOCKING);
   return true;
+}
+
+void world_let_go(struct thread *thread) {
+  store_release(&thread->held, 0); /* release: what its holder did meanwhile; acquire in world_blocking_leave */
+  platform_futex_wake_all(&thread->held);
 }
 
 /* ---- The thread that stops ---- */

@@ -36,6 +36,8 @@ void world_with_own_registers(struct thread *self, void (*body)(void *), void *a
 bool world_blocking_enter(struct thread *self, const uintptr_t *registers);
 /* Waits for a running stop. No locks held. */
 bool world_blocking_leave(struct thread *self);
+/* A thread that is `held` waits for this at the end of a stop, and of a blocking region. Registry lock. */
+void world_let_go(struct thread *);
 
 /* What a thread shows of itself in a blocking region. */
 struct world_region {

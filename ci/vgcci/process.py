@@ -69,15 +69,50 @@ def end_all():
         _end_groups(list(_running))
 
 
-def _start(command, cwd, env):
+def _start(command, cwd, env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT):
     with _lock:
         if _ending.is_set():
             raise Interrupted
         process = subprocess.Popen(command, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-                                   text=True, errors="replace")
+                                   stdout=stdout, stderr=stderr, start_new_session=True, text=True, errors="replace")
         _running.add(process)
         return process
+
+
+def watch(command, timeout, look, cwd=None, env=None, stdout=None, stderr=None, hung=None, interval=0.01):
+    """Runs a command with its streams in files, and calls look(pid) all the while and once more when it has ended,
+    before it is reaped; hung(pid) when the deadline passes, before it is ended. The Result has no output."""
+    command = [str(word) for word in command]
+    started = time.monotonic()
+    with open(stdout, "wb") as out, open(stderr, "wb") as error:
+        try:
+            process = _start(command, cwd, env, out, error)
+        except OSError as why:
+            error.write(f"{command[0]}: {why.strerror}\n".encode())
+            return Result(command, 127, "", 0.0)
+    expired = False
+    try:
+        handle = os.pidfd_open(process.pid)
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        while not poll.poll(interval * 1000):
+            look(process.pid)
+            if timeout and not expired and time.monotonic() - started > timeout:
+                expired = True
+                if hung:
+                    hung(process.pid)
+                _end_groups([process])
+        seconds = time.monotonic() - started
+        look(process.pid)
+        os.close(handle)
+    finally:
+        _signal_group(process, signal.SIGKILL)  # children that it left behind as well
+        process.wait()
+        with _lock:
+            _running.discard(process)
+    if _ending.is_set():
+        raise Interrupted
+    return Result(command, process.returncode, "", seconds, expired)
 
 
 def run(command, timeout=None, cwd=None, env=None, on_line=None):

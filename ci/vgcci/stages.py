@@ -4,6 +4,7 @@ import json
 import shlex
 
 from . import host, seeds, stress
+from .errors import first_error
 from .explore import interleave, orders
 from .gate import FAILED, NOT_RUN, PASSED, Item, NotRun
 from .paths import ROOT, build_dir, relative
@@ -185,6 +186,45 @@ def fuzz(gate, stage):
         stage.detail = f"{data['executions']} programs"
 
 
+def _clients_library(gate):
+    """The folder of the libgc.so.1 that is vgc; NotRun if it does not build."""
+    folder = gate.build("release") / "gc" / "libgc"
+    if not (folder / "libgc.so.1").exists():
+        for command in (["cmake", "--preset", "release", "-DVGC_LIBGC=ON"],
+                        ["cmake", "--build", "--preset", "release", "-j", gate.jobs]):
+            result = run(command, cwd=ROOT, timeout=1800, on_line=lambda line: gate.progress.now(f"release: {line}"))
+            if not result.ok:
+                raise NotRun(f"{shlex.join(result.command)}: {first_error(result.output)}")
+    if not (folder / "libgc.so.1").exists():
+        raise NotRun(f"no libgc.so.1 in {relative(folder)}; cmake --preset release -DVGC_LIBGC=ON; cmake --build "
+                     "build/release")
+    return folder
+
+
+def add_clients(gate, data):
+    for item in data["items"]:
+        gate.add(Item(**item))
+
+
+def clients(gate, stage):
+    """Real programs print the same with our libgc.so.1 as with Debian's; not with --quick collected often as well."""
+    library, remarks = _clients_library(gate), []
+    for options in ([["--quick"]] if gate.mode == "quick" else [["--quick"], ["--stress"]]):
+        out = gate.out / f"clients{options[0].lstrip('-')}"
+        path = out / "clients.json"
+        path.unlink(missing_ok=True)
+        result = run([ROOT / "ci/clients", *options, "--library", library, "--out", out], cwd=ROOT, timeout=3600,
+                     on_line=lambda line: gate.progress.step(f"clients: {line.strip()}"))
+        if not path.exists():
+            raise NotRun("ci/clients: " + (result.output.strip().splitlines() or ["no output"])[-1])
+        data = json.loads(path.read_text())
+        add_clients(gate, data)
+        remarks += [f"{name}: {line}" for name, line in data["missing"].items() if f"{name}: {line}" not in remarks]
+    stage.detail = "; ".join(remarks)
+    if remarks:  # what is not here was not shown to work
+        raise NotRun(stage.detail)
+
+
 def coverage(gate, stage):
     folder = gate.build("coverage")
     run(["find", folder, "-name", "*.gcda", "-delete"])
@@ -208,5 +248,5 @@ def coverage(gate, stage):
 
 STAGES = [("set-up", set_up), ("build", build), ("canaries", canaries), ("whitebox", whitebox),
           ("stress", plain_stress), ("tsan", tsan), ("asan", asan), ("interleave", interleave),
-          ("ablations", ablations), ("orders", orders), ("fuzz", fuzz)]
+          ("ablations", ablations), ("orders", orders), ("fuzz", fuzz), ("clients", clients)]
 FULL_ONLY = [("coverage", coverage)]

@@ -40,7 +40,7 @@ struct vgc_config {
   size_t minimum_heap;     /* bytes allocated before the first collection; default 4 MiB */
   size_t soft_limit;       /* bytes that the heap tries not to exceed by collecting earlier; default none */
   size_t hard_limit;       /* bytes of heap beyond which allocation fails; default none */
-  unsigned growth_percent; /* heap growth over the live bytes between collections; default 100 */
+  unsigned growth_percent; /* heap growth between collections, of the live bytes and half of the roots'; default 100 */
   unsigned check_level;    /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
   unsigned mark_workers;   /* threads that mark, 1 to 64; default: as many as processors, at most 8. All but one are the
                               library's own, started after a collection that found minimum_heap alive, by the thread
@@ -124,8 +124,8 @@ VGC_API vgc_layout_id vgc_layout_register(const struct vgc_layout *layout);
 VGC_API __attribute__((malloc, warn_unused_result)) void *vgc_malloc_typed(vgc_layout_id layout, size_t count);
 
 /* A kind tells what the collector does with the objects of a type. Its procedures are called with the world stopped,
- * marking ones by several threads at a time: they allocate nothing, take no lock, and call nothing of this library but
- * what is said to be for them. */
+ * marking ones by several threads at a time: they allocate nothing (an allocation may fail, as without memory), take no
+ * lock, and call nothing of this library but what is said to be for them. */
 struct vgc_marker;
 /* Shows the pointers of an object of so many usable bytes, all zero if it has just been allocated. */
 typedef void vgc_mark_procedure(void *object, size_t size, void *arg, struct vgc_marker *marker);
@@ -299,7 +299,8 @@ VGC_API int vgc_root_add(const void *start, size_t size);
 /* Removes a range added with the same start and size. 0, or -1 with errno ENOENT. */
 VGC_API int vgc_root_remove(const void *start, size_t size);
 /* Called with the world stopped for each collection, possibly several times: gives ranges to push. It must not
- * allocate, lock, or call into libc. What it pushes is readable. Adding and removing: as for ranges; EINVAL: NULL. */
+ * allocate, lock, or call into libc. What it pushes is readable, and may be a stack: its words may point anywhere.
+ * Adding and removing: as for ranges; EINVAL: NULL. */
 typedef void vgc_root_push(void *sink, const void *start, size_t size);
 typedef void vgc_root_callback(void *arg, vgc_root_push *push, void *sink);
 VGC_API int vgc_root_add_callback(vgc_root_callback *callback, void *arg);
@@ -341,6 +342,12 @@ VGC_API void *vgc_call_active(void *(*function)(void *), void *arg);
 VGC_API int vgc_stack_follow(void *const *bottom);
 /* Where the calling thread's stack ends now. */
 VGC_API void *vgc_stack_bottom(void);
+/* Holds another registered thread where it is, or, if it is in a blocking region, at its end: from the return of the
+ * first on until the second is called, once, whatever the number of calls of the first. Collections go on. 0, or -1
+ * with errno ESRCH (no such thread is registered, or it is the caller). */
+VGC_API int vgc_thread_suspend(pthread_t thread);
+VGC_API int vgc_thread_resume(pthread_t thread);
+VGC_API int vgc_thread_suspended(pthread_t thread);
 /* Stops all other registered threads, until vgc_resume_world, which the same thread calls; in between it calls nothing
  * else of this library and takes no lock that they may hold. */
 VGC_API void vgc_stop_world(void);

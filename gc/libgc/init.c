@@ -39,6 +39,29 @@ static void event(GC_EventType type) {
 
 /* ---- Around a collection ---- */
 
+/* For procedures that allocate during a collection, which libgc may serve from a free list: memory that is never
+ * collected, nor given twice. */
+#define RESERVED       16u
+#define RESERVED_BYTES 512u
+static void *reserve[RESERVED]; /* relaxed: what is in it nobody else has */
+
+static void fill_reserve(void) {
+  static _Thread_local bool filling; /* which may come here again */
+  if (filling) return;
+  filling = true;
+  for (unsigned i = 0; i < RESERVED; i++)
+    if (!GET(reserve[i])) SET(reserve[i], vgc_malloc_uncollectable(RESERVED_BYTES));
+  filling = false;
+}
+
+static void *take_reserve(size_t bytes) {
+  for (unsigned i = 0; i < RESERVED && bytes <= RESERVED_BYTES; i++) {
+    void *ptr = __atomic_exchange_n(&reserve[i], NULL, __ATOMIC_RELAXED);
+    if (ptr) return ptr;
+  }
+  return NULL;
+}
+
 static int may_collect(void *arg) {
   (void)arg;
   if (GET(GC_dont_gc) || !layer_may_begin()) return 0;
@@ -47,6 +70,7 @@ static int may_collect(void *arg) {
     return 0;
   }
   layer_tune();
+  fill_reserve();
   return 1;
 }
 
@@ -117,7 +141,8 @@ static void finalizers_due(void *arg) {
 
 static void *out_of_memory(void *arg, size_t bytes) {
   (void)arg;
-  return GET(GC_oom_fn)(bytes);
+  void *ptr = layer_is_within_collection() ? take_reserve(bytes) : NULL;
+  return ptr ? ptr : GET(GC_oom_fn)(bytes);
 }
 
 static void error(void *arg, enum vgc_error error, const void *ptr, const char *message) {

@@ -78,6 +78,7 @@ extern INTERNAL _Thread_local bool layer_asked;
 
 /* The calling thread begins or ends a collection, in which vgc must not be asked for figures. */
 INTERNAL void layer_within_collection(bool on);
+INTERNAL bool layer_is_within_collection(void);
 
 /* ---- toggle.c ---- */
 

@@ -10,6 +10,7 @@ static struct vgc_stats known;
 static _Thread_local bool within;
 
 void layer_within_collection(bool on) { within = on; }
+bool layer_is_within_collection(void) { return within; }
 
 static struct vgc_stats now(void) {
   struct vgc_stats stats = {.struct_size = sizeof stats};

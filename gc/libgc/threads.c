@@ -100,6 +100,12 @@ int GC_get_suspend_signal(void) { return vgc_suspend_signal(); }
 void *GC_do_blocking(GC_fn_type function, void *arg) { return vgc_call_blocking(function, arg); }
 void *GC_call_with_gc_active(GC_fn_type function, void *arg) { return vgc_call_active(function, arg); }
 
+static pthread_t thread_of(GC_SUSPEND_THREAD_ID id) { return (pthread_t)id; }
+
+void GC_suspend_thread(GC_SUSPEND_THREAD_ID id) { vgc_thread_suspend(thread_of(id)); }
+void GC_resume_thread(GC_SUSPEND_THREAD_ID id) { vgc_thread_resume(thread_of(id)); }
+int GC_is_thread_suspended(GC_SUSPEND_THREAD_ID id) { return vgc_thread_suspended(thread_of(id)); }
+
 void GC_stop_world_external(void) {
   layer_ensure();
   vgc_stop_world();

@@ -1,123 +1,15 @@
 /* Threads that change stacks, and tell where the one that they are on ends. */
 #include <pthread.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
+#include "coroutine.h"
 #include "hidden.h"
 #include "meeting.h"
 #include "unit.h"
 
 #define NOT_INLINED __attribute__((noinline))
 
-enum { SIZE = 976, STACK_BYTES = 128 * 1024 };
-
-/* ---- Coroutines, as a program has them ---- */
-
-struct stack {
-  ucontext_t context; /* where it stands, if it is suspended */
-  char *low, *top;
-  void *memory;
-  struct stack *from;
-  void (*body)(void);
-  bool suspended;
-};
-
-/* Of the thread that changes stacks. */
-static struct {
-  struct stack first, one, two;
-  struct stack *running;
-  void *bottom;
-  bool push_first; /* its first stack is given to the collector */
-} side;
-
-static void push_stack(const struct stack *stack, vgc_root_push *push, void *sink) {
-  if (!stack->suspended) return;
-  char *sp = (char *)stack->context.uc_mcontext.gregs[REG_RSP];
-  push(sink, sp, (size_t)(stack->top - sp));
-  push(sink, &stack->context, sizeof stack->context);
-}
-
-static void push_stacks(void *arg, vgc_root_push *push, void *sink) {
-  (void)arg;
-  if (side.push_first) push_stack(&side.first, push, sink);
-  push_stack(&side.one, push, sink);
-  push_stack(&side.two, push, sink);
-}
-
-static void go_to(struct stack *to) {
-  struct stack *from = side.running;
-  from->suspended = true;
-  to->suspended = false;
-  side.running = to;
-  side.bottom = to->top;
-  must(swapcontext(&from->context, &to->context) == 0);
-}
-
-static void run_body(void) {
-  side.running->body();
-  struct stack *ended = side.running;
-  go_to(ended->from);
-}
-
-/* Runs body there until it ends or goes back. */
-static void start_on(struct stack *stack, void (*body)(void)) {
-  must(getcontext(&stack->context) == 0);
-  stack->body = body;
-  stack->from = side.running;
-  stack->context.uc_stack = (stack_t){.ss_sp = stack->low, .ss_size = (size_t)(stack->top - stack->low)};
-  makecontext(&stack->context, run_body, 0);
-  go_to(stack);
-}
-
-/* Its registers stand among the test's variables, which are roots. */
-static void end_of(struct stack *stack) {
-  stack->suspended = false;
-  memset(&stack->context, 0, sizeof stack->context);
-}
-
-/* What a stack is made of. */
-struct memory {
-  void *(*get)(size_t);
-  void (*put)(void *);
-};
-
-static void *map(size_t size) {
-  void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  must(memory != MAP_FAILED);
-  return memory;
-}
-
-static void unmap(void *memory) { must(munmap(memory, STACK_BYTES) == 0); }
-
-/* Not scanned as the object that it is. */
-static const struct memory memories[] = {{map, unmap}, {vgc_malloc_noscan, vgc_free}, {malloc, free}};
-enum { MEMORIES = sizeof memories / sizeof *memories };
-
-static void make_stack(struct stack *stack, const struct memory *memory) {
-  *stack = (struct stack){.memory = memory->get(STACK_BYTES)};
-  must(stack->memory);
-  stack->low = stack->memory;
-  stack->top = stack->low + STACK_BYTES;
-}
-
-/* By the thread that will change stacks. */
-static void begin_following(const struct memory *memory) {
-  memset(&side, 0, sizeof side);
-  side.push_first = true;
-  side.first.top = vgc_stack_bottom();
-  side.running = &side.first;
-  make_stack(&side.one, memory);
-  make_stack(&side.two, memory);
-  must(vgc_root_add_callback(push_stacks, NULL) == 0);
-  must(vgc_stack_follow(&side.bottom) == 0);
-}
-
-static void end_following(const struct memory *memory) {
-  must(vgc_stack_follow(NULL) == 0);
-  must(vgc_root_remove_callback(push_stacks, NULL) == 0);
-  memory->put(side.one.memory);
-  memory->put(side.two.memory);
-}
+enum { SIZE = 976 };
 
 /* ---- In the thread that collects ---- */
 
@@ -247,7 +139,7 @@ static void an_end_that_cannot_be_is_not_believed(void **state) {
   if (UNDER_TSAN) not_applicable("ThreadSanitizer does not follow swapcontext");
   begin_following(&memories[0]);
   side.push_first = false;
-  char *room = map(4 * STACK_BYTES), *hole = room + STACK_BYTES;
+  char *room = map_stack(4 * STACK_BYTES), *hole = room + STACK_BYTES;
   struct stack mapped = side.two;
   side.two = (struct stack){.low = room, .top = hole};
   must(mprotect(hole, 4096, PROT_NONE) == 0);
@@ -375,7 +267,7 @@ static void raise_on_two(void) {
 }
 
 static void *meet_in_a_handler(void *memory) {
-  stack_t alternate = {.ss_sp = map(STACK_BYTES), .ss_size = STACK_BYTES}, none = {.ss_flags = SS_DISABLE};
+  stack_t alternate = {.ss_sp = map_stack(STACK_BYTES), .ss_size = STACK_BYTES}, none = {.ss_flags = SS_DISABLE};
   struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
   must(sigaltstack(&alternate, NULL) == 0 && sigaction(SIGUSR1, &action, NULL) == 0);
   begin_following(memory);
@@ -385,7 +277,7 @@ static void *meet_in_a_handler(void *memory) {
   local[0] = NULL;
   end_following(memory);
   must(sigaltstack(&none, NULL) == 0);
-  unmap(alternate.ss_sp);
+  unmap_stack(alternate.ss_sp);
   return NULL;
 }
 

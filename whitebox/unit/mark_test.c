@@ -59,6 +59,24 @@ static void uncollectable_objects_are_roots_until_freed(void **state) {
   }
 }
 
+static void they_may_be_pointer_free(void **state) {
+  (void)state;
+  static const size_t sizes[] = {8, 64, 5000, 100000};
+  for (unsigned i = 0; i < 4; i++) {
+    void **parent = vgc_malloc_uncollectable_noscan(sizes[i]), *child = vgc_malloc(64);
+    parent[0] = child;
+    unit_collect();
+    assert_true(unit_alive(parent));
+    assert_false(unit_alive(child));
+    parent = vgc_realloc(parent, sizes[i] * 4);
+    unit_collect();
+    assert_true(unit_alive(parent));
+    assert_ptr_equal(parent[0], child);
+    vgc_free(parent);
+    assert_false(unit_alive(parent));
+  }
+}
+
 /* Which words of an element are pointers, for every word of elements up to 70 words. */
 static void only_a_layouts_pointer_words_are_scanned(void **state) {
   (void)state;
@@ -357,6 +375,7 @@ UNIT(mark) {
       TEST(scanned_words_keep_what_they_point_to),
       TEST(pointer_free_objects_keep_nothing),
       TEST(uncollectable_objects_are_roots_until_freed),
+      TEST(they_may_be_pointer_free),
       TEST(only_a_layouts_pointer_words_are_scanned),
       TEST(each_object_has_its_own_layout),
       TEST(every_interior_pointer_keeps_the_object),

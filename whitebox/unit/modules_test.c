@@ -178,6 +178,45 @@ static void it_holds_from_the_next_collection_on(void **state) {
   assert_false(keeps(&variable[8]));
 }
 
+/* ---- Two threads ---- */
+
+enum { TURNS = 200 };
+
+static void change_all(void *unused) {
+  (void)unused;
+  for (unsigned i = 0; i < TURNS; i++) {
+    vgc_root_set_filter(ask, &filter);
+    must(vgc_root_exclude(&variable[i % WORDS], i + 1) == 0);
+    vgc_root_modules(i % 2);
+    vgc_root_set_filter(NULL, NULL);
+  }
+  for (unsigned i = 0; i < TURNS; i++) must(vgc_root_include(&variable[i % WORDS], i + 1) == 0);
+}
+
+static void change_others(void) {
+  for (unsigned i = 0; i < TURNS; i++) {
+    vgc_root_set_filter(ask, &filter);
+    must(vgc_root_exclude(&variable[i % WORDS], i + 1 + TURNS) == 0);
+    must(roots_list_modules());
+    must(roots_bytes() > 0);
+    must(vgc_root_include(&variable[i % WORDS], i + 1 + TURNS) == 0);
+  }
+}
+
+static void two_threads_may_change_it(void **state) {
+  (void)state;
+  struct worker worker;
+  memset(&filter, 0, sizeof filter);
+  worker_start(&worker);
+  worker_begin(&worker, change_all, NULL);
+  change_others();
+  worker_finish(&worker);
+  worker_stop(&worker);
+  vgc_root_set_filter(NULL, NULL);
+  vgc_root_modules(1);
+  assert_true(keeps(&variable[8]));
+}
+
 static void shutdown_forgets(void **state) {
   memset(&filter, 0, sizeof filter);
   filter.refuse = true;
@@ -198,7 +237,7 @@ UNIT(modules) {
   const struct CMUnitTest tests[] = {
       TEST(they_may_be_none),          TEST(a_range_may_be_left_out), TEST(ranges_overlap),
       TEST(what_cannot_be_is_refused), TEST(a_filter_is_asked),       TEST(it_holds_from_the_next_collection_on),
-      TEST(shutdown_forgets),
+      TEST(two_threads_may_change_it), TEST(shutdown_forgets),
   };
   return cmocka_run_group_tests_name("modules", tests, NULL, NULL);
 }

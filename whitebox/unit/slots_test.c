@@ -21,6 +21,8 @@ static void *allocate(enum kind kind, size_t size) {
     return vgc_malloc_noscan(size);
   case KIND_UNCOLLECTABLE:
     return vgc_malloc_uncollectable(size);
+  case KIND_UNCOLLECTABLE_NOSCAN:
+    return vgc_malloc_uncollectable_noscan(size);
   default:
     return vgc_malloc(size);
   }
@@ -57,7 +59,7 @@ static void free_and_issue(char *object, const struct sizeclass *class, enum kin
   if (class->size > 8) unit_expect_error(VGC_ERROR_FREE_INTERIOR, object + 8, vgc_free(object + 8));
   const char *again = allocate(kind, class->size);
   assert_ptr_equal(again, object);
-  for (size_t i = 0; kind != KIND_NOSCAN && i < class->size; i++) assert_int_equal(again[i], 0);
+  for (size_t i = 0; !kind_is_noscan(kind) && i < class->size; i++) assert_int_equal(again[i], 0);
 }
 
 static void walk(enum kind kind) {
@@ -78,6 +80,7 @@ static void walk(enum kind kind) {
 static void scanned(void **state) { walk(((void)state, KIND_SCAN)); }
 static void pointer_free(void **state) { walk(((void)state, KIND_NOSCAN)); }
 static void uncollectable(void **state) { walk(((void)state, KIND_UNCOLLECTABLE)); }
+static void uncollectable_pointer_free(void **state) { walk(((void)state, KIND_UNCOLLECTABLE_NOSCAN)); }
 
 /* What is past the last slot of a span is no object, though the span covers it. */
 static void the_tail_of_a_span_is_no_object(void **state) {
@@ -98,6 +101,7 @@ UNIT(slots) {
       cmocka_unit_test_setup_teardown(scanned, setup_8k, unit_teardown),
       cmocka_unit_test_setup_teardown(pointer_free, setup_8k, unit_teardown),
       cmocka_unit_test_setup_teardown(uncollectable, setup_8k, unit_teardown),
+      cmocka_unit_test_setup_teardown(uncollectable_pointer_free, setup_8k, unit_teardown),
       cmocka_unit_test_setup_teardown(scanned, setup_1k, unit_teardown),
       cmocka_unit_test_setup_teardown(pointer_free, setup_64k, unit_teardown),
       cmocka_unit_test_setup_teardown(the_tail_of_a_span_is_no_object, setup_8k, unit_teardown),

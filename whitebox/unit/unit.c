@@ -54,13 +54,13 @@ struct scan {
 
 static void give_own(void *scan, uintptr_t low, uintptr_t high) {
   const struct scan *to = scan;
-  to->range(to->context, (const void *)low, (const void *)high, NULL);
+  to->range(to->context, (const void *)low, (const void *)high, NULL, true);
 }
 
 /* The test's words, and what the library keeps for finalizers. */
 static void give(roots_range *range, void *context) {
   struct scan scan = {range, context};
-  range(context, shape.words, shape.words + shape.count, NULL);
+  range(context, shape.words, shape.words + shape.count, NULL, true);
   special_roots(give_own, &scan);
 }
 

@@ -275,6 +275,7 @@ static void the_program_stops_the_world(void **state) {
   wait_for_turn(atomic_load(&own.turns));
   vgc_stop_world();
   assert_true(world_is_stopped());
+  assert_int_equal(pthread_mutex_trylock(&heap_lock.mutex), EBUSY); /* nobody is in the middle of something */
   uint64_t turns = atomic_load(&own.turns);
   usleep(20000);
   assert_int_equal(atomic_load(&own.turns), turns);
@@ -299,6 +300,28 @@ static void a_stop_in_a_stop_is_reported(void **state) {
   assert_int_equal(vgc_collect(), 0);
 }
 
+static void stop_often(void *unused) {
+  (void)unused;
+  for (unsigned i = 0; i < 50; i++) {
+    vgc_stop_world();
+    vgc_resume_world();
+  }
+}
+
+static void stops_are_counted(void **state) {
+  (void)state;
+  struct worker worker;
+  worker_start(&worker);
+  worker_do(&worker, nothing, NULL);
+  worker_begin(&worker, stop_often, NULL);
+  for (unsigned i = 0; i < 100; i++) assert_true(stats_now().stops <= 50);
+  stop_often(NULL);
+  worker_finish(&worker);
+  assert_int_equal(stats_now().stops, 100);
+  assert_int_equal(stats_now().suspensions, 100);
+  worker_stop(&worker);
+}
+
 static void stop_until_told(void *arg) {
   (void)arg;
   char byte;
@@ -321,9 +344,11 @@ static void *wait_and_fork(void *arg) {
 
 static void fork_when_told(void *arg) { vgc_call_blocking(wait_and_fork, arg); }
 
-/* While the world stands; the calling thread is in a region. */
-static void *expect_fork_to_wait(void *prepares) {
+/* In a region, so that the stop does not wait for this thread, nor this thread for its end. */
+static void *expect_fork_to_wait(void *stopper) {
   char byte;
+  struct park *prepares = park_arm_call("fork_prepare", nothing, NULL);
+  worker_begin(stopper, stop_until_told, NULL);
   must(read(own.stopped[0], &byte, 1) == 1);
   must(world_is_stopped());
   must(write(own.fork[1], "x", 1) == 1);
@@ -331,7 +356,7 @@ static void *expect_fork_to_wait(void *prepares) {
   usleep(20000);
   must(!atomic_load(&own.forked));
   must(write(own.go_on[1], "x", 1) == 1);
-  return prepares;
+  return stopper;
 }
 
 static void a_fork_waits_for_its_end(void **state) {
@@ -344,8 +369,7 @@ static void a_fork_waits_for_its_end(void **state) {
   struct park *entered = park_arm_call("blocking_enter_published", nothing, NULL);
   worker_begin(&forker, fork_when_told, NULL);
   park_await(entered);
-  worker_begin(&stopper, stop_until_told, NULL);
-  vgc_call_blocking(expect_fork_to_wait, park_arm_call("fork_prepare", nothing, NULL));
+  vgc_call_blocking(expect_fork_to_wait, &stopper);
   worker_finish(&stopper);
   worker_finish(&forker);
   assert_true(atomic_load(&own.forked));
@@ -371,6 +395,7 @@ UNIT(world) {
       TEST(a_stop_is_withdrawn_for_who_needs_what_a_stopped_thread_holds),
       TEST(the_program_stops_the_world),
       TEST(a_stop_in_a_stop_is_reported),
+      TEST(stops_are_counted),
       TEST(a_fork_waits_for_its_end),
   };
   return cmocka_run_group_tests_name("world", tests, NULL, NULL);

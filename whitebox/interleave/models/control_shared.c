@@ -196,6 +196,64 @@ static void modules(void) {
 INTERLEAVE_MODEL(modules, .setup = stopping_start, .run = modules, AT_ONCE,
                  .title = "two threads list the loaded objects: one list remains");
 
+/* The collector's own data is watched: nothing here marks. */
+static void bare_start(void) {
+  struct vgc_config tiny = tiny_config();
+  interleave_assert(vgc_init(&tiny) == 0);
+}
+
+static int refuse(void *arg, const char *name, const void *start, size_t size) {
+  (void)name, (void)start;
+  return !arg || !size;
+}
+
+static void sets_filter(void) { vgc_root_set_filter(refuse, told); }
+
+static void filter_and_list(void) {
+  static void (*const parts[])(void) = {lists_modules, sets_filter};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(filter_and_list, .setup = bare_start, .run = filter_and_list, AT_ONCE,
+                 .title = "the loaded objects are listed by one filter while another is set");
+
+static void filters(void) {
+  static void (*const parts[])(void) = {sets_filter, sets_filter};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(filters, .setup = bare_start, .run = filters, AT_ONCE, .title = "two threads set a filter");
+
+static void excludes(void) { interleave_assert(vgc_root_exclude(&told[0], 8) == 0); }
+static void excludes_other(void) { interleave_assert(vgc_root_exclude(&told[1], 8) == 0); }
+static void excludes_and_includes(void) {
+  excludes_other();
+  interleave_assert(vgc_root_include(&told[1], 8) == 0);
+}
+
+static void exclusions(void) {
+  static void (*const parts[])(void) = {excludes, excludes_and_includes};
+  together_bare(2, parts);
+  interleave_assert(vgc_root_include(&told[0], 8) == 0);
+}
+INTERLEAVE_MODEL(exclusions, .setup = bare_start, .run = exclusions, AT_ONCE,
+                 .title = "two threads exclude, and one takes back what it has excluded");
+
+/* ---- The program's own stop ---- */
+
+static void stops_the_world(void) {
+  vgc_stop_world();
+  vgc_resume_world();
+}
+
+static void reads_totals(void) { interleave_assert(collect_totals().stops <= 1); }
+
+static void own_stop_counted(void) {
+  static void (*const parts[])(void) = {stops_the_world, reads_totals};
+  together_bare(2, parts);
+  interleave_assert(collect_totals().stops == 1);
+}
+INTERLEAVE_MODEL(own_stop_counted, .setup = bare_start, .run = own_stop_counted, .preemptions = 1,
+                 .prompt_signals = true, .title = "a stop of the program's is counted while another thread reads");
+
 /* ---- Whose cycle ---- */
 
 static _Atomic bool forbidden;
