@@ -23,6 +23,8 @@ struct added {
   uintptr_t what, with;
 };
 
+static size_t scanned COLLECTOR_DATA; /* collect lock: bytes given by the last scan */
+
 static struct hash ranges COLLECTOR_DATA = {.words = 2, .keys = 2};
 static struct hash callbacks COLLECTOR_DATA = {.words = 2, .keys = 2};
 
@@ -123,6 +125,7 @@ void roots_clear(void) {
   exclude_clear();
   roots_modules(true);
   change_filter(NULL, NULL);
+  scanned = 0;
   lock_release(&lock);
 }
 
@@ -204,8 +207,6 @@ static NO_SANITIZE const uintptr_t *copy_range(const struct scan *scan, const ui
   for (size_t i = 0; i < words; i++) copy_word(low[i]);
   return copy.words + copy.used - words;
 }
-
-static size_t scanned COLLECTOR_DATA; /* bytes given by the last scan */
 
 static void give(const struct scan *scan, uintptr_t low, uintptr_t high) {
   low = (low + sizeof(uintptr_t) - 1) & ~(uintptr_t)(sizeof(uintptr_t) - 1);

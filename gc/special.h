@@ -88,6 +88,8 @@ void special_make_due(struct due);
 
 /* ---- With the lock, world stopped ---- */
 
+/* Whether the object, which begins there, was freed, but left to the collector. */
+bool special_is_freed(const struct span *, const void *object);
 /* Forgets objects that were freed and left, and are dead. */
 void special_forget_freed(bool (*is_dead)(const void *object));
 /* Whether there has been one of that kind. */
@@ -96,8 +98,6 @@ void special_each_link(bool (*take_out)(void *link, void *arg), void *arg);
 void special_each_ephemeron(bool (*take_out)(void *ephemeron, void *arg), void *arg);
 /* Those that became due last, in any order. */
 const struct due *special_due_last(size_t count);
-/* Whether an object of the span was freed, and left to the collector for the sake of links. */
-bool special_is_freed(const struct span *, const void *object);
 /* Roots: arguments, and all that is due. */
 void special_roots(void (*range)(void *context, uintptr_t low, uintptr_t high), void *context);
 

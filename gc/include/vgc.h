@@ -225,7 +225,8 @@ enum vgc_order {
 };
 
 /* Sets the finalizer of a live object, which begins there, instead of any that it has; NULL: none. vgc_free forgets it
- * without calling it, as does vgc_realloc when the object moves. It outlives the thread that sets it; at the end of the
+ * without calling it, as does vgc_realloc when the object moves; once it is due, the object must not be freed before it
+ * was called. It outlives the thread that sets it; at the end of the
  * process it is not called. 0, or -1 with errno EINVAL (no object begins there, or no such order) or ENOMEM. */
 VGC_API int vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order);
 /* The finalizer that is set and not due, or NULL; its argument in *arg, if arg is not NULL. */
