@@ -12,6 +12,8 @@ int __real_vgc_collect(void);
 int __real_vgc_get_stats(struct vgc_stats *stats);
 void *__real_vgc_base_of(const void *ptr);
 int __real_vgc_root_remove(const void *start, size_t size);
+int __real_vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order);
+int __real_vgc_weak_add(void **link, void *object, enum vgc_weak kind);
 void *__wrap_vgc_malloc(size_t size);
 void *__wrap_vgc_realloc(void *ptr, size_t size);
 void __wrap_vgc_free(void *ptr);
@@ -19,6 +21,8 @@ int __wrap_vgc_collect(void);
 int __wrap_vgc_get_stats(struct vgc_stats *stats);
 void *__wrap_vgc_base_of(const void *ptr);
 int __wrap_vgc_root_remove(const void *start, size_t size);
+int __wrap_vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order);
+int __wrap_vgc_weak_add(void **link, void *object, enum vgc_weak kind);
 
 static int broken(const char *how) {
   const char *chosen = getenv("FUZZ_BROKEN");
@@ -50,8 +54,44 @@ void __wrap_vgc_free(void *ptr) {
   __real_vgc_free(ptr);
 }
 
+/* ---- Finalizers and links ---- */
+
+static uintptr_t finalized, named; /* the last ones, complemented: no roots */
+static void **link;
+
+int __wrap_vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order) {
+  if (finalizer && broken("unordered")) order = VGC_UNORDERED;
+  int result = __real_vgc_set_finalizer(object, finalizer, arg, order);
+  if (finalizer && !result) finalized = ~(uintptr_t)object;
+  return result;
+}
+
+int __wrap_vgc_weak_add(void **place, void *object, enum vgc_weak kind) {
+  int result = __real_vgc_weak_add(place, object, kind);
+  if (result) return result;
+  if (broken("no-link")) vgc_weak_remove(place);
+  link = place;
+  named = ~(uintptr_t)object;
+  return 0;
+}
+
+static void call_early(void) {
+  void *arg;
+  vgc_finalizer *finalizer = finalized ? vgc_get_finalizer((void *)~finalized, &arg) : NULL;
+  if (finalizer) finalizer((void *)~finalized, arg);
+}
+
+static void clear_early(void) {
+  if (!link || *link != (void *)~named || vgc_weak_remove(link)) return;
+  *link = NULL;
+}
+
+/* ---- Collections, and what is known ---- */
+
 int __wrap_vgc_collect(void) {
   if (broken("idle")) return 0;
+  if (broken("early-call")) call_early();
+  if (broken("early-clear")) clear_early();
   int result = __real_vgc_collect();
   if (broken("lost-object") && last && __real_vgc_base_of((void *)~last) == (void *)~last) {
     __real_vgc_free((void *)~last);

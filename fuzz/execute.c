@@ -71,6 +71,7 @@ static void on_cycle_end(void *arg, const struct vgc_stats *stats) {
   if (stats->cycles != run->cycle_ends) {
     fail(run, "cycle_end: cycles %zu; expected %zu", (size_t)stats->cycles, (size_t)run->cycle_ends);
   }
+  special_after_cycle(run);
 }
 
 static void on_error(void *arg, enum vgc_error error, const void *ptr, const char *message) {
@@ -87,8 +88,7 @@ static void on_error(void *arg, enum vgc_error error, const void *ptr, const cha
 
 /* ---- Operations ---- */
 
-/* The word that n stands for: of two numbers one counts from the end, where a scan that stops early shows. */
-static size_t word_of(const struct object *object, uint32_t n) {
+size_t word_of(const struct object *object, uint32_t n) {
   size_t words = object->size / sizeof(uintptr_t), word = n / 2 % words;
   return n % 2 ? words - 1 - word : word;
 }
@@ -97,27 +97,31 @@ static bool do_link(struct run *run, const struct operation *op) {
   struct object *from = shadow_handle(run->shadow, op->a);
   const struct object *to = shadow_handle(run->shadow, op->b);
   if (!to || !from || from->size < sizeof(uintptr_t)) return true;
+  if (shadow_weak_at(run->shadow, from, word_of(from, op->n))) return true; /* not the program's to write */
   shadow_link(run->shadow, from, word_of(from, op->n), to, op->opcode == OP_link_inside ? to->size / 2 : 0);
-  shadow_drop_unreachable(run->shadow);
+  shadow_settle(run->shadow);
   return true;
 }
 
 static bool do_unlink(struct run *run, const struct operation *op) {
   struct object *from = shadow_handle(run->shadow, op->a);
   if (!from || from->size < sizeof(uintptr_t)) return true;
+  if (shadow_weak_at(run->shadow, from, word_of(from, op->n))) return true;
   /* A big object's unsampled words hold no data; a word that was sampled, or a link, does. */
   shadow_unlink(from, word_of(from, op->n));
-  shadow_drop_unreachable(run->shadow);
+  shadow_settle(run->shadow);
   return true;
 }
 
 static bool do_load(struct run *run, const struct operation *op) {
   const struct object *from = shadow_handle(run->shadow, op->b);
   if (!from || from->link_count == 0) return true;
-  const struct object *to = &run->shadow->objects[from->links[op->n % from->link_count].target];
+  uint32_t target = from->links[op->n % from->link_count].target;
+  if (target == OBJECT_NONE) return true;
+  const struct object *to = &run->shadow->objects[target];
   if (to->state != STATE_LIVE) return true;
   shadow_set_handle(run->shadow, op->a, to, 0);
-  shadow_drop_unreachable(run->shadow);
+  shadow_settle(run->shadow);
   return true;
 }
 
@@ -127,7 +131,7 @@ static bool do_handle(struct run *run, const struct operation *op) {
   if (op->opcode == OP_drop) object = NULL;
   size_t offset = object && object->size && op->opcode == OP_hold_inside ? op->n % object->size : 0;
   shadow_set_handle(run->shadow, op->a, object, offset);
-  shadow_drop_unreachable(run->shadow);
+  shadow_settle(run->shadow);
   return true;
 }
 
@@ -140,7 +144,8 @@ static bool do_collect(struct run *run) {
   }
   CHECK(run, result == 0 && run->cycle_ends > before, "vgc_collect = %d; %zu cycles before, %zu after", result,
         (size_t)before, (size_t)run->cycle_ends);
-  return expect_error(run, "vgc_collect", 0);
+  CHECK(run, run->config.finalize_on_demand || run->due == 0, "vgc_collect left %zu due finalizers", (size_t)run->due);
+  return finalizer_count_due(run) && expect_error(run, "vgc_collect", 0);
 }
 
 static bool do_balance(struct run *run, bool disable) {
@@ -221,6 +226,22 @@ static bool do_operation(struct run *run, const struct operation *op) {
   case OP_blocking:
   case OP_reattach:
     return do_thread(run, op->opcode);
+  case OP_finalizer:
+  case OP_finalizer_exchange:
+  case OP_finalizer_off:
+  case OP_finalize:
+  case OP_finalize_all:
+  case OP_weak_add:
+  case OP_weak_watch:
+  case OP_weak_inside:
+  case OP_weak_move:
+  case OP_weak_move_inside:
+  case OP_weak_remove:
+  case OP_weak_get:
+  case OP_ephemeron:
+  case OP_ephemeron_get:
+  case OP_bad_special:
+    return do_special(run, op) && expect_error(run, program_operations[op->opcode].name, 0);
   default:
     return do_invalid(run, op);
   }
@@ -233,6 +254,8 @@ static bool run_operation(struct run *run, const struct operation *op) {
   run->errors = 0;
   if (!do_operation(run, op) || run->outcome->failed) return false;
   CHECK(run, !was_disabled || run->cycle_ends == before, "a cycle ran while collection was disabled");
+  const struct object *lost = run->shadow->lost;
+  CHECK(run, !lost, "allocation %u is reclaimed, and reachable", lost ? shadow_index(run->shadow, lost) : 0);
   if (run->cycle_ends == run->verified_cycles) return true;
   run->verified_cycles = run->cycle_ends;
   return verify_live(run, false);
@@ -249,8 +272,10 @@ static bool start(struct run *run) {
                             .arg = run,
                             .cycle_start = on_cycle_start,
                             .cycle_end = on_cycle_end,
+                            .finalizer_due = finalizer_due,
                             .error = on_error};
   vgc_set_hooks(&hooks, NULL);
+  special_start(run);
   for (size_t i = 0; i < LAYOUTS; i++) {
     struct vgc_layout layout = {.size = shadow_layouts[i].words * sizeof(uintptr_t),
                                 .pointer_words = shadow_layouts[i].pointers,
@@ -278,9 +303,13 @@ static bool finish(struct run *run) {
   }
   if (!verify_live(run, true) || !do_stats(run)) return false;
   for (size_t i = 0; i < HANDLES; i++) shadow_set_handle(run->shadow, (uint8_t)i, NULL, 0);
-  shadow_drop_unreachable(run->shadow);
+  shadow_settle(run->shadow);
   clear_stack();
-  if (!do_collect(run) || !verify_live(run, true) || !do_stats(run)) return false;
+  /* One finalizer may wait for another. */
+  for (unsigned i = 0; i < 4; i++) {
+    if (!do_collect(run) || !finalizer_run(run, false)) return false;
+  }
+  if (!verify_live(run, true) || !do_stats(run)) return false;
   for (size_t range = 0; range < RANGES; range++) {
     if (run->shadow->range_added[range] && !range_remove(run, range)) return false;
     if (run->shadow->callback_added[range] && !callback_remove(run, range)) return false;
@@ -298,6 +327,7 @@ static void report(const struct run *run) {
   run->outcome->dropped = run->shadow->dropped;
   run->outcome->collected = run->shadow->collected;
   run->outcome->cycles = run->cycle_ends;
+  run->outcome->finalizable = run->shadow->finalizable;
 }
 
 bool execute(const struct program *program, const struct overrides *overrides, struct outcome *outcome) {
@@ -324,21 +354,33 @@ bool execute(const struct program *program, const struct overrides *overrides, s
 
 static struct outcome sums;
 
+static void print_account(FILE *out) {
+  fprintf(out,
+          "%llu objects, %llu of them dropped, %llu of these seen collected, in %llu cycles\n"
+          "%llu of these with finalizers, %llu of which were called, %llu links to unreachable objects cleared, %llu "
+          "times one was not\n",
+          (unsigned long long)sums.allocated, (unsigned long long)sums.dropped, (unsigned long long)sums.collected,
+          (unsigned long long)sums.cycles, (unsigned long long)sums.finalizable, (unsigned long long)sums.finalized,
+          (unsigned long long)sums.cleared, (unsigned long long)sums.held);
+}
+
 bool execute_account(const struct outcome *outcome) {
   enum { SAMPLE = 100000 };
   sums.allocated += outcome->allocated;
   sums.dropped += outcome->dropped;
   sums.collected += outcome->collected;
   sums.cycles += outcome->cycles;
-  if (sums.dropped < SAMPLE || sums.collected >= sums.dropped / 2) return true;
-  fprintf(stderr,
-          "the collector reclaimed only %llu of %llu dropped objects in %llu cycles: these programs prove nothing\n",
-          (unsigned long long)sums.collected, (unsigned long long)sums.dropped, (unsigned long long)sums.cycles);
+  sums.finalizable += outcome->finalizable;
+  sums.finalized += outcome->finalized;
+  sums.cleared += outcome->cleared;
+  sums.held += outcome->held;
+  bool collected = sums.dropped < SAMPLE || sums.collected >= sums.dropped / 2;
+  bool called = sums.finalizable < SAMPLE / 100 || sums.finalized >= sums.finalizable / 4;
+  bool cleared = sums.held < SAMPLE / 100 || sums.cleared >= sums.held / 4;
+  if (collected && called && cleared) return true;
+  fprintf(stderr, "too little was seen to happen, these programs prove nothing: ");
+  print_account(stderr);
   return false;
 }
 
-void execute_print_account(void) {
-  printf("%llu objects, %llu of them dropped, %llu of these seen collected, in %llu cycles\n",
-         (unsigned long long)sums.allocated, (unsigned long long)sums.dropped, (unsigned long long)sums.collected,
-         (unsigned long long)sums.cycles);
-}
+void execute_print_account(void) { print_account(stdout); }

@@ -17,6 +17,9 @@ struct outcome {
   uint64_t dropped;   /* of these, objects that became unreachable without being freed */
   uint64_t collected; /* of these, objects that the collector was seen to reclaim */
   uint64_t cycles;
+  uint64_t finalizable;   /* of the dropped, those with a finalizer */
+  uint64_t finalized;     /* calls of finalizers because of that */
+  uint64_t cleared, held; /* links to objects that became unreachable, seen after a cycle */
 };
 
 /* Values that replace the program's own choice of geometry; 0: none. */
@@ -29,8 +32,9 @@ struct overrides {
  */
 bool execute(const struct program *program, const struct overrides *overrides, struct outcome *outcome);
 
-/* True unless a sample too large to be chance shows that the collector reclaims too little of what is dropped, in
- * which case the programs prove nothing: a message is written to stderr. Adds the outcome to the sums of the process.
+/* True unless a sample too large to be chance shows that the collector reclaims too little of what is dropped, calls
+ * too few of the finalizers or clears too few links, in which case the programs prove nothing: a message is written to
+ * stderr. Adds the outcome to the sums of the process.
  */
 bool execute_account(const struct outcome *outcome);
 /* One line of those sums. */

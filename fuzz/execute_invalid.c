@@ -18,7 +18,7 @@ enum {
 
 static bool double_free(struct run *run, uint8_t handle) {
   struct object *object = shadow_handle(run->shadow, handle);
-  if (!object) return true;
+  if (!object || object->finalizer.due) return true;
   void *address = shadow_address(object);
   if (!do_free(run, handle)) return false;
   LAUNDER(address);

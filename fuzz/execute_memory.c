@@ -6,19 +6,16 @@
 /* What a program may hold at once; a request beyond it is skipped. */
 enum { LIVE_BYTES_MAX = 8 << 20, CALLOC_COUNT_MAX = 64, ALIGNMENT_LOG2_MAX = 20 };
 
-static bool scanned(enum kind kind) { return kind != KIND_NOSCAN; }
+static bool scanned(enum kind kind) { return kind != KIND_NOSCAN && kind != KIND_EPHEMERON; }
 
-/* An allocation may fail only for want of memory, and programs that stay far below the machine's have no want unless
- * they chose a limit. */
-static bool failed_allocation(struct run *run, const char *what, size_t size) {
+bool failed_allocation(struct run *run, const char *what, size_t size) {
   CHECK(run, errno == ENOMEM, "%s(%zu) failed with errno %d (%s); expected ENOMEM", what, size, errno, strerror(errno));
   CHECK(run, run->config.hard_limit != 0, "%s(%zu) failed without a hard limit", what, size);
   return true;
 }
 
-/* Checks a fresh object, of which bytes [0, filled) were given contents, and adds it to the shadow. */
-static bool adopt(struct run *run, const char *what, void *address, size_t size, size_t filled, enum kind kind,
-                  uint32_t layout, struct object **object) {
+bool adopt(struct run *run, const char *what, void *address, size_t size, size_t filled, enum kind kind,
+           uint32_t layout, struct object **object) {
   size_t usable = vgc_usable_size(address), at = 0;
   size_t alignment = size <= 8 ? 8 : 16;
   uint32_t owed;
@@ -39,11 +36,10 @@ static bool adopt(struct run *run, const char *what, void *address, size_t size,
   return true;
 }
 
-/* Puts a new object into the handle, in place of what it held. */
-static bool put(struct run *run, uint8_t handle, struct object *object) {
+bool put(struct run *run, uint8_t handle, struct object *object) {
   shadow_fill(object, 0);
   shadow_set_handle(run->shadow, handle, object, 0);
-  shadow_drop_unreachable(run->shadow);
+  shadow_settle(run->shadow);
   return true;
 }
 
@@ -134,15 +130,15 @@ bool do_allocate(struct run *run, const struct operation *op) {
 static bool free_object(struct run *run, struct object *object) {
   if (!verify_object(run, object, true)) return false;
   vgc_free(shadow_address(object));
-  run->freed++;
-  shadow_gone(run->shadow, object);
-  shadow_drop_unreachable(run->shadow);
+  if (!special_freed(run, object)) return false;
+  shadow_settle(run->shadow);
   return expect_error(run, "vgc_free", 0);
 }
 
 bool do_free(struct run *run, uint8_t handle) {
   struct object *object = shadow_handle(run->shadow, handle);
-  return object ? free_object(run, object) : true;
+  /* What is due is the library's until it has been called. */
+  return object && !object->finalizer.due ? free_object(run, object) : true;
 }
 
 /* The bytes beyond what was kept are zero, and what was kept is intact; the object has its new size. */
@@ -173,7 +169,7 @@ static bool resized_in_place(struct run *run, struct object *object, size_t size
   object->size = size;
   shadow_cut_links(object);
   shadow_fill(object, 0);
-  shadow_drop_unreachable(run->shadow);
+  shadow_settle(run->shadow);
   return true;
 }
 
@@ -181,7 +177,7 @@ static bool resized_by_move(struct run *run, uint8_t handle, struct object *old,
   size_t usable = vgc_usable_size(address), kept = old->size < size ? old->size : size;
   CHECK(run, usable >= size, "vgc_usable_size(%p) = %zu after vgc_realloc(%zu)", address, usable, size);
   CHECK(run, (uintptr_t)address % (size <= 8 ? 8 : 16) == 0, "vgc_realloc(%zu) = %p is not aligned", size, address);
-  shadow_gone(run->shadow, old);
+  if (!special_freed(run, old)) return false;
   const struct object *other = shadow_claim(run->shadow, address, usable, old->kind);
   CHECK(run, !other, "vgc_realloc(%zu) = %p overlaps a live object of %zu bytes at %p", size, address, other->usable,
         shadow_address(other));
@@ -194,7 +190,6 @@ static bool resized_by_move(struct run *run, uint8_t handle, struct object *old,
   object->size = size;
   shadow_cut_links(object);
   run->allocated++;
-  run->freed++;
   return put(run, handle, object);
 }
 
@@ -202,14 +197,15 @@ bool do_realloc(struct run *run, const struct operation *op) {
   struct object *object = shadow_handle(run->shadow, op->a);
   size_t size = program_size(op->n);
   if (!object || run->shadow->live_bytes + size > LIVE_BYTES_MAX) return true;
+  if (object->kind == KIND_EPHEMERON || object->finalizer.due) return true;
+  if (!special_cut(run, object, size)) return false;
   if (!verify_object(run, object, true)) return false;
   errno = 0;
   void *address = vgc_realloc(shadow_address(object), size);
   if (size == 0) {
     CHECK(run, !address, "vgc_realloc(p, 0) = %p; expected NULL", address);
-    run->freed++;
-    shadow_gone(run->shadow, object);
-    shadow_drop_unreachable(run->shadow);
+    if (!special_freed(run, object)) return false;
+    shadow_settle(run->shadow);
     return true;
   }
   if (!address) return failed_allocation(run, "vgc_realloc", size) && verify_object(run, object, true);
@@ -219,7 +215,7 @@ bool do_realloc(struct run *run, const struct operation *op) {
 
 bool do_grow_to_usable(struct run *run, uint8_t handle) {
   struct object *object = shadow_handle(run->shadow, handle);
-  if (!object) return true;
+  if (!object || object->kind == KIND_EPHEMERON) return true;
   object->size = object->usable;
   shadow_fill(object, 0);
   return true;

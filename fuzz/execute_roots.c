@@ -46,7 +46,7 @@ bool range_remove(struct run *run, size_t range) {
         "vgc_root_remove(range %zu) = %d, errno %s; expected %d%s", range, result, strerror(errno), expected,
         *added ? "" : ", ENOENT");
   *added = false;
-  shadow_drop_unreachable(run->shadow);
+  shadow_settle(run->shadow);
   return expect_error(run, "vgc_root_remove", 0);
 }
 
@@ -72,6 +72,6 @@ bool callback_remove(struct run *run, size_t range) {
         "vgc_root_remove_callback(range %zu) = %d, errno %s; expected %d%s", range, result, strerror(errno), expected,
         *added ? "" : ", ENOENT");
   *added = false;
-  shadow_drop_unreachable(run->shadow);
+  shadow_settle(run->shadow);
   return expect_error(run, "vgc_root_remove_callback", 0);
 }

@@ -18,6 +18,9 @@ struct run {
   enum vgc_error last_error;
   uint64_t cycle_starts, cycle_ends;
   uint64_t verified_cycles; /* cycles after which the reachable objects were looked at */
+  /* Finalizers. */
+  uint64_t due, finalized;
+  bool in_finalizer;
   /* What the statistics must say. */
   uint64_t allocated, freed;
   /* Frees of objects that a collection had found dead, in spans of this thread: reported late, at the latest when the
@@ -47,6 +50,40 @@ bool do_allocate(struct run *, const struct operation *);
 bool do_realloc(struct run *, const struct operation *);
 bool do_free(struct run *, uint8_t handle);
 bool do_grow_to_usable(struct run *, uint8_t handle);
+/* Checks a fresh object, of which bytes [0, filled) were given contents, and adds it to the shadow. */
+bool adopt(struct run *, const char *what, void *address, size_t size, size_t filled, enum kind, uint32_t layout,
+           struct object **);
+/* Puts a new object into the handle, in place of what it held. */
+bool put(struct run *, uint8_t handle, struct object *);
+/* An allocation may fail only for want of memory, and programs that stay far below the machine's have no want unless
+ * they chose a limit. */
+bool failed_allocation(struct run *, const char *what, size_t size);
+
+/* execute_finalize.c */
+void finalizer_start(struct run *);
+bool finalizer_set(struct run *, const struct operation *);
+bool finalizer_take_off(struct run *, uint8_t handle);
+/* Calls what is due, or all. */
+bool finalizer_run(struct run *, bool all);
+/* The hook: the world stands. */
+void finalizer_due(void *run, void *object);
+/* The library knows as many due finalizers as the shadow. */
+bool finalizer_count_due(struct run *);
+/* All that is marked in the shadow is alive and intact. */
+bool verify_marked(struct run *, const char *why);
+
+/* execute_special.c: weak links, ephemerons. */
+void special_start(struct run *);
+bool do_special(struct run *, const struct operation *);
+/* Each link, and what finalizers keep; from the hook cycle_end, so that nothing has changed since. */
+bool special_after_cycle(struct run *);
+/* The object has just been freed. */
+bool special_freed(struct run *, struct object *);
+/* Removes the links that stand in an object beyond a size. */
+bool special_cut(struct run *, const struct object *holder, size_t size);
+
+/* The word that n stands for: of two numbers one counts from the end, where a scan that stops early shows. */
+size_t word_of(const struct object *, uint32_t n);
 
 /* execute_invalid.c: operations bad_*. */
 bool do_invalid(struct run *, const struct operation *);

@@ -10,8 +10,8 @@ static void recount(struct run *run, uint64_t *objects, uint64_t *bytes) {
   for (uint32_t i = 0; i < shadow->count; i++) {
     struct object *object = &shadow->objects[i];
     if (object->state == STATE_DROPPED && vgc_base_of(shadow_address(object)) != shadow_address(object)) {
-      object->state = STATE_GONE;
-      shadow->collected++;
+      if (shadow_is_kept(shadow, object)) shadow->lost = object;
+      shadow_reclaimed(shadow, object);
     }
     if (object->state == STATE_GONE) continue;
     ++*objects;

@@ -18,6 +18,7 @@ const struct program_field program_fields[PROGRAM_HEADER] = {
     {"growth_percent", 4, {0, 1, 50, 1000}},
     {"check_level", 4, {1, 1, 2, 3}},
     {"collect_every", 6, {0, 0, 1, 3, 7, 50}},
+    {"finalize_on_demand", 2, {0, 1}},
 };
 
 static size_t field(const struct program *program, size_t index) {
@@ -37,6 +38,7 @@ void program_config(const struct program *program, struct vgc_config *config) {
   config->growth_percent = (unsigned)field(program, 7);
   config->check_level = (unsigned)field(program, 8);
   config->collect_every = (unsigned)field(program, 9);
+  config->finalize_on_demand = (unsigned)field(program, 10);
 }
 
 void program_decode(struct program *program, const uint8_t *bytes, size_t size) {

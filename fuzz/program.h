@@ -16,7 +16,7 @@
 
 #include "vgc.h"
 
-enum { PROGRAM_HEADER = 10, PROGRAM_RECORD = 6, PROGRAM_OPS = 4096 };
+enum { PROGRAM_HEADER = 11, PROGRAM_RECORD = 6, PROGRAM_OPS = 4096 };
 enum { HANDLES = 256, RANGES = 8, RANGE_WORDS = HANDLES / RANGES };
 
 /* How an operand is written in the text form, and what it means:
@@ -74,7 +74,22 @@ struct operation_kind {
   _(bad_alignment, "--x", "vgc_aligned_alloc with no power of two: NULL and EINVAL")                                   \
   _(bad_layout, "x--", "vgc_layout_register or vgc_malloc_typed with what is no layout: EINVAL")                       \
   _(bad_root, "x--", "a root added twice, or removed without being one")                                               \
-  _(bad_call, "x--", "a call out of order: init twice, attach twice, leave without enter, enable without disable")
+  _(bad_call, "x--", "a call out of order: init twice, attach twice, leave without enter, enable without disable")     \
+  _(finalizer, "hhx", "vgc_set_finalizer(a): x % 4 order, x / 4 % 5 what it does, x / 32 % 2: b is its argument")      \
+  _(finalizer_exchange, "hhx", "the same by vgc_exchange_finalizer, with what was set before")                         \
+  _(finalizer_off, "h--", "vgc_set_finalizer(h, NULL)")                                                                \
+  _(finalize, "---", "vgc_finalize()")                                                                                 \
+  _(finalize_all, "---", "vgc_finalize_all()")                                                                         \
+  _(weak_add, "xhx", "link a := vgc_weak_add(b), outside of the heap; x % 2: long")                                    \
+  _(weak_watch, "xhx", "link a := vgc_weak_watch(b), outside of the heap; x % 2: long")                                \
+  _(weak_inside, "xhx", "as weak_add, in the object of handle x % 256 if it is pointer-free; x / 256 % 2: long")       \
+  _(weak_move, "xx-", "vgc_weak_move(link a, link b), out of the heap")                                                \
+  _(weak_move_inside, "xhw", "vgc_weak_move(link a, word w of b), if b is pointer-free")                               \
+  _(weak_remove, "x--", "vgc_weak_remove(link a)")                                                                     \
+  _(weak_get, "xh-", "b := vgc_weak_get(link a), unless it is NULL")                                                   \
+  _(ephemeron, "hhx", "a := vgc_ephemeron_new(key b, value handle x % 256)")                                           \
+  _(ephemeron_get, "hh-", "a := vgc_ephemeron_value(b), unless it is NULL")                                            \
+  _(bad_special, "xhx", "finalizers, links and ephemerons of what is no object, links twice, orders there are not")
 
 #define PROGRAM_ENUM(name, operands, help) OP_##name,
 enum opcode { PROGRAM_OPERATIONS(PROGRAM_ENUM) OP_COUNT };

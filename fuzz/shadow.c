@@ -23,8 +23,10 @@ struct shadow *shadow_new(void) {
   size_t size = (HANDLES + 2 * MARGIN) * WORD;
   /* Not in the data segment, nor on the stack: both are roots without being asked for. */
   uintptr_t *words = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (!shadow || words == MAP_FAILED) return NULL;
+  uintptr_t *weak_words = mmap(NULL, WEAKS * WORD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (!shadow || words == MAP_FAILED || weak_words == MAP_FAILED) return NULL;
   shadow->words = words + MARGIN;
+  shadow->weak_words = weak_words;
   shadow_reset(shadow);
   return shadow;
 }
@@ -34,9 +36,13 @@ void shadow_reset(struct shadow *shadow) {
   for (size_t i = 0; i < HANDLES; i++) shadow->handles[i] = OBJECT_NONE;
   memset(shadow->range_added, 0, sizeof shadow->range_added);
   memset(shadow->callback_added, 0, sizeof shadow->callback_added);
+  memset(shadow->weak_words, 0, WEAKS * WORD);
+  memset(shadow->weaks, 0, sizeof shadow->weaks);
+  shadow->attached = false;
+  shadow->lost = NULL;
   shadow->count = 0;
   shadow->live_bytes = 0;
-  shadow->dropped = shadow->collected = 0;
+  shadow->dropped = shadow->collected = shadow->finalizable = 0;
 }
 
 void *shadow_address(const struct object *object) { return (void *)~object->hidden; }
@@ -71,9 +77,8 @@ struct object *shadow_claim(struct shadow *shadow, const void *address, size_t u
     struct object *object = &shadow->objects[i];
     if (object->state == STATE_GONE || ~object->hidden >= high || ~object->hidden + shadow_slot(object) <= low)
       continue;
-    if (object->state == STATE_LIVE) return object;
-    object->state = STATE_GONE;
-    shadow->collected++;
+    if (object->state == STATE_LIVE || shadow_is_kept(shadow, object)) return object;
+    shadow_reclaimed(shadow, object);
   }
   return NULL;
 }
@@ -81,78 +86,55 @@ struct object *shadow_claim(struct shadow *shadow, const void *address, size_t u
 struct object *shadow_add(struct shadow *shadow, const void *address, size_t size, size_t usable, enum kind kind,
                           uint32_t layout) {
   struct object *object = &shadow->objects[shadow->count++];
-  object->hidden = ~(uintptr_t)address;
-  object->size = size;
-  object->usable = usable;
-  object->seed = (uint64_t)shadow->count * 0x9e3779b97f4a7c15;
-  object->kind = kind;
-  object->state = STATE_LIVE;
-  object->layout = layout;
-  object->link_count = 0;
-  object->was_dropped = false;
+  *object = (struct object){.hidden = ~(uintptr_t)address,
+                            .size = size,
+                            .usable = usable,
+                            .seed = (uint64_t)shadow->count * 0x9e3779b97f4a7c15,
+                            .kind = kind,
+                            .state = STATE_LIVE,
+                            .layout = layout,
+                            .key = OBJECT_NONE,
+                            .value = OBJECT_NONE,
+                            .finalizer.arg = OBJECT_NONE};
   shadow->live_bytes += usable;
   return object;
 }
 
-static void leave(struct shadow *shadow, struct object *object, enum state state) {
+void shadow_leave(struct shadow *shadow, struct object *object, enum state state) {
+  if (object->state == STATE_LIVE) shadow->live_bytes -= object->usable;
   object->state = state;
   object->was_dropped = state == STATE_DROPPED;
-  shadow->live_bytes -= object->usable;
   for (size_t i = 0; i < HANDLES; i++) {
     /* The word keeps its stale pointer, as a careless program's would. */
     if (shadow->handles[i] == shadow_index(shadow, object)) shadow->handles[i] = OBJECT_NONE;
   }
 }
 
-void shadow_gone(struct shadow *shadow, struct object *object) { leave(shadow, object, STATE_GONE); }
-
-/* ---- Reachability ---- */
-
-static bool is_pointer(const struct shadow_layout *layout, size_t word) {
-  return layout->pointers[word / 64] >> word % 64 & 1;
-}
-
-static bool word_is_scanned(const struct object *object, size_t word) {
-  const struct shadow_layout *layout = &shadow_layouts[object->layout];
-  switch (object->kind) {
-  case KIND_NOSCAN:
-    return false;
-  case KIND_TYPED:
-    return word / layout->words < object->size / WORD / layout->words && is_pointer(layout, word % layout->words);
-  default:
-    return true;
+/* What stood in a freed object is no link any more. */
+static void forget_links_in(struct shadow *shadow, uint32_t holder) {
+  for (size_t i = 0; i < WEAKS; i++) {
+    if (shadow->weaks[i].used && shadow->weaks[i].holder == holder) shadow->weaks[i].used = false;
   }
 }
 
-static void mark(struct shadow *shadow, uint32_t index, size_t *depth) {
-  if (index == OBJECT_NONE || shadow->objects[index].state != STATE_LIVE || shadow->objects[index].marked) return;
-  shadow->objects[index].marked = true;
-  shadow->stack[(*depth)++] = index;
+void shadow_gone(struct shadow *shadow, struct object *object) {
+  shadow_leave(shadow, object, STATE_GONE);
+  object->finalizer.set = false;
+  forget_links_in(shadow, shadow_index(shadow, object));
 }
 
-void shadow_drop_unreachable(struct shadow *shadow) {
-  size_t depth = 0;
-  for (uint32_t i = 0; i < shadow->count; i++) shadow->objects[i].marked = false;
-  for (uint32_t i = 0; i < shadow->count; i++) {
-    if (shadow->objects[i].kind == KIND_UNCOLLECTABLE) mark(shadow, i, &depth);
-  }
-  for (size_t i = 0; i < HANDLES; i++) {
-    if (shadow->range_added[i / RANGE_WORDS] || shadow->callback_added[i / RANGE_WORDS]) {
-      mark(shadow, shadow->handles[i], &depth);
-    }
-  }
-  while (depth) {
-    const struct object *object = &shadow->objects[shadow->stack[--depth]];
-    for (uint32_t k = 0; k < object->link_count; k++) {
-      if (word_is_scanned(object, object->links[k].word)) mark(shadow, object->links[k].target, &depth);
-    }
-  }
-  for (uint32_t i = 0; i < shadow->count; i++) {
-    struct object *object = &shadow->objects[i];
-    if (object->state != STATE_LIVE || object->marked) continue;
-    leave(shadow, object, STATE_DROPPED);
-    shadow->dropped++;
-  }
+void shadow_left(struct shadow *shadow, struct object *object) {
+  if (object->state == STATE_LIVE) shadow->dropped++;
+  shadow_leave(shadow, object, STATE_DROPPED);
+  object->finalizer.set = false;
+  object->freed = true;
+  forget_links_in(shadow, shadow_index(shadow, object));
+}
+
+void shadow_reclaimed(struct shadow *shadow, struct object *object) {
+  object->state = STATE_GONE;
+  object->reclaimed = !object->freed;
+  shadow->collected++;
 }
 
 struct object *shadow_handle(struct shadow *shadow, uint8_t handle) {
@@ -191,6 +173,11 @@ static const struct link *link_at(const struct object *object, size_t word) {
   return NULL;
 }
 
+static struct link *find_link(struct object *object, size_t word) {
+  const struct link *link = link_at(object, word);
+  return link ? &object->links[link - object->links] : NULL;
+}
+
 /* Bytes of the last, partial word that lie inside [0, size). */
 static size_t word_bytes(size_t word, size_t size) { return size - word * WORD < WORD ? size - word * WORD : WORD; }
 
@@ -211,7 +198,9 @@ bool shadow_intact(const struct object *object, size_t size, bool thorough, size
   for (uint32_t k = 0; k < object->link_count; k++) {
     uintptr_t value = ~object->links[k].hidden;
     *word = object->links[k].word;
-    if ((*word + 1) * WORD <= size && memcmp(base + *word * WORD, &value, WORD) != 0) return false;
+    if (object->links[k].target != OBJECT_NONE && (*word + 1) * WORD <= size &&
+        memcmp(base + *word * WORD, &value, WORD) != 0)
+      return false;
   }
   for (size_t w = next_sampled(0, words, thorough); w < words; w = next_sampled(w + 1, words, thorough)) {
     /* What a big object's smaller copy samples was perhaps never written. */
@@ -236,15 +225,28 @@ bool shadow_zero(const void *from, size_t size, size_t *at) {
 bool shadow_link(struct shadow *shadow, struct object *object, size_t word, const struct object *target,
                  size_t offset) {
   uintptr_t value = ~target->hidden + offset;
-  struct link *link = NULL;
-  for (uint32_t k = 0; k < object->link_count; k++) {
-    if (object->links[k].word == word) link = &object->links[k];
-  }
+  struct link *link = find_link(object, word);
   if (!link && object->link_count == OBJECT_LINKS) return false;
   if (!link) link = &object->links[object->link_count++];
   *link = (struct link){.word = word, .hidden = ~value, .target = shadow_index(shadow, target)};
   memcpy((char *)shadow_address(object) + word * WORD, &value, WORD);
   return true;
+}
+
+bool shadow_unchecked(struct object *object, size_t word) {
+  struct link *link = find_link(object, word);
+  if (!link && object->link_count == OBJECT_LINKS) return false;
+  if (!link) link = &object->links[object->link_count++];
+  *link = (struct link){.word = word, .target = OBJECT_NONE};
+  return true;
+}
+
+struct weak *shadow_weak_at(struct shadow *shadow, const struct object *holder, size_t word) {
+  for (size_t i = 0; i < WEAKS; i++) {
+    struct weak *weak = &shadow->weaks[i];
+    if (weak->used && weak->holder == shadow_index(shadow, holder) && weak->word == word) return weak;
+  }
+  return NULL;
 }
 
 void shadow_unlink(struct object *object, size_t word) {

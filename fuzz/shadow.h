@@ -2,8 +2,9 @@
  *
  * Addresses are hidden (complemented), so that the shadow keeps nothing alive. An object is LIVE while handles in
  * registered ranges reach it through words that the collector promises to scan; the moment they do not, it is DROPPED:
- * the library may reclaim it then, and the program never touches it again. All of a DROPPED object that is known to be
- * reclaimed, and all of a freed one, is GONE.
+ * the library may reclaim it then, and the program touches it again only if a finalizer, a weak link or an ephemeron
+ * brings it back: then it is LIVE again, with all that it reaches. All of a DROPPED object that is known to be
+ * reclaimed, and all of a freed one, is GONE. What a link names is DROPPED when it is freed: the collector has it.
  *
  * Single-threaded. Only execute*.c calls the library; this file never does. */
 #ifndef FUZZ_SHADOW_H
@@ -15,13 +16,36 @@
 
 #include "program.h"
 
-enum kind { KIND_SCANNED, KIND_NOSCAN, KIND_TYPED, KIND_UNCOLLECTABLE };
+/* An ephemeron's size is 0: its contents are the library's. */
+enum kind { KIND_SCANNED, KIND_NOSCAN, KIND_TYPED, KIND_UNCOLLECTABLE, KIND_EPHEMERON };
 enum state { STATE_GONE, STATE_LIVE, STATE_DROPPED };
-enum { OBJECT_LINKS = 40, OBJECT_NONE = UINT32_MAX, OBJECTS = PROGRAM_OPS + 1, LAYOUTS = 7 };
+enum { OBJECT_LINKS = 40, OBJECT_NONE = UINT32_MAX, OBJECTS = 2 * PROGRAM_OPS, LAYOUTS = 7, WEAKS = 64 };
 
 struct link {
   size_t word;
   uintptr_t hidden; /* what the word holds */
+  uint32_t target;  /* OBJECT_NONE: a weak link stands here, or did */
+};
+
+/* What is called for an object. Its argument is a root until then. */
+struct finalizer {
+  bool set, due;
+  bool anyway;    /* due though it may be reachable (vgc_finalize_all) */
+  uint8_t action; /* enum action */
+  uint8_t handle; /* which may hold it afterwards */
+  enum vgc_order order;
+  uintptr_t hidden_arg;
+  uint32_t arg;   /* object, or OBJECT_NONE */
+  uint64_t cycle; /* in which it became due */
+};
+
+/* A weak link: one of the shadow's words, or a word of a pointer-free object. */
+struct weak {
+  bool used, watched;
+  bool unsure; /* it could not be looked at after each cycle: it may have been cleared for a reason that is past */
+  enum vgc_weak kind;
+  uint32_t holder; /* object, or OBJECT_NONE: weak_words */
+  size_t word;     /* of the holder */
   uint32_t target;
 };
 
@@ -34,6 +58,12 @@ struct object {
   enum state state;
   uint32_t layout; /* number, for KIND_TYPED */
   bool marked, was_dropped;
+  bool freed;     /* but left to the collector, for a link names it: never LIVE again */
+  bool reclaimed; /* GONE, and not because it was freed */
+  struct finalizer finalizer;
+  uint32_t key, value;  /* of an ephemeron */
+  bool cleared, unsure; /* an ephemeron: known to be; as a weak link's */
+  unsigned seen[2];     /* links of each kind that name it, seen after a cycle: bits SEEN_ */
   uint32_t link_count;
   struct link links[OBJECT_LINKS];
 };
@@ -52,6 +82,12 @@ struct shadow {
   uint32_t count; /* of objects since the start of the program; an index is never used twice */
   size_t live_bytes;
   uint64_t dropped, collected; /* objects ever DROPPED; those seen reclaimed */
+  uint64_t finalizable;        /* of the dropped, those with a finalizer */
+  uintptr_t *weak_words;       /* WEAKS words, which are never scanned */
+  struct weak weaks[WEAKS];
+  bool attached; /* whether there ever was a finalizer or an ephemeron */
+  bool (*ephemeron_cleared)(const void *ephemeron);
+  struct object *lost; /* reclaimed, though an object that is not reaches it; or NULL */
   struct object objects[OBJECTS];
   uint32_t stack[OBJECTS]; /* of the mark */
 };
@@ -61,15 +97,34 @@ struct shadow *shadow_new(void);
 /* Empties it for the next program. */
 void shadow_reset(struct shadow *);
 
-/* The library says that these bytes are an object now: what was dropped there is collected. Returns a live object that
- * overlaps, or NULL. */
+/* The library says that these bytes are an object now: what was dropped there is collected. Returns an object that
+ * overlaps and is live, or kept for a finalizer; or NULL. */
 struct object *shadow_claim(struct shadow *, const void *address, size_t usable, enum kind);
 /* Adds an object whose bytes were claimed. */
 struct object *shadow_add(struct shadow *, const void *address, size_t size, size_t usable, enum kind, uint32_t layout);
-/* Forgets an object that was freed. */
+/* Forgets an object that was freed; or, if a link names it, leaves it to the collector. */
 void shadow_gone(struct shadow *, struct object *);
-/* Drops whatever is not reachable any more. Called after each operation that may cut a path. */
-void shadow_drop_unreachable(struct shadow *);
+void shadow_left(struct shadow *, struct object *);
+/* A dropped object was seen to be no more. */
+void shadow_reclaimed(struct shadow *, struct object *);
+/* Changes the state to one that is not LIVE. */
+void shadow_leave(struct shadow *, struct object *, enum state);
+
+/* ---- Reachability (shadow_reach.c) ---- */
+
+/* Drops whatever is not reachable any more, and finds again what is. Called after each operation that may cut a path,
+ * or that the library gave an object. */
+void shadow_settle(struct shadow *);
+/* Marks what is kept without being reachable: what a finalizer will be called with, and all that this reaches. */
+void shadow_mark_kept(struct shadow *);
+/* Whether the object is; marks them all. */
+bool shadow_is_kept(struct shadow *, const struct object *);
+/* Marks the object and all that it reaches. */
+void shadow_mark_from(struct shadow *, const struct object *);
+/* Whether what `from` points to reaches `to`; what it points to in itself does not count if ignore_self. */
+bool shadow_contents_reach(struct shadow *, const struct object *from, const struct object *to, bool ignore_self);
+
+/* ---- Handles ---- */
 
 /* The object of a handle, or NULL. */
 struct object *shadow_handle(struct shadow *, uint8_t handle);
@@ -99,6 +154,10 @@ bool shadow_zero(const void *from, size_t size, size_t *at);
 bool shadow_link(struct shadow *, struct object *, size_t word, const struct object *target, size_t offset);
 /* Writes data into a word. */
 void shadow_unlink(struct object *, size_t word);
+/* Makes a word one whose content is not the program's; false if it has no room. */
+bool shadow_unchecked(struct object *, size_t word);
+/* The weak link that stands there, or NULL. */
+struct weak *shadow_weak_at(struct shadow *, const struct object *holder, size_t word);
 /* Forgets links beyond the object's size. */
 void shadow_cut_links(struct object *);
 

@@ -60,6 +60,15 @@ int vgc_reserve(size_t bytes) {
   return result;
 }
 
+void vgc_lock(void) {
+  cache_ensure(); /* registers the caller; the lock needs no memory */
+  if (!collect_exclude()) error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_lock inside vgc_lock; call vgc_unlock before");
+}
+
+void vgc_unlock(void) {
+  if (!collect_admit()) error_report(VGC_ERROR_UNBALANCED, NULL, "vgc_unlock without vgc_lock; call them in pairs");
+}
+
 size_t vgc_heap_bytes(void) { return pages_taken_bytes() + pages_free_bytes(); }
 
 void vgc_exact_pointers(int on) {

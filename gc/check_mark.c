@@ -117,8 +117,10 @@ NO_SANITIZE static void visit_range(void *context, const void *low, const void *
 static void visit_uncollectable(struct span *span, void *arg) {
   (void)arg;
   if (!kind_is_uncollectable(span->kind)) return;
-  for (uint32_t slot = 0; slot < span->slots; slot++)
-    if (span_issued(span, slot / 64) >> slot % 64 & 1) visit(span->base + slot * object_bytes(span));
+  for (uint32_t slot = 0; slot < span->slots; slot++) {
+    uintptr_t object = span->base + slot * object_bytes(span);
+    if (span_issued(span, slot / 64) >> slot % 64 & 1 && !special_is_freed(span, (void *)object)) visit(object);
+  }
   drain();
 }
 
@@ -143,7 +145,7 @@ static bool visit_value(void *entry, void *any) {
   if (!value || is_set(value) || !is_set(ephemeron) || !is_set(load_relaxed(&ephemeron->key))) return false;
   visit((uintptr_t)value);
   drain();
-  *(bool *)any = true;
+  if (is_set(value)) *(bool *)any = true; /* it may have been freed (X103) */
   return false;
 }
 

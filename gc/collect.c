@@ -42,6 +42,8 @@ static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
 /* The thread has stopped the world for the program. */
 static _Thread_local bool holding __attribute__((tls_model("initial-exec")));
 
+/* See collect_exclude. */
+static _Thread_local bool excluding __attribute__((tls_model("initial-exec")));
 /* In a cycle, with its locks. */
 static _Thread_local bool collecting __attribute__((tls_model("initial-exec")));
 /* In the part of a cycle in which the marks tell what is kept. */
@@ -90,7 +92,7 @@ static void stopped(void *arg) {
   central_flip();
   large_flip();
   span_each(sweep_if_owned, NULL);
-  pace_after_cycle(cycle->marked);
+  pace_after_cycle(cycle->marked, mark_unscanned_bytes(), roots_scanned());
   totals.cycles++;
   hooks_phase(VGC_PHASE_RECLAIMED);
 }
@@ -221,7 +223,7 @@ static void tell(const struct cycle *cycle) {
 
 /* The program allows no collection now. */
 static bool is_refused(void) {
-  if (load_relaxed(&disabled)) return true;
+  if (load_relaxed(&disabled) || excluding) return true;
   const struct vgc_hooks *hooks = hooks_get();
   return hooks->may_collect && !hooks->may_collect(hooks->arg);
 }
@@ -296,6 +298,19 @@ bool collect_resume_world(void) {
   holding = false;
   world_resume();
   unlock_world();
+  lock_release(&collect_lock);
+  return true;
+}
+
+bool collect_exclude(void) {
+  if (excluding) return false;
+  lock_acquire(&collect_lock);
+  return excluding = true;
+}
+
+bool collect_admit(void) {
+  if (!excluding) return false;
+  excluding = false;
   lock_release(&collect_lock);
   return true;
 }

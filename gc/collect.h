@@ -33,6 +33,10 @@ bool collect_enable(void);
 bool collect_stop_world(void);
 bool collect_resume_world(void);
 
+/* See vgc_lock. Registered thread, no locks held. False if the thread has called it already, or not. */
+bool collect_exclude(void);
+bool collect_admit(void);
+
 /* Holds a registered thread, other than the caller, from the return of this call on, until world_let_go. False if there
  * is no such thread. Registered thread, no locks held. */
 bool collect_hold(pthread_t);

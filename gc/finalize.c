@@ -69,7 +69,7 @@ static bool mark_value(void *entry, void *any) {
   const void *value = load_relaxed(&ephemeron->value);
   if (!mark_reached(ephemeron) || !mark_reached(load_relaxed(&ephemeron->key)) || mark_reached(value)) return false;
   mark_object(value);
-  *(bool *)any = true;
+  if (mark_reached(value)) *(bool *)any = true; /* it may have been freed (X103) */
   return false;
 }
 

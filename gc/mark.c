@@ -9,13 +9,14 @@
 #include "point.h"
 #include "roots.h"
 #include "span.h"
+#include "special.h"
 #include "thread.h"
 
 static struct marker markers[MARK_TEAM_MAX] COLLECTOR_DATA;
 static bool together COLLECTOR_DATA; /* helpers take part */
 static uint32_t rescans COLLECTOR_DATA;
 static uint64_t objects_marked COLLECTOR_DATA;
-static size_t bytes_marked COLLECTOR_DATA;
+static size_t bytes_marked COLLECTOR_DATA, bytes_unscanned COLLECTOR_DATA;
 
 #define COLLECTOR      (&markers[0])
 #define ROOTS_TOGETHER 512u /* objects that roots have led to before they are scanned */
@@ -55,10 +56,11 @@ static void pin(uintptr_t word, const struct thread *thread) {
   if (span && thread->cache && load_relaxed(&span->owner) == thread->cache) span->pinned = 1;
 }
 
-static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread, bool is_static) {
+NO_SANITIZE static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread,
+                                        bool is_static) {
   (void)context;
   for (uintptr_t at = (uintptr_t)low; at < (uintptr_t)high; at += sizeof(uintptr_t)) {
-    uintptr_t word = marker_word(at);
+    uintptr_t word = *(const uintptr_t *)at; /* not marker_word: of roots most are looked at no further */
     if (LIKELY(!marker_may_point(word))) continue;
     if (thread) pin(word, thread);
     if (is_static)
@@ -74,8 +76,10 @@ static void mark_uncollectable(struct span *span, void *arg) {
   (void)arg;
   if (!kind_is_uncollectable(span->kind)) return;
   for (uint32_t w = 0; w < span->words; w++)
-    for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1)
-      marker_consider(COLLECTOR, span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size, together);
+    for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1) {
+      uintptr_t object = span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size;
+      if (!special_is_freed(span, (void *)object)) marker_consider(COLLECTOR, object, together);
+    }
   drain(COLLECTOR);
 }
 
@@ -140,7 +144,9 @@ static void count(struct span *span, void *arg) {
   uint64_t marked = 0;
   for (uint32_t w = 0; w < span->words; w++) marked += bitmap_count(span->bits[w].mark);
   objects_marked += marked;
-  bytes_marked += marked * (span->size ? span->size : (size_t)span->pages * config.page_bytes);
+  size_t bytes = marked * span_slot_bytes(span);
+  bytes_marked += bytes;
+  if (kind_is_noscan(span->kind)) bytes_unscanned += bytes;
 }
 
 void mark_reachable(void) {
@@ -192,7 +198,7 @@ void mark_contents(const void *object, bool but_itself) {
 
 size_t mark_end(void) {
   mark_available(false);
-  objects_marked = bytes_marked = 0;
+  objects_marked = bytes_marked = bytes_unscanned = 0;
   span_each(count, NULL);
   return bytes_marked;
 }
@@ -203,6 +209,7 @@ void mark_hire(void) {
   mark_team_start(wanted);
 }
 
+size_t mark_unscanned_bytes(void) { return bytes_unscanned; }
 uint64_t mark_objects(void) { return objects_marked; }
 uint32_t mark_overflows(void) { return rescans; }
 

@@ -30,6 +30,8 @@ size_t mark_end(void);
 /* Starts the helpers that the next cycle may need, and the one that gives memory back in time. No lock of ours held. */
 void mark_hire(void);
 
+/* Of the bytes marked in the last cycle those that hold no pointers. */
+size_t mark_unscanned_bytes(void);
 /* Objects marked, and rescans after overflow, in the last cycle. */
 uint64_t mark_objects(void);
 uint32_t mark_overflows(void);

@@ -10,19 +10,20 @@
  */
 static _Atomic size_t goal COLLECTOR_DATA;
 static _Atomic size_t marked COLLECTOR_DATA;
+static _Atomic size_t work COLLECTOR_DATA;   /* what the last cycle had to do, in bytes of scanned objects */
 static _Atomic size_t issued COLLECTOR_DATA; /* since the last cycle */
 
 static size_t recent COLLECTOR_DATA; /* pages lock: most bytes of pages in late cycles */
 
-static size_t growth_over(size_t live) {
-  size_t growth;
-  if (__builtin_mul_overflow(live / 100, (size_t)CONFIG(growth_percent), &growth)) growth = SIZE_MAX / 4;
-  return growth;
+static size_t growth(void) {
+  size_t bytes;
+  if (__builtin_mul_overflow(load_relaxed(&work) / 100, (size_t)CONFIG(growth_percent), &bytes)) bytes = SIZE_MAX / 4;
+  return bytes;
 }
 
 static void set_goal(size_t live) {
   size_t wish;
-  if (__builtin_add_overflow(live, growth_over(live), &wish)) wish = SIZE_MAX;
+  if (__builtin_add_overflow(live, growth(), &wish)) wish = SIZE_MAX;
   if (wish < CONFIG(minimum_heap)) wish = CONFIG(minimum_heap);
   if (wish > CONFIG(soft_limit)) wish = CONFIG(soft_limit);
   store_relaxed(&goal, wish);
@@ -30,6 +31,7 @@ static void set_goal(size_t live) {
 
 void pace_initialize(void) {
   store_relaxed(&marked, 0);
+  store_relaxed(&work, 0);
   store_relaxed(&issued, 0);
   recent = 0;
   set_goal(0);
@@ -46,8 +48,7 @@ bool pace_within_hard_limit(size_t bytes) {
 }
 
 bool pace_should_collect(size_t bytes) {
-  size_t live = load_relaxed(&marked);
-  size_t enough = growth_over(live) / 2;
+  size_t enough = growth();
   if (enough < CONFIG(minimum_heap) / 2) enough = CONFIG(minimum_heap) / 2;
   if (enough > CONFIG(soft_limit) / 8) enough = CONFIG(soft_limit) / 8;
   size_t sum;
@@ -66,8 +67,9 @@ int pace_reserve(size_t bytes) {
 
 void pace_count_issued(size_t bytes) { fetch_add_relaxed(&issued, bytes); }
 
-void pace_after_cycle(size_t marked_bytes) {
+void pace_after_cycle(size_t marked_bytes, size_t unscanned_bytes, size_t root_bytes) {
   store_relaxed(&marked, marked_bytes);
+  store_relaxed(&work, marked_bytes - unscanned_bytes / 2 + root_bytes / 2);
   store_relaxed(&issued, 0);
   set_goal(marked_bytes);
 }

@@ -205,12 +205,15 @@ static NO_SANITIZE const uintptr_t *copy_range(const struct scan *scan, const ui
   return copy.words + copy.used - words;
 }
 
+static size_t scanned COLLECTOR_DATA; /* bytes given by the last scan */
+
 static void give(const struct scan *scan, uintptr_t low, uintptr_t high) {
   low = (low + sizeof(uintptr_t) - 1) & ~(uintptr_t)(sizeof(uintptr_t) - 1);
   high &= ~(uintptr_t)(sizeof(uintptr_t) - 1);
   if (low >= high) return;
   const uintptr_t *words = (const uintptr_t *)low;
   size_t count = (high - low) / sizeof *words;
+  scanned += high - low;
   if (config.check_level >= 3) words = copy_range(scan, words, count);
   scan->range(scan->context, words, words + count, scan->thread, scan->is_static);
 }
@@ -343,7 +346,7 @@ static void scan_thread(const struct scan *scan) {
 
 void roots_scan(roots_range *range, void *context) {
   struct scan scan = {range, context, NULL, true};
-  copy.used = 0;
+  copy.used = scanned = 0;
   POINT(roots_modules_enumerated);
   if (!load_relaxed(&without_modules)) platform_modules_segments(modules, give_data, &scan);
   scan_added(&scan);
@@ -353,6 +356,8 @@ void roots_scan(roots_range *range, void *context) {
     scan_thread(&scan);
   }
 }
+
+size_t roots_scanned(void) { return scanned; }
 
 void roots_scan_again(roots_range *range, void *context) {
   for (size_t at = 0; at < copy.used;) {

@@ -23,6 +23,8 @@ bool roots_modules_hold(void);
 
 /* All roots. World stopped, roots lock, modules hold. */
 void roots_scan(roots_range *range, void *context);
+/* Bytes that it has given. Collect lock. */
+size_t roots_scanned(void);
 /* Check level 3: the same words as the last scan, once; threads in blocking regions and those that nobody knows may
  * have changed them since. World stopped. */
 void roots_scan_again(roots_range *range, void *context);

@@ -34,11 +34,6 @@ struct special *special_find(const void *object) {
   return hash_find(&specials, &key);
 }
 
-bool special_was_freed(const struct span *span, const void *object) {
-  const struct special *special = load_loose(&span->starts) ? NULL : special_find(object);
-  return special && special->freed;
-}
-
 static bool make_room(size_t needed) {
   size_t used = queue.last - queue.first;
   if (queue.room - used >= needed) return true;
@@ -191,6 +186,11 @@ void special_make_due(struct due due) {
 }
 
 const struct due *special_due_last(size_t count) { return count ? &queue.entries[queue.last - count] : NULL; }
+
+bool special_is_freed(const struct span *span, const void *object) {
+  const struct special *special = load_loose(&span->starts) ? NULL : special_find(object);
+  return special && special->freed;
+}
 
 void special_roots(void (*range)(void *context, uintptr_t low, uintptr_t high), void *context) {
   uintptr_t low = (uintptr_t)finalizers.entries;

@@ -82,8 +82,6 @@ void special_link_take_out(struct link *, const void *in);
 /* Makes it known that the object, which is empty, is an ephemeron, and fills it. False: no memory. */
 bool special_ephemeron_add(struct vgc_ephemeron *, void *key, void *value);
 
-/* Whether the object, which begins there, was freed, but left to the collector. */
-bool special_was_freed(const struct span *, const void *object);
 /* Shows each, and takes it out if true is returned. */
 void special_each_finalizer(bool (*take_out)(void *finalizer, void *arg), void *arg);
 void special_make_due(struct due);
@@ -98,6 +96,8 @@ void special_each_link(bool (*take_out)(void *link, void *arg), void *arg);
 void special_each_ephemeron(bool (*take_out)(void *ephemeron, void *arg), void *arg);
 /* Those that became due last, in any order. */
 const struct due *special_due_last(size_t count);
+/* Whether an object of the span was freed, and left to the collector for the sake of links. */
+bool special_is_freed(const struct span *, const void *object);
 /* Roots: arguments, and all that is due. */
 void special_roots(void (*range)(void *context, uintptr_t low, uintptr_t high), void *context);
 

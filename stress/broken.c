@@ -86,6 +86,44 @@ static int create_hidden(pthread_t *thread, const pthread_attr_t *attributes, vo
   return subject_real.create(thread, attributes, start_hidden, hidden);
 }
 
+/* ---- Finalizers and links ---- */
+
+typedef void finalizer(void *object, void *arg);
+struct call {
+  finalizer *finalizer;
+  void *arg;
+};
+
+static void call_twice(void *object, void *arg) {
+  struct call call = *(struct call *)arg;
+  free(arg);
+  call.finalizer(object, call.arg);
+  call.finalizer(object, call.arg);
+}
+static bool set_twice(void *object, finalizer *function, void *arg) {
+  struct call *call = function && every(OFTEN) ? malloc(sizeof *call) : NULL;
+  if (!call) return subject_real.set_finalizer(object, function, arg);
+  *call = (struct call){function, arg};
+  return subject_real.set_finalizer(object, call_twice, call);
+}
+
+static bool set_early(void *object, finalizer *function, void *arg) {
+  if (function && every(RARE)) function(object, arg);
+  return subject_real.set_finalizer(object, function, arg);
+}
+
+static bool set_seldom(void *object, finalizer *function, void *arg) {
+  return (function && every(OFTEN)) || subject_real.set_finalizer(object, function, arg);
+}
+
+static bool add_nothing(void **link, void *object) {
+  if (!every(OFTEN)) return subject_real.weak_add(link, object);
+  __atomic_store_n(link, object, __ATOMIC_RELAXED);
+  return true;
+}
+
+static void *get_nothing(void **link) { return every(RARE) ? NULL : subject_real.weak_get(link); }
+
 static const struct defect {
   const char *name, *what;
   struct subject functions; /* those that are not NULL replace the real ones */
@@ -98,6 +136,11 @@ static const struct defect {
     {"broken-idle", "never collects", {.begin = begin_without_collection, .collect = no_collection, .pause = no_pause}},
     {"broken-deaf", "hangs in a collection", {.collect = deaf}},
     {"broken-count", "counts one object too many", {.stats = miscount}},
+    {"broken-twice", "calls a finalizer twice", {.set_finalizer = set_twice}},
+    {"broken-early", "calls a finalizer while the object is reachable", {.set_finalizer = set_early}},
+    {"broken-forget", "forgets a finalizer", {.set_finalizer = set_seldom}},
+    {"broken-link", "does not clear a link", {.weak_add = add_nothing}},
+    {"broken-clear", "clears a link while the object is reachable", {.weak_get = get_nothing}},
     {"broken-argument", "does not see the argument of a thread that starts", {.create = create_hidden}},
 };
 
@@ -113,6 +156,9 @@ bool broken_plant(const char *name) {
     if (functions->pause) subject.pause = functions->pause;
     if (functions->stats) subject.stats = functions->stats;
     if (functions->create) subject.create = functions->create;
+    if (functions->set_finalizer) subject.set_finalizer = functions->set_finalizer;
+    if (functions->weak_add) subject.weak_add = functions->weak_add;
+    if (functions->weak_get) subject.weak_get = functions->weak_get;
     return true;
   }
   return false;

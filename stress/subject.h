@@ -33,6 +33,8 @@ enum subject_can {
   CAN_PACE = 1 << 12,                /* its heap starts small, so that it collects by itself in a short run */
   CAN_START_C11 = 1 << 11,           /* thrd_create is as good as create(), under ThreadSanitizer too */
   CAN_SCAN_THREAD_STORAGE = 1 << 10, /* thread-local variables and thread-specific values are roots */
+  CAN_FINALIZE = 1 << 13,            /* finalizers and weak links */
+  CAN_FORGET_AT_FREE = 1 << 14,      /* a free takes the finalizer off, and leaves what a link names to the collector */
   CAN_KEEP_EXIT_RESULT = 1 << 9,     /* what a thread gives to leave() stays alive until it is joined */
 };
 
@@ -69,6 +71,13 @@ struct subject {
   int (*join)(pthread_t, void **);
   int (*detach)(pthread_t);
   void (*leave)(void *result); /* pthread_exit */
+  /* With CAN_FINALIZE. arg is no address; finalizer NULL: none. False: it failed. */
+  bool (*set_finalizer)(void *object, void (*finalizer)(void *object, void *arg), void *arg);
+  void (*finalize)(void); /* calls what is due */
+  /* Links outside of the heap, cleared before finalizers are looked at. */
+  bool (*weak_add)(void **link, void *object);
+  void *(*weak_get)(void **link);
+  void (*weak_remove)(void **link);
 };
 
 /* The real subject of this executable, defined by the one subject_NAME.c that it links. */

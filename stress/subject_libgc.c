@@ -92,9 +92,22 @@ static void stats(struct subject_stats *out) {
                                 .peak_heap_bytes = GC_get_heap_size()};
 }
 
+static bool set_finalizer(void *object, void (*finalizer)(void *, void *), void *arg) {
+  GC_register_finalizer_no_order(object, finalizer, arg, NULL, NULL);
+  return true;
+}
+static void finalize(void) { GC_invoke_finalizers(); }
+static bool weak_add(void **link, void *object) {
+  *link = object;
+  return GC_general_register_disappearing_link(link, object) == GC_SUCCESS;
+}
+static void *read_link(void *link) { return *(void **)link; }
+static void *weak_get(void **link) { return GC_call_with_alloc_lock(read_link, link); }
+static void weak_remove(void **link) { GC_unregister_disappearing_link(link); }
+
 const struct subject subject_real = {
     .name = "libgc",
-    .can = CAN_COLLECT | CAN_INTERIOR | CAN_COUNT_THREADS,
+    .can = CAN_COLLECT | CAN_INTERIOR | CAN_COUNT_THREADS | CAN_FINALIZE,
     .begin = begin,
     .allocate = allocate,
     .resize = resize,
@@ -112,4 +125,9 @@ const struct subject subject_real = {
     .join = GC_pthread_join,
     .detach = GC_pthread_detach,
     .leave = GC_pthread_exit,
+    .set_finalizer = set_finalizer,
+    .finalize = finalize,
+    .weak_add = weak_add,
+    .weak_get = weak_get,
+    .weak_remove = weak_remove,
 };

@@ -83,11 +83,19 @@ static void stats(struct subject_stats *out) {
                                 .peak_heap_bytes = now.peak_heap_bytes};
 }
 
+static bool set_finalizer(void *object, void (*finalizer)(void *, void *), void *arg) {
+  return vgc_set_finalizer(object, finalizer, arg, VGC_ORDERED) == 0;
+}
+static void finalize(void) { (void)vgc_finalize(); }
+static bool weak_add(void **link, void *object) { return vgc_weak_add(link, object, VGC_WEAK_SHORT) == 0; }
+static void *weak_get(void **link) { return vgc_weak_get(link); }
+static void weak_remove(void **link) { (void)vgc_weak_remove(link); }
+
 const struct subject subject_real = {
     .name = "vgc",
     .can = CAN_COLLECT | CAN_INTERIOR | CAN_ZERO | CAN_ZERO_SLOT | CAN_COUNT_OBJECTS | CAN_COUNT_THREADS |
            CAN_ALLOCATE_AT_EXIT | CAN_START_C11 | CAN_PACE | CAN_FOREIGN_THREAD | CAN_ALIGN | CAN_KEEP_EXIT_RESULT |
-           CAN_SCAN_THREAD_STORAGE,
+           CAN_SCAN_THREAD_STORAGE | CAN_FINALIZE | CAN_FORGET_AT_FREE,
     .begin = begin,
     .allocate = allocate,
     .resize = vgc_realloc,
@@ -105,4 +113,9 @@ const struct subject subject_real = {
     .join = pthread_join,
     .detach = pthread_detach,
     .leave = pthread_exit,
+    .set_finalizer = set_finalizer,
+    .finalize = finalize,
+    .weak_add = weak_add,
+    .weak_get = weak_get,
+    .weak_remove = weak_remove,
 };

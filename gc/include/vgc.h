@@ -40,7 +40,7 @@ struct vgc_config {
   size_t minimum_heap;     /* bytes allocated before the first collection; default 4 MiB */
   size_t soft_limit;       /* bytes that the heap tries not to exceed by collecting earlier; default none */
   size_t hard_limit;       /* bytes of heap beyond which allocation fails; default none */
-  unsigned growth_percent; /* heap growth over the live bytes between collections; default 100 */
+  unsigned growth_percent; /* heap growth between collections, of the live bytes and half of the roots'; default 100 */
   unsigned check_level;    /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
   unsigned mark_workers;   /* threads that mark, 1 to 64; default: as many as processors, at most 8. All but one are the
                               library's own, started after a collection that found minimum_heap alive, by the thread
@@ -199,6 +199,11 @@ VGC_API void vgc_disable(void);
 VGC_API void vgc_enable(void);
 /* Bytes of pages that hold objects, or are kept for some. Any context, also a hook's or a procedure's. */
 VGC_API size_t vgc_heap_bytes(void);
+/* Between the two no collection runs, and no other thread is between them: so a disguised pointer can be made a plain
+ * one before the object that it names is found unreachable. One that runs is waited for. They do not nest; in between
+ * the thread calls nothing that waits for others, nor of this library what is about collections or settings. */
+VGC_API void vgc_lock(void);
+VGC_API void vgc_unlock(void);
 /* Gives free pages back to the system. Returns the number of bytes. */
 VGC_API size_t vgc_trim(void);
 

@@ -136,9 +136,7 @@ INTERNAL void layer_print_address_map(void);
 /* ---- threads.c ---- */
 
 INTERNAL void layer_threads_start(void);
-/* How often the lock, in which no collection begins, was released. */
-INTERNAL unsigned layer_lock_released(void);
-/* After a refused collection: whether another thread has held the lock since it was released so often. Waits for it. */
-INTERNAL bool layer_wait_for_lock(unsigned before);
+/* The calling thread has the allocation lock. */
+extern INTERNAL _Thread_local bool layer_locked;
 
 #endif

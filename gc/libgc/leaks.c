@@ -73,12 +73,7 @@ static bool find(void) {
 bool layer_collect(void) {
   bool before = layer_asked;
   layer_asked = true;
-  unsigned released;
-  bool done;
-  do {
-    released = layer_lock_released();
-    done = GET(GC_find_leak) || GET(debug_used) ? find() : !vgc_collect();
-  } while (!done && errno == EBUSY && !GET(GC_dont_gc) && layer_wait_for_lock(released));
+  bool done = GET(GC_find_leak) || GET(debug_used) ? find() : !vgc_collect();
   layer_asked = before;
   return done;
 }

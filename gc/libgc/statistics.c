@@ -4,8 +4,8 @@
 
 #include "layer.h"
 
-/* Programs ask also from procedures that a collection calls, in which vgc may not be: they are told what was known
- * before. */
+/* Programs ask also from procedures that a collection calls, and with the allocation lock, when vgc may not be: they
+ * are told what was known before. */
 static struct vgc_stats known;
 static _Thread_local bool within;
 
@@ -21,7 +21,7 @@ bool layer_is_within_collection(void) { return within; }
 static struct vgc_stats now(void) {
   struct vgc_stats stats = {.struct_size = sizeof stats};
   layer_ensure();
-  if (within || vgc_get_stats(&stats)) return known;
+  if (within || layer_locked || vgc_get_stats(&stats)) return known;
   known = stats;
   return stats;
 }
@@ -187,7 +187,7 @@ static void note_if_reached(void *object, size_t size, int reached, void *arg) {
  * in the stopped world, where it could not even print. */
 void GC_enumerate_reachable_objects_inner(GC_reachable_object_proc procedure, void *data) {
   struct enumeration all = {0};
-  vgc_enable();
+  GC_alloc_unlock();
   do {
     free(all.found);
     all.room = now().live_objects + all.count + 1024;
@@ -196,7 +196,7 @@ void GC_enumerate_reachable_objects_inner(GC_reachable_object_proc procedure, vo
     if (!all.found) layer_fatal("no memory to enumerate the objects");
     if (vgc_collect_and_visit(note_if_reached, &all)) all.count = 0;
   } while (all.count > all.room);
-  vgc_disable();
+  GC_alloc_lock();
   for (size_t i = 0; i < all.count; i++) procedure(all.found[i].object, all.found[i].size, data);
   free(all.found);
 }

@@ -7,33 +7,17 @@
 
 /* ---- The lock: while it is held no collection runs ---- */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* Written with the lock. Whoever found a collection refused because of it finds it held, or a release more: released
- * before held, both with release, and read in the opposite order, with acquire. */
-static bool held;
-static unsigned released;
+_Thread_local bool layer_locked;
 
 void GC_alloc_lock(void) {
   layer_ensure();
-  pthread_mutex_lock(&lock);
-  SET(held, true);
-  vgc_disable();
+  vgc_lock();
+  layer_locked = true;
 }
 
 void GC_alloc_unlock(void) {
-  vgc_enable();
-  __atomic_store_n(&released, released + 1, __ATOMIC_RELEASE);
-  __atomic_store_n(&held, false, __ATOMIC_RELEASE);
-  pthread_mutex_unlock(&lock);
-}
-
-unsigned layer_lock_released(void) { return __atomic_load_n(&released, __ATOMIC_ACQUIRE); }
-
-bool layer_wait_for_lock(unsigned before) {
-  if (!__atomic_load_n(&held, __ATOMIC_ACQUIRE)) return layer_lock_released() != before;
-  pthread_mutex_lock(&lock);
-  pthread_mutex_unlock(&lock);
-  return true;
+  layer_locked = false;
+  vgc_unlock();
 }
 
 void *GC_call_with_alloc_lock(GC_fn_type function, void *arg) {
