@@ -22,14 +22,14 @@ static void the_goal_follows_the_live_heap(void **state) {
     unsigned percent;
     size_t soft, goal, roots, unscanned;
   } rows[] = {
-      {0, 4 * MIB, 100, NONE, 4 * MIB},
-      {1 * MIB, 4 * MIB, 100, NONE, 4 * MIB},
-      {100 * MIB, 4 * MIB, 100, NONE, 200 * MIB},
-      {100 * MIB, 4 * MIB, 50, NONE, 150 * MIB},
-      {100 * MIB, 4 * MIB, 10000, NONE, 100 * MIB + 10000 * MIB},
-      {100 * MIB, 4 * MIB, 100, 120 * MIB, 120 * MIB},
-      {100 * MIB, 4 * MIB, 100, 80 * MIB, 80 * MIB},
-      {0, 64 * MIB, 100, 16 * MIB, 16 * MIB},
+      {0, 4 * MIB, 100, NONE, 4 * MIB, 0, 0},
+      {1 * MIB, 4 * MIB, 100, NONE, 4 * MIB, 0, 0},
+      {100 * MIB, 4 * MIB, 100, NONE, 200 * MIB, 0, 0},
+      {100 * MIB, 4 * MIB, 50, NONE, 150 * MIB, 0, 0},
+      {100 * MIB, 4 * MIB, 10000, NONE, 100 * MIB + 10000 * MIB, 0, 0},
+      {100 * MIB, 4 * MIB, 100, 120 * MIB, 120 * MIB, 0, 0},
+      {100 * MIB, 4 * MIB, 100, 80 * MIB, 80 * MIB, 0, 0},
+      {0, 64 * MIB, 100, 16 * MIB, 16 * MIB, 0, 0},
       {100 * MIB, 4 * MIB, 100, NONE, 220 * MIB, 40 * MIB, 0},
       {0, 4 * MIB, 50, NONE, 25 * MIB, 100 * MIB, 0},
       {100 * MIB, 4 * MIB, 100, NONE, 150 * MIB, 0, 100 * MIB},
