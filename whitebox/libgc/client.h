@@ -35,7 +35,7 @@
   static void name##_body(void)
 int client_is_debian(void);
 
-#define NOINLINE __attribute__((noinline, noclone))
+#define NOINLINE __attribute__((noinline))
 
 struct client_end {
   int status;       /* as waitpid gives it */

@@ -58,8 +58,8 @@ TEST(added_twice_and_overlapping) {
 TEST(unaligned) {
   start();
   GC_add_roots(range, range);
-  GC_add_roots((char *)range - 0, (char *)(range + MANY) + 5);
-  client_below(fill, range);
+  GC_add_roots((char *)range + 3, (char *)(range + 1 + MANY) + 5);
+  client_below(fill, range + 1);
   must(gone() == 0);
 }
 

@@ -3,6 +3,8 @@
 
 #include <gc/gc_mark.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -206,6 +208,91 @@ TEST(pushed_ranges) {
   must(client_gone(30) >= 22);
 }
 
+static GC_hidden_pointer marked[MANY];
+
+static void mark_hidden(void) {
+  for (unsigned i = 0; i < MANY; i++)
+    if (marked[i]) GC_set_mark_bit(GC_REVEAL_POINTER(marked[i]));
+  GC_push_finalizer_structures();
+  if (original) original();
+}
+
+static void fill_marked(void *arg) {
+  (void)arg;
+  for (unsigned i = 0; i < MANY; i++) {
+    void *object = GC_malloc_atomic(40);
+    client_watch(i, object);
+    marked[i] = GC_HIDE_POINTER(object);
+  }
+}
+
+/* A mark that the program sets itself keeps the object. */
+TEST(marked_by_the_program) {
+  GC_INIT();
+  original = GC_get_push_other_roots();
+  GC_set_push_other_roots(mark_hidden);
+  client_below(fill_marked, NULL);
+  client_collect();
+  must(client_gone(MANY) == 0);
+  memset(marked, 0, sizeof marked);
+  client_collect();
+  must(client_gone(MANY) >= MOST);
+}
+
+/* ---- Alternate stacks ---- */
+
+static sem_t ready, go;
+
+static void wait_on_the_alternate(int number) {
+  void *volatile kept[10];
+  (void)number;
+  for (unsigned i = 0; i < 10; i++) {
+    kept[i] = GC_malloc(40);
+    client_watch(10 + i, kept[i]);
+  }
+  sem_post(&ready);
+  while (sem_wait(&go)) {
+  }
+  must(GC_base(kept[9]) == kept[9]);
+}
+
+static void *with_alternate(void *arg) {
+  void *volatile kept[10];
+  stack_t alternate = {.ss_sp = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+                       .ss_size = STACK};
+  struct sigaction action = {.sa_handler = wait_on_the_alternate, .sa_flags = SA_ONSTACK};
+  pthread_attr_t attributes;
+  void *low;
+  size_t size;
+  must(!sigaltstack(&alternate, NULL) && !sigaction(SIGUSR2, &action, NULL));
+  must(!pthread_getattr_np(pthread_self(), &attributes) && !pthread_attr_getstack(&attributes, &low, &size));
+  GC_register_altstack(low, size, alternate.ss_sp, STACK);
+  for (unsigned i = 0; i < 10; i++) {
+    kept[i] = GC_malloc(40);
+    client_watch(i, kept[i]);
+  }
+  raise(SIGUSR2);
+  must(GC_base(kept[9]) == kept[9]);
+  alternate.ss_flags = SS_DISABLE;
+  must(!sigaltstack(&alternate, NULL));
+  return arg;
+}
+
+/* Stopped on its alternate stack: the thread's own stack is scanned, and that one, too. */
+TEST_OURS(alternate_stacks, "the thread loses its own stack") {
+  GC_INIT();
+  sem_init(&ready, 0, 0);
+  sem_init(&go, 0, 0);
+  pthread_t thread;
+  must(!pthread_create(&thread, NULL, with_alternate, NULL));
+  while (sem_wait(&ready)) {
+  }
+  client_collect();
+  must(client_gone(20) == 0);
+  sem_post(&go);
+  must(!pthread_join(thread, NULL));
+}
+
 /* ---- Fork ---- */
 
 static void *in_thread(void *arg) {
@@ -273,6 +360,8 @@ int main(void) {
       cmocka_unit_test(bottom_before_init),
       cmocka_unit_test(called_with_base),
       cmocka_unit_test(pushed_ranges),
+      cmocka_unit_test(marked_by_the_program),
+      cmocka_unit_test(alternate_stacks),
       cmocka_unit_test(fork_handled),
       cmocka_unit_test(fork_by_hand),
   };
