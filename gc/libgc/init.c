@@ -224,6 +224,22 @@ void GC_enable(void) {
 
 int GC_is_disabled(void) { return GET(GC_dont_gc) != 0; }
 
+/* ---- Mutexes ---- */
+
+static pthread_mutex_t mutexes[MUTEXES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                           PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+                                           PTHREAD_MUTEX_INITIALIZER};
+
+void layer_lock(enum layer_mutex mutex) { pthread_mutex_lock(&mutexes[mutex]); }
+void layer_unlock(enum layer_mutex mutex) { pthread_mutex_unlock(&mutexes[mutex]); }
+
+static void lock_all(void) {
+  for (unsigned i = 0; i < MUTEXES; i++) pthread_mutex_lock(&mutexes[i]);
+}
+static void unlock_all(void) {
+  for (unsigned i = 0; i < MUTEXES; i++) pthread_mutex_unlock(&mutexes[i]);
+}
+
 /* ---- Start and end ---- */
 
 /* Figures of each cycle cost a walk over the heap: only if they are printed. */
@@ -253,6 +269,7 @@ static void start(void) {
   if (vgc_init(&config) && errno != EALREADY) layer_fatal("GC_init: vgc cannot be initialised");
   SET(begun, true);
   set_hooks();
+  pthread_atfork(lock_all, unlock_all, unlock_all); /* after vgc's, so that these are taken before its locks */
   learn_bounds();
   layer_threads_start();
   layer_roots_start();

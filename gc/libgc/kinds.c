@@ -1,5 +1,4 @@
 /* Kinds, mark procedures, descriptors and typed memory: gc_mark.h, gc_typed.h, gc_gcj.h. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +8,8 @@
 #define WORD_BITS   64u
 #define BITMAP_BITS (WORD_BITS - GC_DS_TAG_BITS)
 
-/* Under the lock, but that who has a kind's or a procedure's number, which is given once it is complete, reads it. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Under MUTEX_KINDS, but that who has a kind's or a procedure's number, which is given once it is complete, reads it.
+ */
 static struct kind kinds[KINDS];
 static unsigned kinds_count = KINDS_BUILT_IN;
 static GC_mark_proc procedures[GC_MAX_MARK_PROCS];
@@ -76,9 +75,9 @@ unsigned GC_new_proc_inner(GC_mark_proc procedure) {
 }
 
 unsigned GC_new_proc(GC_mark_proc procedure) {
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_KINDS);
   unsigned index = GC_new_proc_inner(procedure);
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_KINDS);
   return index;
 }
 
@@ -134,9 +133,9 @@ unsigned GC_new_kind_inner(void **free_list, GC_word descriptor, int adds_size, 
 
 unsigned GC_new_kind(void **free_list, GC_word descriptor, int adds_size, int clears) {
   layer_ensure();
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_KINDS);
   unsigned number = GC_new_kind_inner(free_list, descriptor, adds_size, clears);
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_KINDS);
   return number;
 }
 
@@ -254,9 +253,9 @@ GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
     for (size_t i = 0; i < words; i++) descriptor |= (bits[i / WORD_BITS] >> i % WORD_BITS & 1) << (WORD_BITS - 1 - i);
     return descriptor;
   }
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_KINDS);
   GC_descr descriptor = large_descriptor(bits, words);
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_KINDS);
   return descriptor;
 }
 
@@ -292,9 +291,9 @@ static struct kind *add_typed(GC_descr descriptor) {
 static const struct kind *typed_kind(GC_descr descriptor) {
   struct kind *kind = GET(*typed_place(descriptor));
   if (LIKELY(kind != NULL)) return kind;
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_KINDS);
   kind = add_typed(descriptor);
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_KINDS);
   return kind;
 }
 
@@ -349,9 +348,9 @@ void *GC_calloc_explicitly_typed(size_t count, size_t size, GC_descr descriptor)
   layer_ensure();
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) return GET(GC_oom_fn)(SIZE_MAX);
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_KINDS);
   vgc_layout_id layout = element_layout(descriptor, size);
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_KINDS);
   if (!layout || !count) return GC_malloc(bytes);
   return vgc_malloc_typed(layout, count + (size_t)GET(GC_all_interior_pointers));
 }
@@ -365,7 +364,7 @@ int GC_gcj_kind, GC_gcj_debug_kind;
 
 void GC_init_gcj_malloc(int index, void *procedure) {
   layer_ensure();
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_KINDS);
   if (!GC_gcj_kind) {
     memcpy(&procedures[index % GC_MAX_MARK_PROCS], &procedure, sizeof procedure);
     bool ignored = getenv("GC_IGNORE_GCJ_INFO") != NULL; /* every word is followed */
@@ -373,7 +372,7 @@ void GC_init_gcj_malloc(int index, void *procedure) {
         add((struct kind){.descriptor = ignored ? GC_DS_LENGTH : GCJ_DESCRIPTOR, .adds_size = ignored, .clears = true});
     GC_gcj_debug_kind = add((struct kind){.descriptor = GC_MAKE_PROC((GC_word)index, (GC_word)1), .clears = true});
   }
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_KINDS);
 }
 
 static void *malloc_gcj(size_t size, void *type, int kind) {

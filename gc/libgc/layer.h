@@ -41,6 +41,11 @@ INTERNAL void layer_finalizers_due(void);
 /* Tells the program if the size of the heap is another than when it was told last. World stopped, by the caller. */
 INTERNAL void layer_tell_of_resize(void);
 
+/* In the order in which they are taken; forks take them all. */
+enum layer_mutex { MUTEX_LEAKS, MUTEX_KINDS, MUTEX_ROOTS, MUTEX_TUNE, MUTEX_TOGGLE, MUTEXES };
+INTERNAL void layer_lock(enum layer_mutex mutex);
+INTERNAL void layer_unlock(enum layer_mutex mutex);
+
 /* ---- alloc.c ---- */
 
 /* Bytes to ask vgc for: one more if pointers behind the end count, and no less than a granule, whose alignment programs

@@ -1,12 +1,10 @@
 /* Leak finding: what no pointer leads to and GC_free has not freed; and debugging objects that are overwritten. */
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "debug.h"
 
 #define SHOWN 64u /* of one collection; the others are counted */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 _Thread_local bool layer_finding, layer_finalizers_wait, layer_asked;
 /* The lock, or the stopped world of a collection that its holder began. */
 struct finding {
@@ -54,14 +52,14 @@ static void report(void) {
 }
 
 static bool find(void) {
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_LEAKS);
   lost.count = smashed.count = 0;
   layer_finding = true;
   bool done = !vgc_collect_and_visit(visit, NULL);
   layer_finding = false;
   int error = errno;
   if (done) report();
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_LEAKS);
   if (layer_finalizers_wait) {
     layer_finalizers_wait = false;
     layer_finalizers_due();

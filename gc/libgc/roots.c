@@ -1,5 +1,4 @@
 /* Roots: static data, ranges that are added, and the program's own procedure. */
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "layer.h"
@@ -11,7 +10,6 @@ struct range {
   char *low, *high;
   struct range *next;
 };
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct range *added, *excluded;
 /* Segments of the program in one of these are no roots any more. Only grows: acquire by who asks, release with the
  * lock. */
@@ -40,9 +38,9 @@ static void forget(struct range **list, char *low, char *high, int (*undo)(const
 
 static void add(struct range **list, void *low, void *high, int (*apply)(const void *, size_t)) {
   layer_ensure();
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_ROOTS);
   if (low < high && !apply(low, (size_t)((char *)high - (char *)low)) && !remember(list, low, high)) abort();
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_ROOTS);
 }
 
 void GC_add_roots(void *low, void *high) { add(&added, low, high, vgc_root_add); }
@@ -51,13 +49,13 @@ void GC_exclude_static_roots(void *low, void *high) { add(&excluded, low, high, 
 /* Static data that the collector has found by itself are segments, too. Those of libraries would be found again. */
 void GC_remove_roots(void *low, void *high) {
   layer_ensure();
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_ROOTS);
   forget(&added, low, high, vgc_root_remove);
   struct range *range = malloc(sizeof *range);
   if (!range) layer_fatal("GC_remove_roots: no memory");
   *range = (struct range){low, high, removed};
   __atomic_store_n(&removed, range, __ATOMIC_RELEASE);
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_ROOTS);
   layer_roots_choose();
 }
 
@@ -71,9 +69,9 @@ static bool is_removed(const char *start, size_t size) {
 #define HIGHEST ((char *)UINTPTR_MAX)
 
 void GC_clear_exclusion_table(void) {
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_ROOTS);
   forget(&excluded, LOWEST, HIGHEST, vgc_root_include);
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_ROOTS);
 }
 
 /* Segments of libraries come back with the next collection unless GC_no_dls is set. */
@@ -81,10 +79,10 @@ static bool cleared;
 
 void GC_clear_roots(void) {
   layer_ensure();
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_ROOTS);
   forget(&added, LOWEST, HIGHEST, vgc_root_remove);
   cleared = true;
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_ROOTS);
   layer_roots_choose();
 }
 

@@ -1,6 +1,5 @@
 /* The public variables, their setters and getters, and the environment: README.environment of libgc. */
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +128,6 @@ void GC_set_all_interior_pointers(int value) {
 /* ---- The pace ---- */
 
 /* What vgc has been told last. */
-static pthread_mutex_t tuning = PTHREAD_MUTEX_INITIALIZER;
 static GC_word told_divisor;
 static int told_interior = 1;
 
@@ -143,7 +141,7 @@ void layer_tune(void) {
   GC_word divisor = GET(GC_free_space_divisor);
   int interior = GET(GC_all_interior_pointers) != 0;
   if (LIKELY(divisor == GET(told_divisor) && interior == GET(told_interior))) return;
-  pthread_mutex_lock(&tuning);
+  layer_lock(MUTEX_TUNE);
   struct vgc_config config;
   vgc_config_default(&config);
   config.growth_percent = growth_percent(divisor);
@@ -151,7 +149,7 @@ void layer_tune(void) {
   vgc_exact_pointers(!interior);
   SET(told_divisor, divisor);
   SET(told_interior, interior);
-  pthread_mutex_unlock(&tuning);
+  layer_unlock(MUTEX_TUNE);
 }
 
 static GC_word maximum_heap; /* before GC_init */

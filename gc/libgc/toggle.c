@@ -1,5 +1,4 @@
 /* Toggle references: strong or weak as the program says before each collection. */
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "layer.h"
@@ -11,9 +10,8 @@ struct reference {
   struct reference *next;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct reference *references; /* the lock; the collecting thread takes it, too */
-static size_t count, empty;          /* the lock: of all, and of those that were found empty */
+static struct reference *references; /* MUTEX_TOGGLE, which the collecting thread takes, too */
+static size_t count, empty;          /* MUTEX_TOGGLE: of all, and of those that were found empty */
 static GC_toggleref_func status_of;
 
 void GC_set_toggleref_func(GC_toggleref_func function) { SET(status_of, function); }
@@ -34,11 +32,11 @@ static bool toggle(struct reference *reference, GC_toggleref_func function) {
 void layer_toggle(void) {
   GC_toggleref_func function = GET(status_of);
   if (!function) return;
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_TOGGLE);
   empty = 0;
   for (struct reference *reference = references; reference; reference = reference->next)
     if (!toggle(reference, function)) empty++;
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_TOGGLE);
 }
 
 /* With the lock. Takes the empty ones out of the list, and returns them in one of their own. */
@@ -71,12 +69,12 @@ int GC_toggleref_add(void *object, int strong) {
     vgc_free(reference);
     return GC_NO_MEMORY;
   }
-  pthread_mutex_lock(&lock);
+  layer_lock(MUTEX_TOGGLE);
   struct reference *taken = take_empty();
   reference->next = references;
   references = reference;
   count++;
-  pthread_mutex_unlock(&lock);
+  layer_unlock(MUTEX_TOGGLE);
   while (taken) {
     struct reference *next = taken->next;
     vgc_weak_unwatch((void **)&taken->weak, VGC_WEAK_LONG);
