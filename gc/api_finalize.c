@@ -24,9 +24,8 @@ static bool is_object(const void *ptr) {
 
 /* With the lock. */
 static int set(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order, struct due *old) {
-  const struct special *special = special_find(object);
   *old = (struct due){0};
-  if (special && special->freed) return EINVAL;
+  if (special_is_freed(object)) return EINVAL;
   struct finalizer *entry = finalizer ? special_finalizer_add(object) : special_finalizer(object);
   if (!entry) return finalizer ? ENOMEM : 0;
   *old = (struct due){object, entry->function, entry->arg};
@@ -96,8 +95,7 @@ int vgc_weak_add(void **link, void *object, enum vgc_weak kind) {
   if (!cache_ensure()) return -1;
   if ((unsigned)kind > VGC_WEAK_LONG || !is_place(link, &in) || !is_object(object)) return fail(EINVAL);
   special_lock();
-  const struct special *special = special_find(object);
-  int error = find_either(link) ? EEXIST : special && special->freed ? EINVAL : 0;
+  int error = find_either(link) ? EEXIST : special_is_freed(object) ? EINVAL : 0;
   if (!error && !special_link_add(link, in, object, kind)) error = ENOMEM;
   if (!error) store_loose(link, object);
   special_unlock();
@@ -107,8 +105,7 @@ int vgc_weak_add(void **link, void *object, enum vgc_weak kind) {
 
 /* With the lock. Negative: why not. */
 static int watch(void **link, const void *in, const void *object, enum vgc_weak kind) {
-  const struct special *special = special_find(object);
-  if (special && special->freed) return -EINVAL;
+  if (special_is_freed(object)) return -EINVAL;
   struct link *before = special_link_find(link, kind);
   if (before) return special_link_name(before, object) ? 1 : -ENOMEM;
   return special_link_add(link, in, object, kind) ? 0 : -ENOMEM;

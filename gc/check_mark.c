@@ -119,7 +119,7 @@ static void visit_uncollectable(struct span *span, void *arg) {
   if (!kind_is_uncollectable(span->kind)) return;
   for (uint32_t slot = 0; slot < span->slots; slot++) {
     uintptr_t object = span->base + slot * object_bytes(span);
-    if (span_issued(span, slot / 64) >> slot % 64 & 1 && !special_is_freed(span, (void *)object)) visit(object);
+    if (span_issued(span, slot / 64) >> slot % 64 & 1 && !special_is_freed((void *)object)) visit(object);
   }
   drain();
 }

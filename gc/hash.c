@@ -1,5 +1,6 @@
 #include "hash.h"
 
+#include "atomic.h"
 #include "platform.h"
 
 #define SIZE_LEAST 256u
@@ -38,6 +39,7 @@ static bool resize(struct hash *hash, size_t size) {
   struct hash other = *hash;
   if (size > SIZE_MOST || !(other.entries = platform_reserve(all_bytes(hash, size), 4096))) return false;
   other.size = size;
+  other.found = 0;
   other.places = (uint32_t *)(void *)((char *)other.entries + entry_bytes(hash, size));
   if (hash->count) __builtin_memcpy(other.entries, hash->entries, hash->count * hash->words * sizeof(uintptr_t));
   for (size_t i = 0; i < hash->count; i++) other.places[search(&other, entry_at(&other, i))] = (uint32_t)i + 1;
@@ -55,18 +57,22 @@ size_t hash_bytes(const struct hash *hash) { return hash->size ? all_bytes(hash,
 
 /* ---- Entries ---- */
 
-void *hash_find(const struct hash *hash, const uintptr_t *key) {
+void *hash_find(struct hash *hash, const uintptr_t *key) {
   if (!hash->count) return NULL;
-  uint32_t number = hash->places[search(hash, key)];
+  size_t at = search(hash, key);
+  store_loose(&hash->found, at);
+  uint32_t number = hash->places[at];
   return number ? entry_at(hash, number - 1) : NULL;
 }
 
 void *hash_add(struct hash *hash, const uintptr_t *key) {
-  uintptr_t *entry = hash_find(hash, key);
-  if (entry) return entry;
-  if (hash->count * 2 >= hash->size && !resize(hash, hash->size ? hash->size * 2 : SIZE_LEAST)) return NULL;
-  size_t at = search(hash, key);
-  entry = entry_at(hash, hash->count);
+  size_t at = hash->size ? search(hash, key) : 0;
+  if (hash->size && hash->places[at]) return entry_at(hash, hash->places[at] - 1);
+  if (hash->count * 2 >= hash->size) {
+    if (!resize(hash, hash->size ? hash->size * 2 : SIZE_LEAST)) return NULL;
+    at = search(hash, key);
+  }
+  uintptr_t *entry = entry_at(hash, hash->count);
   __builtin_memcpy(entry, key, hash->keys * sizeof *key);
   __builtin_memset(entry + hash->keys, 0, (hash->words - hash->keys) * sizeof *key);
   hash->places[at] = (uint32_t)++hash->count;
@@ -85,10 +91,16 @@ static void free_place(struct hash *hash, size_t gap) {
   hash->places[gap] = 0;
 }
 
+static size_t place_of(const struct hash *hash, const uintptr_t *entry) {
+  uint32_t number = (uint32_t)((size_t)(entry - hash->entries) / hash->words) + 1;
+  size_t found = load_loose(&hash->found);
+  return hash->places[found] == number ? found : search(hash, entry);
+}
+
 /* The last entry comes to lie where it was. */
 void hash_take_out(struct hash *hash, void *entry) {
   uintptr_t *last = entry_at(hash, hash->count - 1);
-  size_t gap = search(hash, entry);
+  size_t gap = place_of(hash, entry);
   if (entry != last) {
     hash->places[search(hash, last)] = hash->places[gap];
     __builtin_memcpy(entry, last, hash->words * sizeof *last);

@@ -16,10 +16,11 @@ struct hash {
   size_t count, size; /* entries held; places, a power of two, or 0; there is room for half as many entries */
   uintptr_t *entries;
   uint32_t *places; /* of an entry, its number + 1; 0: free */
+  size_t found;     /* a place that was found last, or any; loose: several markers may look at a time */
 };
 
 /* The entry with that key, or NULL. Valid until the next hash_add, hash_take_out or hash_each. */
-void *hash_find(const struct hash *, const uintptr_t *key);
+void *hash_find(struct hash *, const uintptr_t *key);
 /* The same, made if need be, all zero but the key. NULL: no memory, and nothing has changed. */
 void *hash_add(struct hash *, const uintptr_t *key);
 /* Takes the entry out. Another may stand in its place then. */

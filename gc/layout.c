@@ -127,7 +127,7 @@ static bool was_freed(uintptr_t object) {
   struct span *span = span_of(object);
   uint32_t slot = span_slot(span, object);
   if (load_relaxed(&span_remote(span)[slot / 64]) >> slot % 64 & 1) return true;
-  return special_is_freed(span, (const void *)object);
+  return special_is_freed((const void *)object);
 }
 
 void layout_ask(const struct layout *kind, uintptr_t object, size_t bytes, struct vgc_marker *marker) {

@@ -78,7 +78,7 @@ static void mark_uncollectable(struct span *span, void *arg) {
   for (uint32_t w = 0; w < span->words; w++)
     for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1) {
       uintptr_t object = span->base + (uintptr_t)(w * 64 + bitmap_first(issued)) * span->size;
-      if (!special_is_freed(span, (void *)object)) marker_consider(COLLECTOR, object, together);
+      if (!special_is_freed((void *)object)) marker_consider(COLLECTOR, object, together);
     }
   drain(COLLECTOR);
 }
@@ -137,7 +137,7 @@ static void take_over(void) {
 }
 
 /* A small heap is marked before a helper has woken up. */
-static bool worth_helpers(void) { return pace_marked() >= CONFIG(minimum_heap); }
+static bool worth_helpers(void) { return pace_marked() / 4 >= CONFIG(minimum_heap); }
 
 static void count(struct span *span, void *arg) {
   (void)arg;

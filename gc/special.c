@@ -34,8 +34,8 @@ struct special *special_find(const void *object) {
   return hash_find(&specials, &key);
 }
 
-bool special_is_freed(const struct span *span, const void *object) {
-  const struct special *special = load_loose(&span->starts) ? NULL : special_find(object);
+bool special_is_freed(const void *object) {
+  const struct special *special = freed ? special_find(object) : NULL;
   return special && special->freed;
 }
 
@@ -92,24 +92,16 @@ struct link *special_link_find(void **place, enum vgc_weak kind) {
   return hash_find(&links, &key);
 }
 
-static void settle(const void *object) {
-  struct special *special = object ? special_find(object) : NULL;
-  if (special) settle_special(special);
+static bool name(const void *object) {
+  struct special *special = special_add(object);
+  if (special) special->named++;
+  return special;
 }
 
-bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind) {
-  uintptr_t key = (uintptr_t)place | kind;
-  bool room = special_add(object) && (!in || special_add(in));
-  struct link *link = room ? hash_add(&links, &key) : NULL;
-  if (link) {
-    link->hidden = hidden(object);
-    any_links[kind] = true;
-    special_find(object)->named++;
-    if (in) special_find(in)->places++;
-  }
-  settle(object);
-  settle(in);
-  return link;
+static bool hold_place(const void *object) {
+  struct special *special = special_add(object);
+  if (special) special->places++;
+  return special;
 }
 
 void special_unname(const void *object) {
@@ -124,10 +116,22 @@ void special_unplace(const void *object) {
   settle_special(holder);
 }
 
+bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind) {
+  uintptr_t key = (uintptr_t)place | kind;
+  bool named = name(object), held = named && (!in || hold_place(in));
+  struct link *link = held ? hash_add(&links, &key) : NULL;
+  if (link) {
+    link->hidden = hidden(object);
+    any_links[kind] = true;
+    return true;
+  }
+  if (held && in) special_unplace(in);
+  if (named) special_unname(object);
+  return false;
+}
+
 bool special_link_name(struct link *link, const void *object) {
-  struct special *named = special_add(object);
-  if (!named) return false;
-  named->named++;
+  if (!name(object)) return false;
   const void *before = (const void *)~link->hidden;
   link->hidden = hidden(object);
   special_unname(before);
@@ -143,16 +147,15 @@ void special_link_take_out(struct link *link, const void *in) {
 
 bool special_ephemeron_add(struct vgc_ephemeron *ephemeron, void *key, void *value) {
   uintptr_t hash_key = hidden(ephemeron);
-  bool added = special_add(key) && special_add(ephemeron) && hash_add(&ephemerons, &hash_key);
+  bool named = name(key), held = named && hold_place(ephemeron), added = held && hash_add(&ephemerons, &hash_key);
   if (added) {
-    special_find(key)->named++;
-    special_find(ephemeron)->places++;
     store_relaxed(&ephemeron->value, value);
     store_relaxed(&ephemeron->key, key);
+    return true;
   }
-  settle(key);
-  settle(ephemeron);
-  return added;
+  if (held) special_unplace(ephemeron);
+  if (named) special_unname(key);
+  return false;
 }
 
 /* ---- For the cycle ---- */

@@ -69,6 +69,8 @@ struct finalizer *special_finalizer_add(const void *object);
 void special_finalizer_take_out(struct finalizer *);
 /* What else is attached to the object, which begins there. NULL: nothing. */
 struct special *special_find(const void *object);
+/* Whether the object, which begins there, was freed, but left to the collector. */
+bool special_is_freed(const void *object);
 /* A link that named the object, or stood in it, is gone. */
 void special_unname(const void *object);
 void special_unplace(const void *object);
@@ -88,8 +90,6 @@ void special_make_due(struct due);
 
 /* ---- With the lock, world stopped ---- */
 
-/* Whether the object, which begins there, was freed, but left to the collector. */
-bool special_is_freed(const struct span *, const void *object);
 /* Forgets objects that were freed and left, and are dead. */
 void special_forget_freed(bool (*is_dead)(const void *object));
 /* Whether there has been one of that kind. */

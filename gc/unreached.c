@@ -38,7 +38,7 @@ static void show_in(struct span *span, void *to) {
   for (uint32_t w = 0; w < span->words; w++)
     for (uint64_t issued = span_issued(span, w); issued; issued &= issued - 1) {
       struct object object = object_in(span, w * 64 + bitmap_first(issued));
-      if (special_is_freed(span, object.start)) continue;
+      if (special_is_freed(object.start)) continue;
       platform_unpoison(object.start, object.usable);
       shown->visit(object.start, object.usable, mark_reached(object.start), shown->arg);
     }
@@ -57,8 +57,7 @@ static void each_unreached_in(struct span *span, void *arg) {
     for (uint64_t left = span_issued(span, w) & ~span->bits[w].mark; left; left &= left - 1) {
       struct object object = object_in(span, w * 64 + bitmap_first(left));
       if (!object.layout || !object.layout->disclaim) continue;
-      if (mark_reached(object.start) || special_is_freed(span, object.start))
-        continue; /* by what was done with another */
+      if (mark_reached(object.start) || special_is_freed(object.start)) continue; /* by what was done with another */
       (*(do_with **)arg)(&object);
     }
 }

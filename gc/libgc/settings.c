@@ -131,23 +131,40 @@ void GC_set_all_interior_pointers(int value) {
 static GC_word told_divisor;
 static int told_interior = 1;
 
-/* libgc collects when N / divisor bytes have been allocated, where N is twice what was traced. */
+/* libgc collects when at least N / divisor bytes have been allocated, where N is twice what was traced: a fifth more.
+ */
 static unsigned growth_percent(GC_word divisor) {
   if (!divisor) divisor = 1;
-  return divisor > 200 ? 1 : (unsigned)(200 / divisor);
+  return divisor > 240 ? 1 : (unsigned)(240 / divisor);
+}
+
+static size_t told_minimum = 4u << 20; /* vgc's own at first; SIZE_MAX: the user's */
+
+/* As a heap that does not shrink, half of the largest so far is used before the next collection, if the user's
+ * environment says nothing else. 0: no news. */
+static size_t new_minimum(void) {
+  size_t half = vgc_heap_bytes() / 2, told = GET(told_minimum);
+  return half / 8 * 7 > told ? half : 0;
+}
+
+static void tune(GC_word divisor, size_t minimum) {
+  struct vgc_config config;
+  vgc_config_default(&config);
+  config.growth_percent = growth_percent(divisor);
+  config.minimum_heap = minimum;
+  vgc_tune(&config);
+  SET(told_divisor, divisor);
+  if (minimum) SET(told_minimum, minimum);
 }
 
 void layer_tune(void) {
   GC_word divisor = GET(GC_free_space_divisor);
   int interior = GET(GC_all_interior_pointers) != 0;
-  if (LIKELY(divisor == GET(told_divisor) && interior == GET(told_interior))) return;
+  size_t minimum = new_minimum();
+  if (LIKELY(divisor == GET(told_divisor) && interior == GET(told_interior) && !minimum)) return;
   layer_lock(MUTEX_TUNE);
-  struct vgc_config config;
-  vgc_config_default(&config);
-  config.growth_percent = growth_percent(divisor);
-  vgc_tune(&config);
+  tune(divisor, minimum);
   vgc_exact_pointers(!interior);
-  SET(told_divisor, divisor);
   SET(told_interior, interior);
   layer_unlock(MUTEX_TUNE);
 }
@@ -175,6 +192,7 @@ int GC_expand_hp(size_t bytes) {
   size_t beyond = before > stats.heap_bytes ? before - stats.heap_bytes : 0; /* pages with objects: vgc counts these */
   if (__builtin_add_overflow(beyond, bytes, &more) || vgc_reserve(more)) return 0;
   layer_heap_reserved(before + bytes);
+  if (before + bytes > GET(told_minimum)) SET(told_minimum, before + bytes);
   if (GET(GC_on_heap_resize)) {
     vgc_stop_world();
     layer_tell_of_resize();
@@ -296,6 +314,7 @@ void layer_read_environment(struct vgc_config *config) {
   config->exact_pointers = !GET(GC_all_interior_pointers);
   config->finalize_on_demand = 1; /* when finalizers run is decided here */
   SET(told_divisor, GET(GC_free_space_divisor));
+  if (getenv("VGC_MINIMUM_HEAP")) SET(told_minimum, SIZE_MAX);
   SET(told_interior, GET(GC_all_interior_pointers) != 0);
   SET(GC_parallel, 0);
 }
