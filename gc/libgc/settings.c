@@ -312,6 +312,7 @@ void layer_read_environment(struct vgc_config *config) {
   config->suspend_signal = (unsigned)GET(suspend_signal);
   config->growth_percent = growth_percent(GET(GC_free_space_divisor));
   config->exact_pointers = !GET(GC_all_interior_pointers);
+  config->page_bytes = 4096; /* libgc's: programs that hash addresses get long runs of one size in their tables else */
   config->finalize_on_demand = 1; /* when finalizers run is decided here */
   SET(told_divisor, GET(GC_free_space_divisor));
   if (getenv("VGC_MINIMUM_HEAP")) SET(told_minimum, SIZE_MAX);
