@@ -77,8 +77,8 @@ static void stopped(void *arg) {
   store_relaxed(&begun, load_relaxed(&begun) + 1);
   POINT(collect_stopped);
   mark_reachable();
-  cycle->due = finalize_unreached();
   known = true;
+  cycle->due = finalize_unreached();
   if (config.check_level >= 3) check_mark_again();
   if (cycle->visit) unreached_show(cycle->visit, cycle->visit_arg);
   unreached_disclaim();

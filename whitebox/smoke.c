@@ -73,10 +73,75 @@ static void lay_out(void) {
   vgc_free(pair);
 }
 
+static void mark_first(void *object, size_t size, void *arg, struct vgc_marker *marker) {
+  (void)size, (void)arg;
+  vgc_mark(marker, *(void **)object);
+}
+
+static void *of_kind; /* its only word leads to an object that is looked at after the collection */
+
+static void make_kind(void) {
+  struct vgc_kind kind = {.struct_size = sizeof kind, .scan = VGC_SCAN_PROCEDURE, .mark = mark_first};
+  vgc_layout_id id = vgc_kind_register(&kind);
+  EXPECT(id != 0);
+  EXPECT(vgc_kind_set_disclaim(id, NULL, 0) == 0);
+  of_kind = vgc_malloc_kind(id, 64);
+  EXPECT(of_kind && vgc_kind_of(of_kind) == id);
+  *(void **)of_kind = vgc_strdup("of a kind");
+  void *noscan = vgc_malloc_uncollectable_noscan(64);
+  struct vgc_object known = {.struct_size = sizeof known};
+  EXPECT(vgc_inspect(noscan, &known) == 0 && known.uncollectable && !known.scanned);
+  EXPECT(vgc_is_reached(noscan));
+  vgc_free(noscan);
+}
+
+static void never(void *object, void *arg) { (void)object, (void)arg; }
+
+static void attach(void) {
+  static void *link, *other;
+  vgc_finalizer *old = NULL;
+  void *object = vgc_malloc(64);
+  EXPECT(vgc_set_finalizer(object, never, NULL, VGC_ORDERED) == 0);
+  EXPECT(vgc_get_finalizer(object, NULL) == never);
+  EXPECT(vgc_exchange_finalizer(object, never, NULL, VGC_UNORDERED, &old, NULL) == 0 && old == never);
+  EXPECT(vgc_finalizers_due() == 0 && vgc_finalize() == 0 && vgc_finalize_all() == 1);
+  EXPECT(vgc_weak_add(&link, object, VGC_WEAK_SHORT) == 0 && vgc_weak_get(&link) == object);
+  EXPECT(vgc_weak_move(&link, &other) == 0 && vgc_weak_remove(&other) == 0);
+  EXPECT(vgc_weak_watch(&link, object, VGC_WEAK_LONG) == 0);
+  EXPECT(vgc_weak_move_watch(&link, &other, VGC_WEAK_LONG) == 0);
+  EXPECT(vgc_weak_unwatch(&other, VGC_WEAK_LONG) == 0);
+  struct vgc_ephemeron *ephemeron = vgc_ephemeron_new(object, NULL);
+  EXPECT(ephemeron && vgc_ephemeron_key(ephemeron) == object && !vgc_ephemeron_value(ephemeron));
+  VGC_DEAD(object);
+  vgc_clear_registers();
+  vgc_clear_stack();
+}
+
+static void steer(void) {
+  struct vgc_config config;
+  vgc_config_default(&config);
+  config.minimum_heap = 8 << 20;
+  EXPECT(vgc_tune(&config) == 0);
+  EXPECT(vgc_reserve(1 << 20) == 0);
+  EXPECT(vgc_displacement_add(8) == 0);
+  vgc_exact_pointers(0);
+  vgc_lock();
+  vgc_unlock();
+  void *low, *high;
+  vgc_heap_bounds(&low, &high);
+  EXPECT(low < of_kind && of_kind < high);
+  EXPECT(vgc_heap_bytes() > 0);
+}
+
 static void *root[4];
 
+static void count_object(void *object, size_t size, int reached, void *count) {
+  (void)object, (void)size;
+  *(unsigned *)count += reached != 0;
+}
+
 static void collect(void) {
-  unsigned starts = 0;
+  unsigned starts = 0, objects = 0;
   struct vgc_hooks hooks = {.struct_size = sizeof hooks, .arg = &starts, .cycle_start = count_call}, none;
   vgc_set_hooks(&hooks, &none);
   char *kept = vgc_malloc_uncollectable(64);
@@ -87,8 +152,9 @@ static void collect(void) {
   vgc_disable();
   EXPECT(vgc_collect() == -1 && errno == EBUSY);
   vgc_enable();
-  EXPECT(vgc_collect() == 0);
-  EXPECT(starts == 1);
+  EXPECT(vgc_collect_and_visit(count_object, &objects) == 0);
+  EXPECT(starts == 1 && objects > 0);
+  EXPECT(strcmp(*(char **)of_kind, "of a kind") == 0);
   EXPECT(strcmp(*(char **)root[1], "child") == 0);
   vgc_set_hooks(&none, NULL);
   vgc_free(kept);
@@ -121,6 +187,9 @@ static void wait_and_leave(void) {
   vgc_stop_world();
   vgc_resume_world();
   vgc_poll();
+  EXPECT(vgc_thread_suspended(pthread_self()) == 0);
+  EXPECT(vgc_thread_suspend(pthread_self()) == -1 && vgc_thread_resume(pthread_self()) == 0);
+  EXPECT(vgc_thread_attached() && vgc_suspend_signal() > 0);
   EXPECT(vgc_thread_detach() == 0);
   EXPECT(vgc_thread_attach() == 0);
 }
@@ -146,6 +215,9 @@ int main(void) {
   start();
   allocate();
   lay_out();
+  make_kind();
+  attach();
+  steer();
   collect();
   add_roots();
   wait_and_leave();
