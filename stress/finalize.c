@@ -328,6 +328,7 @@ struct program program = {
     .threads = 4,
     .least_threads = 1,
     .needs = CAN_FINALIZE,
+    .asks_often = true,
     .retained = 64,
     .begin = begin,
     .work = work,

@@ -12,7 +12,8 @@ static vgc_layout_id layout;
 static bool begin(void) {
   struct vgc_config config;
   vgc_config_default(&config);
-  config.minimum_heap = 1 << 20; /* many cycles in a short run; VGC_MINIMUM_HEAP overrides */
+  config.minimum_heap = 1 << 19; /* many cycles in a short run; VGC_MINIMUM_HEAP overrides */
+  config.growth_percent = 30;    /* so that a sanitizer's data, which are roots, do not put them off */
   if (vgc_init(&config)) {
     perror("vgc_init");
     return false;

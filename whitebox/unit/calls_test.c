@@ -129,6 +129,8 @@ static void *by_call(void *arg) {
   vgc_call_blocking(capture, arg);
   KEEP_ALIVE(held);
   held[0] = NULL;
+  vgc_clear_stack(); /* of the region's frames */
+  vgc_clear_registers();
   meet_twice(&stage.blocked);
   KEEP_ALIVE(held);
   return arg;
@@ -143,6 +145,8 @@ static void *by_enter(void *arg) {
   vgc_blocking_leave();
   KEEP_ALIVE(held);
   held[0] = NULL;
+  vgc_clear_stack(); /* of the region's frames */
+  vgc_clear_registers();
   meet_twice(&stage.blocked);
   KEEP_ALIVE(held);
   return arg;
