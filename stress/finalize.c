@@ -215,7 +215,8 @@ static void get_back(struct worker *worker, struct item *item) {
   pthread_mutex_lock(&ticket->lock);
   enum state state = ticket->state;
   const void *found = state == DROPPED || state == FREED ? subject.weak_get(&ticket->link) : NULL;
-  const void *expected = ticket->top.at ? oracle_start(&ticket->top) : NULL;
+  /* Else another thread is giving it an object. */
+  const void *expected = (state == DROPPED || state == FREED) && ticket->top.at ? oracle_start(&ticket->top) : NULL;
   if (state == DROPPED && found == expected) {
     got.top = ticket->top;
     ticket->state = HELD;

@@ -13,7 +13,7 @@ static bool begin(void) {
   struct vgc_config config;
   vgc_config_default(&config);
   config.minimum_heap = 1 << 19; /* many cycles in a short run; VGC_MINIMUM_HEAP overrides */
-  config.growth_percent = 30;    /* so that a sanitizer's data, which are roots, do not put them off */
+  config.growth_percent = 10;    /* so that a sanitizer's data, which are roots, do not put them off */
   if (vgc_init(&config)) {
     perror("vgc_init");
     return false;

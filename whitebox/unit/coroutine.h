@@ -25,6 +25,12 @@ extern struct side {
   bool push_first; /* its first stack is given to the collector */
 } side;
 
+#define coroutines_or_not_applicable()                                                                                 \
+  do {                                                                                                                 \
+    if (UNDER_TSAN) not_applicable("ThreadSanitizer does not follow swapcontext");                                     \
+    if (platform_fake_stack()) not_applicable("locals are not on the stack: detect_stack_use_after_return=1");         \
+  } while (0)
+
 void go_to(struct stack *to);
 /* Runs body there until it ends or goes back. */
 void start_on(struct stack *stack, void (*body)(void));
