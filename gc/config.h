@@ -18,7 +18,7 @@ int config_load(const struct vgc_config *given);
 /* Takes over what of *given is not zero. 0, or -1 with errno EINVAL after naming the field; then nothing is changed.
  * Collect lock. */
 int config_tune(const struct vgc_config *given);
-/* Collect lock. */
+/* A cycle reads it once, with the world stopped. */
 void config_set_exact_pointers(bool on);
 /* Raises minimum_heap. Collect lock. */
 void config_raise_minimum_heap(size_t bytes);

@@ -80,8 +80,9 @@ static void park(void *arg, uintptr_t *registers) {
     platform_futex_wait(&world.phase, phase, 0);
   }
   platform_edge_acquire(&world.phase);
-  /* As in a blocking region: stops to come do not wait for it. One that was in a region already waits at its end. */
-  if (UNLIKELY(load_relaxed(&self->held)) && world_blocking_enter(self, registers)) world_blocking_leave(self);
+  /* As in a blocking region: stops to come do not wait for it. One that was in a region already waits at its end.
+   * Acquire: world_let_go's release, should the thread have been let go by now. */
+  if (UNLIKELY(load_acquire(&self->held)) && world_blocking_enter(self, registers)) world_blocking_leave(self);
   POINT(world_handler_leaving);
 }
 
@@ -151,7 +152,7 @@ bool world_blocking_again(struct thread *self, const struct world_region *region
 }
 
 void world_let_go(struct thread *thread) {
-  store_release(&thread->held, 0); /* release: what its holder did meanwhile; acquire in world_blocking_leave */
+  store_release(&thread->held, 0); /* release: what its holder did meanwhile; acquire in park, world_blocking_leave */
   platform_futex_wake_all(&thread->held);
 }
 

@@ -59,6 +59,17 @@ static void finalized_by_two(void) {
 INTERLEAVE_MODEL(finalized_by_two, .setup = on_demand, .run = finalized_by_two,
                  .title = "two threads call what is due: each finalizer is called once");
 
+static void finalizes_all(void) { vgc_finalize_all(); }
+
+static void all_finalized_by_two(void) {
+  static void (*const parts[])(void) = {finalizes_all, finalizes_all};
+  apart(make_all);
+  together(2, parts);
+  for (unsigned i = 0; i < OBJECTS; i++) interleave_assert(calls[i] == 1);
+}
+INTERLEAVE_MODEL(all_finalized_by_two, .setup = on_demand, .run = all_finalized_by_two,
+                 .title = "two threads finalize all: each finalizer is called once");
+
 /* ---- Links ---- */
 
 static void *make_link(void *arg) {
@@ -109,6 +120,32 @@ static void link_of_two(void) {
 }
 INTERLEAVE_MODEL(link_of_two, .setup = link_start, .run = link_of_two,
                  .title = "one thread removes a link that another moves");
+
+/* ---- Watches ---- */
+
+static void *make_watch(void *arg) {
+  uint64_t *object = vgc_malloc(16);
+  interleave_assert(object);
+  *object = MARK;
+  interleave_assert(vgc_weak_watch(link_, object, VGC_WEAK_LONG) == 0);
+  return arg;
+}
+
+static void unwatches(void) { interleave_assert(vgc_weak_unwatch(link_, VGC_WEAK_LONG) == 0 || errno == ENOENT); }
+
+static void moves_watch(void) {
+  static void *elsewhere;
+  interleave_assert(vgc_weak_move_watch(link_, &elsewhere, VGC_WEAK_LONG) == 0 || errno == ENOENT);
+}
+
+static void watch_of_two(void) {
+  static void (*const parts[])(void) = {unwatches, moves_watch};
+  apart(make_watch);
+  together(2, parts);
+  interleave_assert(vgc_weak_unwatch(link_, VGC_WEAK_LONG) != 0);
+}
+INTERLEAVE_MODEL(watch_of_two, .setup = link_start, .run = watch_of_two,
+                 .title = "one thread ends a watch that another moves");
 
 /* ---- The tables, by two threads ---- */
 
@@ -170,6 +207,18 @@ static void link_and_link(void) {
   together(2, parts);
 }
 INTERLEAVE_MODEL(link_and_link, .setup = objects_start, .run = link_and_link, .title = "two threads make links");
+
+static void watches(void) {
+  static void *place;
+  interleave_assert(vgc_weak_watch(&place, objects[0], VGC_WEAK_SHORT) == 0);
+}
+
+static void link_and_watch(void) {
+  static void (*const parts[])(void) = {links_to, watches};
+  together(2, parts);
+}
+INTERLEAVE_MODEL(link_and_watch, .setup = objects_start, .run = link_and_watch,
+                 .title = "one thread makes a link while another makes a watch");
 
 static void link_and_count(void) {
   static void (*const parts[])(void) = {links_to, counts};

@@ -1,0 +1,58 @@
+/* A thread that another one suspends, and lets go. */
+#include <errno.h>
+#include <pthread.h>
+
+#include "stopping.h"
+
+static pthread_t worker;
+
+static void works(void) {
+  worker = pthread_self();
+  interleave_meet(2, true);
+  work();
+}
+
+/* Between the two calls the other does nothing. */
+static void holds(void) {
+  interleave_meet(2, true);
+  interleave_assert(vgc_thread_suspend(worker) == 0);
+  work_look();
+  interleave_assert(vgc_thread_suspended(worker));
+  interleave_assert(vgc_thread_resume(worker) == 0);
+}
+
+static void held(void) {
+  static void (*const parts[])(void) = {holds, works};
+  together_bare(2, parts);
+  work_expect_whole();
+}
+INTERLEAVE_MODEL(held, .setup = stopping_start, .run = held, .preemptions = 1, .learn = 200, .prompt_signals = true,
+                 .title = "who suspends a thread sees all that it did, and it sees all that was done meanwhile");
+
+/* ---- Found by its handle ---- */
+
+static void leaves_and_returns(void) {
+  interleave_assert(vgc_thread_detach() == 0);
+  interleave_assert(vgc_thread_attach() == 0);
+}
+
+static void suspends_itself(void) { interleave_assert(vgc_thread_suspend(pthread_self()) == -1 && errno == ESRCH); }
+static void resumes_itself(void) { interleave_assert(vgc_thread_resume(pthread_self()) == 0); }
+static void asks_for_itself(void) { interleave_assert(!vgc_thread_suspended(pthread_self())); }
+
+static void beside_return(void (*part)(void)) {
+  void (*const parts[])(void) = {part, leaves_and_returns};
+  together_bare(2, parts);
+}
+
+static void suspend_and_return(void) { beside_return(suspends_itself); }
+INTERLEAVE_MODEL(suspend_and_return, .setup = stopping_start, .run = suspend_and_return, .preemptions = 2, .learn = 200,
+                 .title = "a thread to suspend is looked up while another detaches and attaches");
+
+static void resume_and_return(void) { beside_return(resumes_itself); }
+INTERLEAVE_MODEL(resume_and_return, .setup = stopping_start, .run = resume_and_return, .preemptions = 2, .learn = 200,
+                 .title = "a thread to let go is looked up while another detaches and attaches");
+
+static void asked_and_return(void) { beside_return(asks_for_itself); }
+INTERLEAVE_MODEL(asked_and_return, .setup = stopping_start, .run = asked_and_return, .preemptions = 2, .learn = 200,
+                 .title = "whether a thread is suspended is asked while another detaches and attaches");
