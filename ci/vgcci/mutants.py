@@ -373,8 +373,8 @@ def _released_for_callers(source, acquire):
     found = {False: [], True: []}
     for other in source.functions:
         if not list(csource.calls(source, acquire.name, other.open, other.end)):
-            found[other.name in pairs] += [c for c in csource.calls(source, release_of(acquire.name), other.open, other.end)
-                                           if c.arguments == acquire.arguments]
+            releases = csource.calls(source, release_of(acquire.name), other.open, other.end)
+            found[other.name in pairs] += [call for call in releases if call.arguments == acquire.arguments]
     return found[False] or found[True]
 
 
