@@ -169,24 +169,27 @@ int vgc_weak_move_watch(void **from, void **to, enum vgc_weak kind) {
   return error ? fail(error) : 0;
 }
 
-/* With the lock, which is given back. */
-static int take_out(struct link *link, void **place) {
+/* With the lock. Whether there was one. */
+static bool take_out(struct link *link, void **place) {
   if (link) special_link_take_out(link, vgc_base_of(place));
-  special_unlock();
-  return link ? 0 : fail(ENOENT);
+  return link;
 }
 
 int vgc_weak_remove(void **link) {
   if (!cache_ensure()) return -1;
   special_lock();
-  return take_out(find_either(link), link);
+  bool removed = take_out(find_either(link), link);
+  special_unlock();
+  return removed ? 0 : fail(ENOENT);
 }
 
 int vgc_weak_unwatch(void **link, enum vgc_weak kind) {
   if (!cache_ensure()) return -1;
   if ((unsigned)kind > VGC_WEAK_LONG) return fail(EINVAL);
   special_lock();
-  return take_out(special_link_find(link, kind), link);
+  bool removed = take_out(special_link_find(link, kind), link);
+  special_unlock();
+  return removed ? 0 : fail(ENOENT);
 }
 
 /* ---- Ephemerons ---- */

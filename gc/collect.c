@@ -304,14 +304,14 @@ bool collect_resume_world(void) {
 
 bool collect_exclude(void) {
   if (excluding) return false;
-  lock_acquire(&collect_lock);
+  collect_lock_acquire();
   return excluding = true;
 }
 
 bool collect_admit(void) {
   if (!excluding) return false;
   excluding = false;
-  lock_release(&collect_lock);
+  collect_lock_release();
   return true;
 }
 

@@ -367,13 +367,21 @@ def locks(sources, collector):
                                 f"((void)({call.arguments[0]}), {call.arguments[1]}())")])
 
 
+def _released_for_callers(source, acquire):
+    """By functions that do so for their callers: those that pair with a function that locks for them come last."""
+    pairs = {release_of(function.name) for function in source.functions if listed.LOCKING.fullmatch(function.name)}
+    found = {False: [], True: []}
+    for other in source.functions:
+        if not list(csource.calls(source, acquire.name, other.open, other.end)):
+            releases = csource.calls(source, release_of(acquire.name), other.open, other.end)
+            found[other.name in pairs] += [call for call in releases if call.arguments == acquire.arguments]
+    return found[False] or found[True]
+
+
 def _lock_one(source, function, call, collector):
     released = _releases(source, function, call)
-    if not released:  # by functions that release for their callers
-        for other in source.functions:
-            if not list(csource.calls(source, call.name, other.open, other.end)):
-                released += [c for c in csource.calls(source, release_of(call.name), other.open, other.end)
-                             if c.arguments == call.arguments]
+    if not released:
+        released = _released_for_callers(source, call)
     if not released:
         raise atomics.AtomicError(f"{source.name}:{source.line(call.start)}: {call.name} without a release that "
                                   "ci/mutate could drop with it")

@@ -26,7 +26,7 @@ static void held(void) {
   together_bare(2, parts);
   work_expect_whole();
 }
-INTERLEAVE_MODEL(held, .setup = stopping_start, .run = held, .preemptions = 1, .learn = 200, .prompt_signals = true,
+INTERLEAVE_MODEL(held, .setup = stopping_start, .run = held, .preemptions = 1, .learn = 1000, .prompt_signals = true,
                  .title = "who suspends a thread sees all that it did, and it sees all that was done meanwhile");
 
 /* ---- Found by its handle ---- */
@@ -46,13 +46,13 @@ static void beside_return(void (*part)(void)) {
 }
 
 static void suspend_and_return(void) { beside_return(suspends_itself); }
-INTERLEAVE_MODEL(suspend_and_return, .setup = stopping_start, .run = suspend_and_return, .preemptions = 2, .learn = 200,
-                 .title = "a thread to suspend is looked up while another detaches and attaches");
+INTERLEAVE_MODEL(suspend_and_return, .setup = stopping_start, .run = suspend_and_return, .preemptions = 2,
+                 .learn = 1000, .title = "a thread to suspend is looked up while another detaches and attaches");
 
 static void resume_and_return(void) { beside_return(resumes_itself); }
-INTERLEAVE_MODEL(resume_and_return, .setup = stopping_start, .run = resume_and_return, .preemptions = 2, .learn = 200,
+INTERLEAVE_MODEL(resume_and_return, .setup = stopping_start, .run = resume_and_return, .preemptions = 2, .learn = 1000,
                  .title = "a thread to let go is looked up while another detaches and attaches");
 
 static void asked_and_return(void) { beside_return(asks_for_itself); }
-INTERLEAVE_MODEL(asked_and_return, .setup = stopping_start, .run = asked_and_return, .preemptions = 2, .learn = 200,
+INTERLEAVE_MODEL(asked_and_return, .setup = stopping_start, .run = asked_and_return, .preemptions = 2, .learn = 1000,
                  .title = "whether a thread is suspended is asked while another detaches and attaches");
