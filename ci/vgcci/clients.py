@@ -167,7 +167,8 @@ class Bench:
 
 def environments(workload):
     """What --stress runs each program under, in turn."""
-    return [{"VGC_COLLECT_EVERY": str(workload.collect_every)}, {"VGC_MINIMUM_HEAP": str(workload.minimum_heap)}, {"VGC_CHECK_LEVEL": "3"}]
+    return [{"VGC_COLLECT_EVERY": str(workload.collect_every)},
+            {"VGC_MINIMUM_HEAP": str(workload.minimum_heap)}, {"VGC_CHECK_LEVEL": "3"}]
 
 
 def command_of(name, settings, library):
