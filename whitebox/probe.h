@@ -2,6 +2,7 @@
 #ifndef WHITEBOX_PROBE_H
 #define WHITEBOX_PROBE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,5 +20,11 @@ struct probe_count {
 };
 /* Counts slot by slot, past all counters. No other thread may allocate or free meanwhile. */
 struct probe_count probe_recount(void);
+
+/* Threads of the process, the library's own too. */
+unsigned probe_tasks(void);
+/* Returns when the thread of that id (0: not known yet) sleeps in the kernel, at a hundred looks in a row, or *done is
+ * set: so it is seen that a thread waits for something, whatever that is. */
+void probe_await_sleep(const _Atomic int *tid, const _Atomic bool *done);
 
 #endif

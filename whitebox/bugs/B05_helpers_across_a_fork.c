@@ -2,31 +2,21 @@
  *
  * It would mark alone for ever, and wait at a shutdown for threads that are no more. It hires others, as many as it
  * says, and comes down. */
-#include <dirent.h>
-
 #include "bug.h"
+#include "probe.h"
 
 enum { DEADLINE_S = 4 };
 
 static void *volatile keep[1000]; /* volatile: nobody reads it but the collector */
 
-static unsigned tasks(void) {
-  unsigned count = 0;
-  DIR *directory = opendir("/proc/self/task");
-  must(directory);
-  while (readdir(directory)) count++;
-  closedir(directory);
-  return count - 2; /* itself and its parent directory */
-}
-
 static void collect_and_shut_down(void *arg) {
   (void)arg;
   must(mark_team_helpers() == 0);
   must(vgc_collect() == 0);
-  must(mark_team_helpers() == 2 && tasks() == 1 + 2);
+  must(mark_team_helpers() == 2 && probe_tasks() == 1 + 2);
   must(vgc_collect() == 0);
   must(vgc_shutdown() == 0);
-  must(tasks() == 1);
+  must(probe_tasks() == 1);
 }
 
 static void a_child_has_its_own(void **state) {

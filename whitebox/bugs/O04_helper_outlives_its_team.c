@@ -2,27 +2,18 @@
  *
  * One is held on its way from giving idle pages back, while the helpers are told to end. Whoever tells them waits for
  * it; then none is left, and those that are hired next are alone. */
-#include <dirent.h>
 #include <unistd.h>
 
 #include "bug.h"
-
-enum { MOMENTS = 30, MOMENT_US = 10000 };
+#include "probe.h"
 
 static void *volatile keep[1000]; /* volatile: nobody reads it but the collector */
 static _Atomic bool ended;
-
-static unsigned tasks(void) {
-  unsigned count = 0;
-  DIR *directory = opendir("/proc/self/task");
-  must(directory);
-  while (readdir(directory)) count++;
-  closedir(directory);
-  return count - 2; /* itself and its parent directory */
-}
+static _Atomic int ender;
 
 static void end_helpers(void *arg) {
   (void)arg;
+  atomic_store(&ender, gettid());
   mark_team_end();
   atomic_store(&ended, true);
 }
@@ -30,7 +21,7 @@ static void end_helpers(void *arg) {
 static void none_is_left(void **state) {
   (void)state;
   static struct worker worker;
-  unsigned others = tasks();
+  unsigned others = probe_tasks();
   struct vgc_config given = config_quiet();
   given.mark_workers = 3;
   given.minimum_heap = 1;
@@ -43,14 +34,13 @@ static void none_is_left(void **state) {
   assert_int_equal(mark_team_helpers(), 2);
   park_await(window);
   worker_begin(&worker, end_helpers, NULL);
-  /* Long enough for who does not wait; who does is not kept from anything. */
-  for (unsigned i = 0; i < MOMENTS && !atomic_load(&ended); i++) usleep(MOMENT_US);
+  probe_await_sleep(&ender, &ended);
   bool early = atomic_load(&ended);
   park_release(window);
   worker_finish(&worker);
   assert_false(early);
   assert_int_equal(mark_team_helpers(), 0);
-  if (!UNDER_TSAN) assert_int_equal(tasks(), others + 1); /* its runtime has one of its own, sooner or later */
+  if (!UNDER_TSAN) assert_int_equal(probe_tasks(), others + 1); /* its runtime has one of its own, sooner or later */
   worker_stop(&worker);
 }
 

@@ -1,5 +1,4 @@
 /* Helpers of the collector: what several markers find is what one finds, and they come and go with the library. */
-#include <dirent.h>
 #include <semaphore.h>
 
 #include "unit.h"
@@ -37,15 +36,6 @@ static void expect_all(struct node **nodes) {
   assert_int_equal(mark_objects(), NODES);
   assert_int_equal(stats_now().live_objects, NODES);
   for (unsigned i = 0; i < NODES; i++) assert_true(unit_alive(nodes[i]));
-}
-
-static unsigned threads(void) {
-  unsigned count = 0;
-  DIR *tasks = opendir("/proc/self/task");
-  assert_non_null(tasks);
-  while (readdir(tasks)) count++;
-  closedir(tasks);
-  return count - 2; /* itself and its parent directory */
 }
 
 static sem_t joined;
@@ -109,25 +99,25 @@ static void a_small_heap_has_no_helpers(void **state) {
   struct vgc_config given = unit_config(0);
   given.mark_workers = MARKERS;
   unit_start(&given);
-  unsigned before = threads();
+  unsigned before = probe_tasks();
   void *object = vgc_malloc(64);
   unit_collect();
   unit_collect();
   assert_int_equal(mark_team_helpers(), 0);
-  assert_int_equal(threads(), before);
+  assert_int_equal(probe_tasks(), before);
   KEEP_ALIVE(object);
 }
 
 static void shutdown_ends_helpers(void **state) {
   (void)state;
-  unsigned before = threads();
+  unsigned before = probe_tasks();
   for (unsigned round = 0; round < 3; round++) {
     start(unit_config(0));
     build();
     unit_collect();
-    assert_int_equal(threads(), before + MARKERS - 1);
+    assert_int_equal(probe_tasks(), before + MARKERS - 1);
     assert_int_equal(vgc_shutdown(), 0);
-    assert_int_equal(threads(), before);
+    assert_int_equal(probe_tasks(), before);
   }
 }
 

@@ -251,6 +251,7 @@ static void a_stop_is_withdrawn_for_who_needs_what_a_stopped_thread_holds(void *
 static struct {
   _Atomic uint64_t turns;
   _Atomic bool enough, forked;
+  _Atomic int forker; /* its thread id */
   int stopped[2], go_on[2], fork[2];
 } own;
 
@@ -276,9 +277,11 @@ static void the_program_stops_the_world(void **state) {
   vgc_stop_world();
   assert_true(world_is_stopped());
   assert_int_equal(pthread_mutex_trylock(&heap_lock.mutex), EBUSY); /* nobody is in the middle of something */
+  /* It has answered this stop, so it stands in the handler until the end of it. */
+  for (struct thread *thread = thread_first(); thread; thread = thread->next)
+    if (load_relaxed(&thread->state) == THREAD_RUNNING)
+      assert_int_equal(load_acquire(&thread->stop_epoch), world_epoch());
   uint64_t turns = atomic_load(&own.turns);
-  usleep(20000);
-  assert_int_equal(atomic_load(&own.turns), turns);
   vgc_resume_world();
   wait_for_turn(turns);
   atomic_store(&own.enough, true);
@@ -335,6 +338,7 @@ static void stop_until_told(void *arg) {
 static void *wait_and_fork(void *arg) {
   char byte;
   must(read(own.fork[0], &byte, 1) == 1);
+  atomic_store(&own.forker, gettid());
   pid_t child = fork();
   if (child == 0) _exit(0);
   atomic_store(&own.forked, true);
@@ -353,7 +357,7 @@ static void *expect_fork_to_wait(void *stopper) {
   must(world_is_stopped());
   must(write(own.fork[1], "x", 1) == 1);
   park_await(prepares);
-  usleep(20000);
+  probe_await_sleep(&own.forker, &own.forked);
   must(!atomic_load(&own.forked));
   must(write(own.go_on[1], "x", 1) == 1);
   return stopper;
