@@ -60,7 +60,7 @@ size_t thread_count(void) {
 
 static bool is_present(const struct thread *thread) {
   uint32_t state = load_relaxed(&thread->state);
-  return state == THREAD_RUNNING || state == THREAD_BLOCKING;
+  return state == THREAD_RUNNING || state == THREAD_BLOCKING || state == THREAD_HELD;
 }
 
 unsigned thread_signal(void) { return load_relaxed(&registry.signal); }

@@ -20,12 +20,20 @@ struct cache;
  *   FREE     -> RUNNING   a foreign thread itself, registry lock
  *   BORN     -> RUNNING   child, registry lock (so never during a stop): stack, TLS and registers are roots
  *   RUNNING <-> BLOCKING  the thread itself: not signalled, scanned from the position it published
- *   RUNNING  -> EXITED    the thread itself, registry lock: cache handed over, result is a root until join or detach
- *   RUNNING  -> LOST      whoever finds that the thread ended without leaving, registry lock: no root but its result;
- *                         its cache waits for thread_reap
- *   EXITED   -> FREE      joiner, detacher or the thread itself if detached; registry lock
- *   LOST     -> FREE      thread_reap, registry lock */
-enum thread_state { THREAD_FREE, THREAD_BORN, THREAD_RUNNING, THREAD_BLOCKING, THREAD_EXITED, THREAD_LOST };
+ *   RUNNING <-> HELD      the thread itself in the suspension handler, see vgc_thread_suspend: not signalled, scanned
+ * from where it was stopped RUNNING  -> EXITED    the thread itself, registry lock: cache handed over, result is a root
+ * until join or detach RUNNING  -> LOST      whoever finds that the thread ended without leaving, registry lock: no
+ * root but its result; its cache waits for thread_reap EXITED   -> FREE      joiner, detacher or the thread itself if
+ * detached; registry lock LOST     -> FREE      thread_reap, registry lock */
+enum thread_state {
+  THREAD_FREE,
+  THREAD_BORN,
+  THREAD_RUNNING,
+  THREAD_BLOCKING,
+  THREAD_HELD,
+  THREAD_EXITED,
+  THREAD_LOST
+};
 
 /* Size of thread->inherited. */
 #define THREAD_INHERITED_BYTES 8192

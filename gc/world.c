@@ -61,6 +61,27 @@ struct suspension {
   uint32_t phase;
 };
 
+/* From BLOCKING or HELD to RUNNING, when it is not held, nor the world stopped. */
+static void come_back(struct thread *self, enum thread_state away) {
+  for (;;) {
+    /* Acquire: world_let_go's release. */
+    while (UNLIKELY(load_acquire(&self->held))) {
+      POINT(blocking_leave_held);
+      platform_futex_wait(&self->held, 1, 0);
+    }
+    /* Seq_cst store, then load: D2. A stop that began before (try_stop) is seen here; one that begins later sees
+     * RUNNING (ask). Acquire of the load: world_resume's release. */
+    store_seq_cst(&self->state, THREAD_RUNNING);
+    if (!(load_seq_cst(&world.phase) & 1)) break;
+    /* Release: as on entry; answered() may take this state for the answer. */
+    store_release(&self->state, away);
+    POINT(blocking_leave_waits);
+    thread_registry_lock(); /* held from stop to resume */
+    thread_registry_unlock();
+  }
+  platform_edge_acquire(&world.phase);
+}
+
 static void park(void *arg, uintptr_t *registers) {
   const struct suspension *suspension = arg;
   struct thread *self = suspension->self;
@@ -80,9 +101,14 @@ static void park(void *arg, uintptr_t *registers) {
     platform_futex_wait(&world.phase, phase, 0);
   }
   platform_edge_acquire(&world.phase);
-  /* As in a blocking region: stops to come do not wait for it. One that was in a region already waits at its end.
-   * Acquire: world_let_go's release, should the thread have been let go by now. */
-  if (UNLIKELY(load_acquire(&self->held)) && world_blocking_enter(self, registers)) world_blocking_leave(self);
+  /* Acquire: world_let_go's release, should the thread have been let go by now. One that is in a region waits at its
+   * end, and one that is about to enter it has written some of `blocked`: so a held one is scanned from `stopped`. */
+  if (UNLIKELY(load_acquire(&self->held)) && load_relaxed(&self->state) == THREAD_RUNNING) {
+    platform_edge_release(&world.phase);
+    /* Release: `stopped` and all that the thread wrote; acquire in ask() and answered(). */
+    store_release(&self->state, THREAD_HELD);
+    come_back(self, THREAD_HELD);
+  }
   POINT(world_handler_leaving);
 }
 
@@ -104,6 +130,7 @@ bool world_blocking_enter(struct thread *self, const uintptr_t *registers) {
   if (load_relaxed(&self->state) != THREAD_RUNNING) return false;
   platform_position_take(&self->blocked, PLATFORM_CALLER_SP(registers));
   for (unsigned i = 0; i < PLATFORM_SAVED_REGISTERS; i++) self->blocked_registers[i] = registers[i];
+  POINT(blocking_enter_filled);
   platform_edge_release(&world.phase);
   /* Release: position, registers and all that the thread wrote; acquire in ask() and answered(). No more: whoever still
    * sees RUNNING sends a signal, which is answered here as anywhere. */
@@ -114,23 +141,7 @@ bool world_blocking_enter(struct thread *self, const uintptr_t *registers) {
 
 bool world_blocking_leave(struct thread *self) {
   if (load_relaxed(&self->state) != THREAD_BLOCKING) return false;
-  for (;;) {
-    /* Acquire: world_let_go's release. */
-    while (UNLIKELY(load_acquire(&self->held))) {
-      POINT(blocking_leave_held);
-      platform_futex_wait(&self->held, 1, 0);
-    }
-    /* Seq_cst store, then load: D2. A stop that began before (try_stop) is seen here; one that begins later sees
-     * RUNNING (ask). Acquire of the load: world_resume's release. */
-    store_seq_cst(&self->state, THREAD_RUNNING);
-    if (!(load_seq_cst(&world.phase) & 1)) break;
-    /* Release: as on entry; answered() may take this state for the answer. */
-    store_release(&self->state, THREAD_BLOCKING);
-    POINT(blocking_leave_waits);
-    thread_registry_lock(); /* held from stop to resume */
-    thread_registry_unlock();
-  }
-  platform_edge_acquire(&world.phase);
+  come_back(self, THREAD_BLOCKING);
   return true;
 }
 
@@ -152,7 +163,7 @@ bool world_blocking_again(struct thread *self, const struct world_region *region
 }
 
 void world_let_go(struct thread *thread) {
-  store_release(&thread->held, 0); /* release: what its holder did meanwhile; acquire in park, world_blocking_leave */
+  store_release(&thread->held, 0); /* release: what its holder did meanwhile; acquire in park, come_back */
   platform_futex_wake_all(&thread->held);
 }
 
@@ -216,6 +227,9 @@ static bool ask(struct thread *thread) {
   case THREAD_BLOCKING:
     thread->position = &thread->blocked;
     return false;
+  case THREAD_HELD:
+    thread->position = &thread->stopped;
+    return false;
   case THREAD_RUNNING:
     if (thread_dead(thread) || !tell(thread)) {
       thread_lost(thread);
@@ -229,8 +243,8 @@ static bool ask(struct thread *thread) {
 }
 
 static bool answered(struct thread *thread, uint32_t phase) {
-  /* Acquire: pairs with park's release of stop_epoch, and with the release in the store of BLOCKING. */
-  if (load_acquire(&thread->stop_epoch) == phase)
+  /* Acquire: pairs with park's release of stop_epoch, and with the releases in the stores of BLOCKING and HELD. */
+  if (load_acquire(&thread->stop_epoch) == phase || load_acquire(&thread->state) == THREAD_HELD)
     thread->position = &thread->stopped;
   else if (load_acquire(&thread->state) == THREAD_BLOCKING)
     thread->position = &thread->blocked;

@@ -29,6 +29,34 @@ static void held(void) {
 INTERLEAVE_MODEL(held, .setup = stopping_start, .run = held, .preemptions = 1, .learn = 1000, .prompt_signals = true,
                  .title = "who suspends a thread sees all that it did, and it sees all that was done meanwhile");
 
+/* ---- While it enters a region ---- */
+
+static void enters(void) {
+  worker = pthread_self();
+  const struct thread *self = thread_self();
+  vgc_blocking_enter();
+  uintptr_t sp = self->blocked.sp;
+  vgc_blocking_leave();
+  interleave_meet(2, true);
+  vgc_blocking_enter();
+  interleave_assert(self->blocked.sp == sp);
+  vgc_blocking_leave();
+}
+
+static void lets_go(void) {
+  interleave_meet(2, true);
+  interleave_assert(vgc_thread_suspend(worker) == 0);
+  interleave_assert(vgc_thread_resume(worker) == 0);
+}
+
+static void held_in_entry(void) {
+  static void (*const parts[])(void) = {lets_go, enters};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(held_in_entry, .setup = stopping_start, .run = held_in_entry, .preemptions = 1, .learn = 2000,
+                 .prompt_signals = true,
+                 .title = "a region is scanned from where it was entered, though a suspension came meanwhile");
+
 /* ---- Found by its handle ---- */
 
 static void leaves_and_returns(void) {
