@@ -91,19 +91,23 @@
             "most others gone" (if goes (< others (floor (- count (length held)) 4)) '?)
             (reduce #'mix (mapcar (lambda (entry) (aref (cdr entry) 1)) held))))))
 
-;;; Finalizers: of what is dropped most are called, each once, with the object whole.
+;;; Finalizers: of what is dropped most are called, each once, with the object whole. They may run at any allocation, so
+;;; they print no number: ECL 21.2.1 does that in the register in which an interrupted (floor big small) has its result,
+;;; with any collector.
 
 (defvar *called*)
 (defvar *wrong*)
 
+(defun name-of (i) (make-string 5 :initial-element (code-char (+ 32 (mod i 95)))))
+
 (defun finalized (object)
   (let ((i (aref object 0)))
-    (unless (and (string= (aref object 1) (format nil "~d" i)) (zerop (aref *called* i))) (incf *wrong*))
+    (unless (and (string= (aref object 1) (name-of i)) (zerop (aref *called* i))) (incf *wrong*))
     (incf (aref *called* i))))
 
 (defun drop-finalizable (count)
   (dotimes (i count)
-    (ext:set-finalizer (vector i (format nil "~d" i)) #'finalized)))
+    (ext:set-finalizer (vector i (name-of i)) #'finalized)))
 
 (defun test-finalizers ()
   (let ((count (* 20 *size*)))
