@@ -127,7 +127,7 @@ static int move(struct link *link, void **to, const void *in) {
   struct link old = *link;
   void **from = link_place(&old);
   if (!special_link_add(to, in, (const void *)~old.hidden, link_kind(&old))) return ENOMEM;
-  special_link_take_out(special_link_find(from, link_kind(&old)), vgc_base_of(from));
+  special_link_take_out(special_link_find(from, link_kind(&old)));
   return 0;
 }
 
@@ -170,15 +170,15 @@ int vgc_weak_move_watch(void **from, void **to, enum vgc_weak kind) {
 }
 
 /* With the lock. Whether there was one. */
-static bool take_out(struct link *link, void **place) {
-  if (link) special_link_take_out(link, vgc_base_of(place));
+static bool take_out(struct link *link) {
+  if (link) special_link_take_out(link);
   return link;
 }
 
 int vgc_weak_remove(void **link) {
   if (!cache_ensure()) return -1;
   special_lock();
-  bool removed = take_out(find_either(link), link);
+  bool removed = take_out(find_either(link));
   special_unlock();
   return removed ? 0 : fail(ENOENT);
 }
@@ -187,7 +187,7 @@ int vgc_weak_unwatch(void **link, enum vgc_weak kind) {
   if (!cache_ensure()) return -1;
   if ((unsigned)kind > VGC_WEAK_LONG) return fail(EINVAL);
   special_lock();
-  bool removed = take_out(special_link_find(link, kind), link);
+  bool removed = take_out(special_link_find(link, kind));
   special_unlock();
   return removed ? 0 : fail(ENOENT);
 }

@@ -28,19 +28,11 @@ static const void *holder_of(const struct link *link) {
   return span ? (const void *)(span->base + span_slot(span, place) * (uintptr_t)span->size) : NULL;
 }
 
-/* The link is about to go. */
-static void count_down(const struct link *link) {
-  special_unname((const void *)~link->hidden);
-  const void *holder = holder_of(link);
-  if (holder) special_unplace(holder);
-}
-
 static bool clear_if_unreached(void *entry, void *kind) {
   struct link *link = entry;
   const void *object = (const void *)~link->hidden;
   if (link_kind(link) != *(const enum vgc_weak *)kind || mark_reached(object)) return false;
   store_loose(link_place(link), NULL); /* loose: who reads it meanwhile was stopped before or after */
-  count_down(link);
   return true;
 }
 
@@ -53,9 +45,7 @@ static bool forget_if_unreached(void *entry, void *arg) {
   (void)arg;
   const struct link *link = entry;
   const void *holder = holder_of(link);
-  if (!holder || mark_reached(holder)) return false;
-  count_down(link);
-  return true;
+  return holder && !mark_reached(holder);
 }
 
 /* ---- Ephemerons ---- */
@@ -87,7 +77,6 @@ static bool clear_key_if_unreached(void *entry, void *arg) {
   struct vgc_ephemeron *ephemeron = ephemeron_of(entry);
   const void *key = load_relaxed(&ephemeron->key);
   if (mark_reached(key)) return false;
-  special_unname(key);
   store_relaxed(&ephemeron->key, NULL);
   store_relaxed(&ephemeron->value, NULL);
   return false;
@@ -95,12 +84,7 @@ static bool clear_key_if_unreached(void *entry, void *arg) {
 
 static bool forget_ephemeron_if_unreached(void *entry, void *arg) {
   (void)arg;
-  const struct vgc_ephemeron *ephemeron = ephemeron_of(entry);
-  if (mark_reached(ephemeron)) return false;
-  const void *key = load_relaxed(&ephemeron->key);
-  if (key) special_unname(key);
-  special_unplace(ephemeron);
-  return true;
+  return !mark_reached(ephemeron_of(entry));
 }
 
 /* ---- Finalizers ---- */
@@ -164,7 +148,7 @@ void finalize_forget(void) {
   clear_links(VGC_WEAK_LONG);
   special_each_link(forget_if_unreached, NULL);
   special_each_ephemeron(forget_ephemeron_if_unreached, NULL);
-  special_forget_freed(is_unreached);
+  special_forget_dead(is_unreached);
 }
 
 typedef void show(const void *object, bool contents);

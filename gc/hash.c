@@ -35,6 +35,15 @@ static size_t all_bytes(const struct hash *hash, size_t size) {
   return (entry_bytes(hash, size) + size * sizeof(uint32_t) + 4095) & ~(size_t)4095;
 }
 
+/* Finds a place for each entry; all are free. */
+static void place_all(struct hash *hash) {
+  for (size_t i = 0; i < hash->count; i++) {
+    size_t at = home_of(hash, entry_at(hash, i));
+    while (hash->places[at]) at = (at + 1) & (hash->size - 1);
+    hash->places[at] = (uint32_t)i + 1;
+  }
+}
+
 static bool resize(struct hash *hash, size_t size) {
   struct hash other = *hash;
   if (size > SIZE_MOST || !(other.entries = platform_reserve(all_bytes(hash, size), 4096))) return false;
@@ -42,7 +51,7 @@ static bool resize(struct hash *hash, size_t size) {
   other.found = 0;
   other.places = (uint32_t *)(void *)((char *)other.entries + entry_bytes(hash, size));
   if (hash->count) __builtin_memcpy(other.entries, hash->entries, hash->count * hash->words * sizeof(uintptr_t));
-  for (size_t i = 0; i < hash->count; i++) other.places[search(&other, entry_at(&other, i))] = (uint32_t)i + 1;
+  place_all(&other);
   if (hash->entries) platform_release(hash->entries, all_bytes(hash, hash->size));
   *hash = other;
   return true;
@@ -109,13 +118,19 @@ void hash_take_out(struct hash *hash, void *entry) {
   hash->count--;
 }
 
-/* From the last one down: what comes to lie in the place of another has been shown. */
+/* Entries are moved together, and all places found anew: of a few that go that costs little more than the walk, of many
+ * much less than one by one. */
 void hash_each(struct hash *hash, bool (*take_out)(void *entry, void *arg), void *arg) {
-  for (size_t i = hash->count; i-- > 0;) {
+  size_t count = hash->count, kept = 0, size = hash->size;
+  for (size_t i = 0; i < count; i++) {
     uintptr_t *entry = entry_at(hash, i);
-    if (take_out(entry, arg)) hash_take_out(hash, entry);
+    if (take_out(entry, arg)) continue;
+    if (kept != i) __builtin_memcpy(entry_at(hash, kept), entry, hash->words * sizeof *entry);
+    kept++;
   }
-  size_t size = hash->size;
-  while (size > SIZE_LEAST && hash->count * 8 < size) size /= 2;
-  if (size != hash->size) resize(hash, size);
+  hash->count = kept;
+  while (size > SIZE_LEAST && kept * 8 < size) size /= 2;
+  if ((size != hash->size && resize(hash, size)) || kept == count) return;
+  __builtin_memset(hash->places, 0, hash->size * sizeof *hash->places);
+  place_all(hash);
 }

@@ -28,8 +28,9 @@ void hash_take_out(struct hash *, void *entry);
 void hash_clear(struct hash *);
 /* What it takes from the system. */
 size_t hash_bytes(const struct hash *);
-/* Shows every entry once; the callee may change all but the key. It is taken out if true is returned. Gives memory back
- * that few entries are left in. */
+/* Shows every entry once, in the order in which they were added as long as none is taken out one by one; it is taken
+ * out if true is returned. The callee may change all but the key, and not use the table. Gives memory back that few
+ * entries are left in. */
 void hash_each(struct hash *, bool (*take_out)(void *entry, void *arg), void *arg);
 
 #endif

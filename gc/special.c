@@ -1,17 +1,28 @@
 #include "special.h"
 
 #include "atomic.h"
+#include "bitmap.h"
 #include "hash.h"
 #include "lock.h"
 #include "span.h"
 
 static struct lock lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_SPECIAL, 0);
 
+/* Of the objects that begin in so many bytes: a bit for each place where one may. An object with no bit has nothing
+ * attached but perhaps a finalizer; of one with a bit, the links may be gone by now. */
+#define SPECIAL_BYTES (64 * sizeof(uint64_t))
+struct special {
+  uintptr_t hidden; /* the first of the bytes */
+  uint64_t named;   /* by a link */
+  uint64_t holding; /* a link stands in it; an ephemeron is one */
+  uint64_t freed;   /* by the program: only the collector may reuse it */
+};
+
 #define WORDS(type) (sizeof(type) / sizeof(uintptr_t))
 /* The lock. */
 static struct hash finalizers COLLECTOR_DATA = {.words = WORDS(struct finalizer), .keys = 1};
 static struct hash specials COLLECTOR_DATA = {.words = WORDS(struct special), .keys = 1};
-static size_t freed COLLECTOR_DATA;      /* specials of objects that are */
+static size_t freed COLLECTOR_DATA;      /* objects that are, and left */
 static bool any_links[2] COLLECTOR_DATA; /* by kind */
 static struct hash links COLLECTOR_DATA = {.words = WORDS(struct link), .keys = 1};
 static struct hash ephemerons COLLECTOR_DATA = {.words = WORDS(struct ephemeron), .keys = 1};
@@ -29,14 +40,20 @@ void special_unlock(void) { lock_release(&lock); }
 
 static uintptr_t hidden(const void *object) { return ~(uintptr_t)object; }
 
-struct special *special_find(const void *object) {
-  uintptr_t key = hidden(object);
+static uint64_t bit_of(const void *object) {
+  return UINT64_C(1) << (uintptr_t)object % SPECIAL_BYTES / (SPECIAL_BYTES / 64);
+}
+
+static uintptr_t key_of(const void *object) { return hidden(object) | (SPECIAL_BYTES - 1); }
+
+static struct special *find(const void *object) {
+  uintptr_t key = key_of(object);
   return hash_find(&specials, &key);
 }
 
 bool special_is_freed(const void *object) {
-  const struct special *special = freed ? special_find(object) : NULL;
-  return special && special->freed;
+  const struct special *special = freed ? find(object) : NULL;
+  return special && special->freed & bit_of(object);
 }
 
 static bool make_room(size_t needed) {
@@ -72,90 +89,53 @@ struct finalizer *special_finalizer_add(const void *object) {
 
 void special_finalizer_take_out(struct finalizer *finalizer) { hash_take_out(&finalizers, finalizer); }
 
-/* As special_find, made if need be. NULL: no memory. */
-static struct special *special_add(const void *object) {
-  uintptr_t key = hidden(object);
+/* As find, made if need be. NULL: no memory. */
+static struct special *add(const void *object) {
+  uintptr_t key = key_of(object);
   struct special *special = hash_add(&specials, &key);
   if (special) divert_frees(object);
   return special;
-}
-
-/* Takes it out if nothing is attached any more. */
-static void settle_special(struct special *special) {
-  if (!special->named && !special->places && !special->freed) hash_take_out(&specials, special);
 }
 
 /* ---- Links ---- */
 
 struct link *special_link_find(void **place, enum vgc_weak kind) {
   uintptr_t key = (uintptr_t)place | kind;
-  return hash_find(&links, &key);
+  return any_links[kind] ? hash_find(&links, &key) : NULL;
 }
 
-static bool name(const void *object) {
-  struct special *special = special_add(object);
-  if (special) special->named++;
+/* Notes what a link, or an ephemeron, has to do with objects. What is noted in vain does no harm. */
+static bool note(const void *in, const void *named) {
+  struct special *special = add(named);
+  if (special) special->named |= bit_of(named);
+  if (!special || !in) return special;
+  special = add(in);
+  if (special) special->holding |= bit_of(in);
   return special;
-}
-
-static bool hold_place(const void *object) {
-  struct special *special = special_add(object);
-  if (special) special->places++;
-  return special;
-}
-
-void special_unname(const void *object) {
-  struct special *named = special_find(object);
-  named->named--;
-  settle_special(named);
-}
-
-void special_unplace(const void *object) {
-  struct special *holder = special_find(object);
-  holder->places--;
-  settle_special(holder);
 }
 
 bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind) {
   uintptr_t key = (uintptr_t)place | kind;
-  bool named = name(object), held = named && (!in || hold_place(in));
-  struct link *link = held ? hash_add(&links, &key) : NULL;
-  if (link) {
-    link->hidden = hidden(object);
-    any_links[kind] = true;
-    return true;
-  }
-  if (held && in) special_unplace(in);
-  if (named) special_unname(object);
-  return false;
+  struct link *link = note(in, object) ? hash_add(&links, &key) : NULL;
+  if (!link) return false;
+  link->hidden = hidden(object);
+  return any_links[kind] = true;
 }
 
 bool special_link_name(struct link *link, const void *object) {
-  if (!name(object)) return false;
-  const void *before = (const void *)~link->hidden;
+  if (!note(NULL, object)) return false;
   link->hidden = hidden(object);
-  special_unname(before);
   return true;
 }
 
-void special_link_take_out(struct link *link, const void *in) {
-  const void *object = (const void *)~link->hidden;
-  hash_take_out(&links, link);
-  special_unname(object);
-  if (in) special_unplace(in);
-}
+void special_link_take_out(struct link *link) { hash_take_out(&links, link); }
 
 bool special_ephemeron_add(struct vgc_ephemeron *ephemeron, void *key, void *value) {
   uintptr_t hash_key = hidden(ephemeron);
-  bool named = name(key), held = named && hold_place(ephemeron), added = held && hash_add(&ephemerons, &hash_key);
-  if (added) {
-    store_relaxed(&ephemeron->value, value);
-    store_relaxed(&ephemeron->key, key);
-    return true;
-  }
-  if (held) special_unplace(ephemeron);
-  if (named) special_unname(key);
-  return false;
+  if (!note(ephemeron, key) || !hash_add(&ephemerons, &hash_key)) return false;
+  store_relaxed(&ephemeron->value, value);
+  store_relaxed(&ephemeron->key, key);
+  return true;
 }
 
 /* ---- For the cycle ---- */
@@ -164,16 +144,21 @@ void special_each_finalizer(bool (*take_out)(void *finalizer, void *arg), void *
   hash_each(&finalizers, take_out, arg);
 }
 
-static bool forget_if_dead(void *entry, void *is_dead) {
-  const struct special *special = entry;
-  bool dead = special->freed && (*(bool (**)(const void *))is_dead)((const void *)~special->hidden);
-  if (dead) freed--;
-  return dead;
+static bool forget(void *entry, void *is_dead) {
+  struct special *special = entry;
+  uint64_t kept = 0;
+  for (uint64_t left = special->named | special->holding | special->freed; left; left &= left - 1) {
+    const void *object = (const void *)(~special->hidden + bitmap_first(left) * (SPECIAL_BYTES / 64));
+    if (!(*(bool (**)(const void *))is_dead)(object)) kept |= left & -left;
+  }
+  freed -= bitmap_count(special->freed & ~kept);
+  special->named &= kept;
+  special->holding &= kept;
+  special->freed &= kept;
+  return !kept;
 }
 
-void special_forget_freed(bool (*is_dead)(const void *object)) {
-  if (freed) hash_each(&specials, forget_if_dead, &is_dead);
-}
+void special_forget_dead(bool (*is_dead)(const void *object)) { hash_each(&specials, forget, &is_dead); }
 
 bool special_any_links(enum vgc_weak kind) { return any_links[kind]; }
 
@@ -218,34 +203,33 @@ bool special_take_due(struct due *due) {
 static void take_out_of(const void *object, size_t bytes) {
   uintptr_t key = hidden(object);
   struct ephemeron *ephemeron = hash_find(&ephemerons, &key);
-  if (ephemeron) {
-    const void *named = load_relaxed(&((const struct vgc_ephemeron *)object)->key);
-    hash_take_out(&ephemerons, ephemeron);
-    if (named) special_unname(named);
-    special_unplace(object);
-  }
+  if (ephemeron) hash_take_out(&ephemerons, ephemeron);
   for (size_t at = 0; at + sizeof(void *) <= bytes; at += sizeof(void *)) {
     for (unsigned kind = VGC_WEAK_SHORT; kind <= VGC_WEAK_LONG; kind++) {
       struct link *link = special_link_find((void **)(void *)((char *)(uintptr_t)object + at), (enum vgc_weak)kind);
-      if (link) special_link_take_out(link, object);
+      if (link) special_link_take_out(link);
     }
   }
 }
 
+/* The program frees an object about which something is noted. */
+static enum special_freed free_noted(struct special *special, const void *object, size_t bytes) {
+  uint64_t bit = bit_of(object);
+  if (special->freed & bit) return SPECIAL_AGAIN;
+  if (special->holding & bit) take_out_of(object, bytes);
+  special->holding &= ~bit;
+  if (!(special->named & bit)) return SPECIAL_FREE;
+  special->freed |= bit;
+  freed++;
+  return SPECIAL_LEFT;
+}
+
 enum special_freed special_free(void *object, size_t bytes) {
-  enum special_freed result = SPECIAL_FREE;
   lock_acquire(&lock);
   struct finalizer *finalizer = special_finalizer(object);
   if (finalizer) special_finalizer_take_out(finalizer);
-  struct special *special = special_find(object);
-  if (special && special->freed) {
-    result = SPECIAL_AGAIN;
-  } else if (special) {
-    special->freed = special->named != 0;
-    freed += special->freed;
-    if (special->freed) result = SPECIAL_LEFT;
-    if (special->places) take_out_of(object, bytes);
-  }
+  struct special *special = find(object);
+  enum special_freed result = special ? free_noted(special, object, bytes) : SPECIAL_FREE;
   lock_release(&lock);
   return result;
 }

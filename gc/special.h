@@ -3,7 +3,8 @@
  * argument is.
  *
  * The span of such an object has `starts` 0: every free in it comes to cache_free_odd, and from there here. An object
- * that a link names is left to the collector when it is freed, which alone can clear the link in the same instant. */
+ * that a link names, or has named, is left to the collector when it is freed, which alone can clear the link in the
+ * same instant. */
 #ifndef VGC_SPECIAL_H
 #define VGC_SPECIAL_H
 
@@ -23,14 +24,6 @@ struct finalizer {
   vgc_finalizer *function;
   void *arg;
   uintptr_t order; /* enum vgc_order */
-};
-
-/* What else is attached. By object. */
-struct special {
-  uintptr_t hidden;
-  uint32_t named;       /* links that name it */
-  uint32_t places : 31; /* links that stand in it; an ephemeron is one */
-  uint32_t freed : 1;   /* by the program: only the collector may reuse it */
 };
 
 /* By place and kind. */
@@ -67,19 +60,14 @@ struct finalizer *special_finalizer(const void *object);
 /* The same, made if need be, with room for it to become due. NULL: no memory. */
 struct finalizer *special_finalizer_add(const void *object);
 void special_finalizer_take_out(struct finalizer *);
-/* What else is attached to the object, which begins there. NULL: nothing. */
-struct special *special_find(const void *object);
 /* Whether the object, which begins there, was freed, but left to the collector. */
 bool special_is_freed(const void *object);
-/* A link that named the object, or stood in it, is gone. */
-void special_unname(const void *object);
-void special_unplace(const void *object);
 struct link *special_link_find(void **place, enum vgc_weak kind);
 /* Makes a link; `in` is the object in which the place is, or NULL. False: no memory, and nothing has changed. */
 bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind);
 /* Lets a link name another object. False: no memory, and nothing has changed. */
 bool special_link_name(struct link *, const void *object);
-void special_link_take_out(struct link *, const void *in);
+void special_link_take_out(struct link *);
 
 /* Makes it known that the object, which is empty, is an ephemeron, and fills it. False: no memory. */
 bool special_ephemeron_add(struct vgc_ephemeron *, void *key, void *value);
@@ -90,8 +78,8 @@ void special_make_due(struct due);
 
 /* ---- With the lock, world stopped ---- */
 
-/* Forgets objects that were freed and left, and are dead. */
-void special_forget_freed(bool (*is_dead)(const void *object));
+/* Forgets dead objects: that they were freed and left, and what links had to do with them. */
+void special_forget_dead(bool (*is_dead)(const void *object));
 /* Whether there has been one of that kind. */
 bool special_any_links(enum vgc_weak kind);
 void special_each_link(bool (*take_out)(void *link, void *arg), void *arg);

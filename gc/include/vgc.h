@@ -251,9 +251,9 @@ enum vgc_weak { VGC_WEAK_SHORT, VGC_WEAK_LONG };
 /* Stores the address of a live object, which begins there, in *link, and NULL in the same instant in which a collection
  * finds it unreachable. A link is a word that the collector does not scan: of pointer-free memory, or outside of the
  * heap. vgc_weak_get reads it; what it returns is alive. It is forgotten with the object in which it
- * stands, and must be removed before other memory in which it stands is given up. The object is left to the collector
- * when it is freed. 0, or -1 with errno EINVAL (link is no word's address, or no object begins there), EEXIST (it is a
- * link already: it has not changed) or ENOMEM. */
+ * stands, and must be removed before other memory in which it stands is given up. From now on, whether the link stays
+ * or not, the object is left to the collector when it is freed. 0, or -1 with errno EINVAL (link is no word's address,
+ * or no object begins there), EEXIST (it is a link already: it has not changed) or ENOMEM. */
 VGC_API int vgc_weak_add(void **link, void *object, enum vgc_weak kind);
 /* For words whose content is the program's, which may have disguised the address: it is not stored, nor moved, just
  * overwritten by NULL when vgc_weak_add's would be. A word may be of both kinds. Of several objects for which one is
@@ -274,8 +274,8 @@ VGC_API int vgc_weak_remove(void **link);
  * point to the key (Hayes, Ephemerons, OOPSLA 1997). The ephemeron, an object of the heap, keeps neither. When the key
  * is found unreachable, before finalizers are looked at, key and value become NULL in the same instant. */
 struct vgc_ephemeron;
-/* Both are live objects, which begin there; value may be NULL. The key is left to the collector when it is freed. NULL
- * with errno EINVAL or ENOMEM. */
+/* Both are live objects, which begin there; value may be NULL. From now on the key is left to the collector when it is
+ * freed. NULL with errno EINVAL or ENOMEM. */
 VGC_API struct vgc_ephemeron *vgc_ephemeron_new(void *key, void *value);
 VGC_API void *vgc_ephemeron_key(const struct vgc_ephemeron *ephemeron);
 VGC_API void *vgc_ephemeron_value(const struct vgc_ephemeron *ephemeron);
