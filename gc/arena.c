@@ -5,7 +5,7 @@
 #include "point.h"
 #include "sizeclass.h"
 
-#define HUGE_LEAST ((size_t)32 << 20) /* bytes in use */
+#define HUGE_LEAST ((size_t)32 << 20) /* bytes marked */
 
 struct arena arenas[ARENA_MAX] COLLECTOR_DATA;
 _Atomic uint32_t arenas_count COLLECTOR_DATA;
@@ -82,13 +82,19 @@ struct arena *arena_add(size_t wish, size_t least) {
   return &arenas[count];
 }
 
-/* Marking touches memory at random, so most of its time would go into looking up 4 KiB pages. Small programs are spared
- * the memory that a huge page rounds up to. */
-static void prefer_huge(struct arena *arena, size_t used) {
-  if (LIKELY(used <= arena->huge_bytes) || used < HUGE_LEAST) return;
-  size_t all = load_relaxed(&arena->bytes), before = arena->huge_bytes;
-  arena->huge_bytes = used < all / 2 ? used * 2 : all;
-  platform_prefer_huge((char *)load_relaxed(&arena->base) + before, arena->huge_bytes - before);
+/* Marking touches memory at random, so most of its time would go into looking up 4 KiB pages. To clear huge ones may
+ * cost more than what a program spends with memory that is not marked; and small programs are spared what they round
+ * up. */
+void arenas_prefer_huge(size_t marked) {
+  if (marked < HUGE_LEAST) return;
+  for (uint32_t i = 0, count = load_relaxed(&arenas_count); i < count; i++) {
+    struct arena *arena = &arenas[i];
+    size_t used = arena->used_pages << arena->page_shift, all = load_relaxed(&arena->bytes), before = arena->huge_bytes;
+    size_t wish = used < all / 2 ? used * 2 : all;
+    if (wish <= before) continue;
+    arena->huge_bytes = wish;
+    platform_prefer_huge((char *)load_relaxed(&arena->base) + before, wish - before);
+  }
 }
 
 /* A leak checker reads all that it was told of: so it is told of what is in use, in steps, and not of the 64 GiB of
@@ -96,7 +102,6 @@ static void prefer_huge(struct arena *arena, size_t used) {
 void arena_use(struct arena *arena, size_t pages) {
   arena->used_pages = pages;
   size_t used = pages << arena->page_shift, all = load_relaxed(&arena->bytes);
-  prefer_huge(arena, used);
   if (LIKELY(used <= arena->leak_root_bytes)) return;
   if (arena->leak_root_bytes) platform_leak_root_forget((void *)load_relaxed(&arena->base), arena->leak_root_bytes);
   arena->leak_root_bytes = used < all / 2 ? used * 2 : all;

@@ -52,6 +52,8 @@ extern INTERNAL _Atomic uint32_t arenas_count;
 struct arena *arena_add(size_t wish, size_t least);
 /* Hands out the pages below `pages`, which is more than before. Pages lock. */
 void arena_use(struct arena *, size_t pages);
+/* A cycle has marked so many bytes: asks for huge pages for a heap that grows to twice its size. Pages lock. */
+void arenas_prefer_huge(size_t marked);
 /* Unmaps all (shutdown). */
 void arena_release_all(void);
 /* Upper bound of resident bytes of maps, tags and descriptors. Pages lock. */

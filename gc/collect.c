@@ -164,8 +164,13 @@ static void trim(void) {
   uint64_t now = platform_now_ns();
   if (now - trimmed < TRIM_NS) return;
   trimmed = now;
-  lock_acquire(&heap_lock);
   pages_trim(false, pace_room());
+}
+
+static void care_for_pages(size_t marked) {
+  lock_acquire(&heap_lock);
+  arenas_prefer_huge(marked);
+  trim();
   lock_release(&heap_lock);
 }
 
@@ -183,7 +188,7 @@ static void run(struct cycle *cycle) {
   cycle->done = stop_and_collect(cycle);
   unlock_world();
   if (!cycle->done) return;
-  trim();
+  care_for_pages(cycle->marked);
   event_record(EVENT_CYCLE, totals.cycles, cycle->marked);
   event_record(EVENT_SURRENDER, cycle->surrendered, cycle->suspended);
 }
