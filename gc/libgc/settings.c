@@ -140,11 +140,11 @@ static unsigned growth_percent(GC_word divisor) {
 
 static size_t told_minimum = 4u << 20; /* vgc's own at first; SIZE_MAX: the user's */
 
-/* As a heap that does not shrink, half of the largest so far is used before the next collection, if the user's
- * environment says nothing else. 0: no news. */
+/* As a heap that does not shrink, three quarters of the largest so far are used before the next collection, if the
+ * user's environment says nothing else. 0: no news. */
 static size_t new_minimum(void) {
-  size_t half = vgc_heap_bytes() / 2, told = GET(told_minimum);
-  return half / 8 * 7 > told ? half : 0;
+  size_t most = vgc_heap_bytes() / 4 * 3, told = GET(told_minimum);
+  return most / 8 * 7 > told ? most : 0;
 }
 
 static void tune(GC_word divisor, size_t minimum) {
