@@ -18,6 +18,14 @@ const struct shadow_layout shadow_layouts[LAYOUTS] = {
     {100, {(uint64_t)1 << 63, (uint64_t)1 << 35 | 1}},
 };
 
+const struct shadow_own shadow_owns[OWNS] = {
+    {.every_other = true},
+    {.disclaims = true},
+    {.disclaims = true, .keeps_once = true},
+    {.disclaims = true, .reaches = true, .every_other = true},
+    {.disclaims = true, .reaches = true, .keeps_once = true},
+};
+
 struct shadow *shadow_new(void) {
   struct shadow *shadow = calloc(1, sizeof *shadow);
   size_t size = (HANDLES + 2 * MARGIN) * WORD;
@@ -51,7 +59,9 @@ uint32_t shadow_index(const struct shadow *shadow, const struct object *object) 
   return (uint32_t)(object - shadow->objects);
 }
 
-static size_t slot_bytes(size_t usable, enum kind kind) { return usable + (kind == KIND_TYPED ? WORD : 0); }
+static size_t slot_bytes(size_t usable, enum kind kind) {
+  return usable + (kind == KIND_TYPED || kind == KIND_OWN ? WORD : 0);
+}
 
 size_t shadow_slot(const struct object *object) { return slot_bytes(object->usable, object->kind); }
 

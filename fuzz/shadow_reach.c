@@ -14,6 +14,8 @@ static bool word_is_scanned(const struct object *object, size_t word) {
     return false;
   case KIND_TYPED:
     return word / layout->words < object->size / WORD / layout->words && is_pointer(layout, word % layout->words);
+  case KIND_OWN:
+    return !shadow_owns[object->layout].every_other || word % 2 == 0;
   default:
     return true;
   }
@@ -107,6 +109,16 @@ void shadow_mark_kept(struct shadow *shadow) {
     if (object->finalizer.due || (object->finalizer.set && object->state == STATE_DROPPED)) mark(shadow, i, &depth);
   }
   follow(shadow, depth);
+}
+
+void shadow_mark_disclaimed(struct shadow *shadow, uint64_t cycle, bool values) {
+  size_t depth = 0;
+  clear_marks(shadow);
+  for (uint32_t i = 0; i < shadow->count; i++) {
+    if (shadow->objects[i].asked == cycle && shadow->objects[i].keeps) mark(shadow, i, &depth);
+  }
+  follow(shadow, depth);
+  while (values && shadow->attached && mark_a_value(shadow)) continue;
 }
 
 bool shadow_is_kept(struct shadow *shadow, const struct object *object) {
