@@ -16,6 +16,8 @@ int __real_vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, 
 int __real_vgc_weak_add(void **link, void *object, enum vgc_weak kind);
 vgc_layout_id __real_vgc_kind_register(const struct vgc_kind *kind);
 vgc_layout_id __wrap_vgc_kind_register(const struct vgc_kind *kind);
+int __real_vgc_displacement_add(size_t displacement);
+int __wrap_vgc_displacement_add(size_t displacement);
 void *__wrap_vgc_malloc(size_t size);
 void *__wrap_vgc_realloc(void *ptr, size_t size);
 void __wrap_vgc_free(void *ptr);
@@ -106,6 +108,10 @@ vgc_layout_id __wrap_vgc_kind_register(const struct vgc_kind *kind) {
     other.disclaim = disclaim_and_keep;
   }
   return __real_vgc_kind_register(&other);
+}
+
+int __wrap_vgc_displacement_add(size_t displacement) {
+  return displacement < 65536 && broken("no-inside") ? 0 : __real_vgc_displacement_add(displacement);
 }
 
 /* ---- Collections, and what is known ---- */

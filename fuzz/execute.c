@@ -208,6 +208,8 @@ static bool do_operation(struct run *run, const struct operation *op) {
     return callback_add(run, op->a % RANGES);
   case OP_callback_remove:
     return callback_remove(run, op->a % RANGES);
+  case OP_exact:
+    return do_exact(run, op->n);
   case OP_collect:
     return do_collect(run);
   case OP_disable:
@@ -277,7 +279,7 @@ static bool start(struct run *run) {
                             .error = on_error};
   vgc_set_hooks(&hooks, NULL);
   special_start(run);
-  if (!kinds_start(run)) return false;
+  if (!kinds_start(run) || !exact_start(run)) return false;
   for (size_t i = 0; i < LAYOUTS; i++) {
     struct vgc_layout layout = {.size = shadow_layouts[i].words * sizeof(uintptr_t),
                                 .pointer_words = shadow_layouts[i].pointers,

@@ -110,6 +110,9 @@ bool range_add(struct run *, size_t range);
 bool range_remove(struct run *, size_t range);
 bool callback_add(struct run *, size_t range);
 bool callback_remove(struct run *, size_t range);
+/* The displacement is registered; words of ranges and of objects are exact from now on. */
+bool exact_start(struct run *);
+bool do_exact(struct run *, uint32_t n);
 const void *range_start(const struct run *, size_t range);
 size_t range_size(size_t range);
 

@@ -46,7 +46,7 @@ void shadow_reset(struct shadow *shadow) {
   memset(shadow->callback_added, 0, sizeof shadow->callback_added);
   memset(shadow->weak_words, 0, WEAKS * WORD);
   memset(shadow->weaks, 0, sizeof shadow->weaks);
-  shadow->attached = false;
+  shadow->attached = shadow->exact = false;
   shadow->lost = NULL;
   shadow->count = 0;
   shadow->live_bytes = 0;

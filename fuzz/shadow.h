@@ -19,7 +19,15 @@
 /* An ephemeron's size is 0: its contents are the library's. */
 enum kind { KIND_SCANNED, KIND_NOSCAN, KIND_TYPED, KIND_UNCOLLECTABLE, KIND_EPHEMERON, KIND_OWN };
 enum state { STATE_GONE, STATE_LIVE, STATE_DROPPED };
-enum { OBJECT_LINKS = 40, OBJECT_NONE = UINT32_MAX, OBJECTS = 2 * PROGRAM_OPS, LAYOUTS = 7, OWNS = 5, WEAKS = 64 };
+enum {
+  OBJECT_LINKS = 40,
+  OBJECT_NONE = UINT32_MAX,
+  OBJECTS = 2 * PROGRAM_OPS,
+  LAYOUTS = 7,
+  OWNS = 5,
+  WEAKS = 64,
+  SHADOW_DISPLACEMENT = 8
+};
 
 struct link {
   size_t word;
@@ -96,6 +104,7 @@ struct shadow {
   struct weak weaks[WEAKS];
   bool attached; /* whether there ever was a finalizer or an ephemeron */
   bool (*ephemeron_cleared)(const void *ephemeron);
+  bool exact; /* a word of a range or an object names only what begins there, or SHADOW_DISPLACEMENT before it */
   struct object *lost; /* reclaimed, though an object that is not reaches it; or NULL */
   struct object objects[OBJECTS];
   uint32_t stack[OBJECTS]; /* of the mark */
