@@ -14,6 +14,10 @@ void *__real_vgc_base_of(const void *ptr);
 int __real_vgc_root_remove(const void *start, size_t size);
 int __real_vgc_set_finalizer(void *object, vgc_finalizer *finalizer, void *arg, enum vgc_order order);
 int __real_vgc_weak_add(void **link, void *object, enum vgc_weak kind);
+vgc_layout_id __real_vgc_kind_register(const struct vgc_kind *kind);
+vgc_layout_id __wrap_vgc_kind_register(const struct vgc_kind *kind);
+int __real_vgc_displacement_add(size_t displacement);
+int __wrap_vgc_displacement_add(size_t displacement);
 void *__wrap_vgc_malloc(size_t size);
 void *__wrap_vgc_realloc(void *ptr, size_t size);
 void __wrap_vgc_free(void *ptr);
@@ -84,6 +88,30 @@ static void call_early(void) {
 static void clear_early(void) {
   if (!link || *link != (void *)~named || vgc_weak_remove(link)) return;
   *link = NULL;
+}
+
+/* ---- Kinds ---- */
+
+static void show_nothing(void *object, size_t size, void *arg, struct vgc_marker *marker) {
+  (void)object, (void)size, (void)arg, (void)marker;
+}
+
+static vgc_disclaim_procedure *disclaim;
+static int disclaim_and_keep(void *object, size_t size, void *arg) { return disclaim(object, size, arg) || 1; }
+
+vgc_layout_id __wrap_vgc_kind_register(const struct vgc_kind *kind) {
+  struct vgc_kind other = *kind;
+  if (other.mark && broken("no-mark")) other.mark = show_nothing;
+  if (other.disclaim && broken("no-disclaim")) other.disclaim = NULL;
+  if (other.disclaim && broken("always-kept")) {
+    disclaim = other.disclaim;
+    other.disclaim = disclaim_and_keep;
+  }
+  return __real_vgc_kind_register(&other);
+}
+
+int __wrap_vgc_displacement_add(size_t displacement) {
+  return displacement < 65536 && broken("no-inside") ? 0 : __real_vgc_displacement_add(displacement);
 }
 
 /* ---- Collections, and what is known ---- */

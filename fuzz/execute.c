@@ -56,7 +56,7 @@ bool verify_live(struct run *run, bool thorough) {
     const void *address = shadow_address(object), *base = vgc_base_of(address);
     CHECK(run, base == address, "the reachable object at %p (%zu bytes, allocation %u) is reclaimed: vgc_base_of = %p",
           address, object->size, i, base);
-    if (!verify_object(run, object, thorough)) return false;
+    if (!verify_object(run, object, thorough) || !kinds_check(run, object)) return false;
   }
   return true;
 }
@@ -71,7 +71,7 @@ static void on_cycle_end(void *arg, const struct vgc_stats *stats) {
   if (stats->cycles != run->cycle_ends) {
     fail(run, "cycle_end: cycles %zu; expected %zu", (size_t)stats->cycles, (size_t)run->cycle_ends);
   }
-  special_after_cycle(run);
+  if (special_after_cycle(run)) kinds_after_cycle(run);
 }
 
 static void on_error(void *arg, enum vgc_error error, const void *ptr, const char *message) {
@@ -181,6 +181,7 @@ static bool do_operation(struct run *run, const struct operation *op) {
   case OP_typed:
   case OP_memdup:
   case OP_strdup:
+  case OP_kind:
     return do_allocate(run, op) && expect_error(run, "an allocation", 0);
   case OP_realloc:
     return do_realloc(run, op) && expect_error(run, "vgc_realloc", 0);
@@ -207,6 +208,8 @@ static bool do_operation(struct run *run, const struct operation *op) {
     return callback_add(run, op->a % RANGES);
   case OP_callback_remove:
     return callback_remove(run, op->a % RANGES);
+  case OP_exact:
+    return do_exact(run, op->n);
   case OP_collect:
     return do_collect(run);
   case OP_disable:
@@ -276,6 +279,7 @@ static bool start(struct run *run) {
                             .error = on_error};
   vgc_set_hooks(&hooks, NULL);
   special_start(run);
+  if (!kinds_start(run) || !exact_start(run)) return false;
   for (size_t i = 0; i < LAYOUTS; i++) {
     struct vgc_layout layout = {.size = shadow_layouts[i].words * sizeof(uintptr_t),
                                 .pointer_words = shadow_layouts[i].pointers,
@@ -358,10 +362,11 @@ static void print_account(FILE *out) {
   fprintf(out,
           "%llu objects, %llu of them dropped, %llu of these seen collected, in %llu cycles\n"
           "%llu of these with finalizers, %llu of which were called, %llu links to unreachable objects cleared, %llu "
-          "times one was not\n",
+          "times one was not\n"
+          "%llu times an object was disclaimed\n",
           (unsigned long long)sums.allocated, (unsigned long long)sums.dropped, (unsigned long long)sums.collected,
           (unsigned long long)sums.cycles, (unsigned long long)sums.finalizable, (unsigned long long)sums.finalized,
-          (unsigned long long)sums.cleared, (unsigned long long)sums.held);
+          (unsigned long long)sums.cleared, (unsigned long long)sums.held, (unsigned long long)sums.disclaimed);
 }
 
 bool execute_account(const struct outcome *outcome) {
@@ -374,6 +379,7 @@ bool execute_account(const struct outcome *outcome) {
   sums.finalized += outcome->finalized;
   sums.cleared += outcome->cleared;
   sums.held += outcome->held;
+  sums.disclaimed += outcome->disclaimed;
   bool collected = sums.dropped < SAMPLE || sums.collected >= sums.dropped / 2;
   bool called = sums.finalizable < SAMPLE / 100 || sums.finalized >= sums.finalizable / 4;
   bool cleared = sums.held < SAMPLE / 100 || sums.cleared >= sums.held / 4;

@@ -20,6 +20,7 @@ struct outcome {
   uint64_t finalizable;   /* of the dropped, those with a finalizer */
   uint64_t finalized;     /* calls of finalizers because of that */
   uint64_t cleared, held; /* links to objects that became unreachable, seen after a cycle */
+  uint64_t disclaimed;    /* calls of disclaim procedures */
 };
 
 /* Values that replace the program's own choice of geometry; 0: none. */

@@ -117,6 +117,8 @@ bool do_allocate(struct run *run, const struct operation *op) {
   switch (op->opcode) {
   case OP_typed:
     return allocate_typed(run, op);
+  case OP_kind:
+    return kinds_allocate(run, op, size);
   case OP_memdup:
   case OP_strdup:
     return allocate_copy(run, op);

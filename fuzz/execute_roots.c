@@ -75,3 +75,23 @@ bool callback_remove(struct run *run, size_t range) {
   shadow_settle(run->shadow);
   return expect_error(run, "vgc_root_remove_callback", 0);
 }
+
+/* ---- Exact pointers ---- */
+
+bool exact_start(struct run *run) {
+  int result = vgc_displacement_add(SHADOW_DISPLACEMENT);
+  CHECK(run, result == 0, "vgc_displacement_add = %d, errno %d", result, errno);
+  return true;
+}
+
+/* Never back: what an inexact word did not keep may be gone, and the word still names it. */
+bool do_exact(struct run *run, uint32_t n) {
+  size_t beyond = 65536 + n;
+  vgc_exact_pointers(1);
+  errno = 0;
+  int result = vgc_displacement_add(beyond);
+  CHECK(run, result == -1 && errno == EINVAL, "vgc_displacement_add(%zu) = %d, errno %d", beyond, result, errno);
+  run->shadow->exact = true;
+  shadow_settle(run->shadow);
+  return expect_error(run, "vgc_exact_pointers", 0);
+}

@@ -82,6 +82,14 @@ bool special_freed(struct run *, struct object *);
 /* Removes the links that stand in an object beyond a size. */
 bool special_cut(struct run *, const struct object *holder, size_t size);
 
+/* execute_kinds.c */
+bool kinds_start(struct run *);
+bool kinds_allocate(struct run *, const struct operation *, size_t size);
+/* The library knows the object's kind. */
+bool kinds_check(struct run *, const struct object *);
+/* From the hook cycle_end: what should have been disclaimed was, and what was is gone or kept. */
+bool kinds_after_cycle(struct run *);
+
 /* The word that n stands for: of two numbers one counts from the end, where a scan that stops early shows. */
 size_t word_of(const struct object *, uint32_t n);
 
@@ -102,6 +110,9 @@ bool range_add(struct run *, size_t range);
 bool range_remove(struct run *, size_t range);
 bool callback_add(struct run *, size_t range);
 bool callback_remove(struct run *, size_t range);
+/* The displacement is registered; words of ranges and of objects are exact from now on. */
+bool exact_start(struct run *);
+bool do_exact(struct run *, uint32_t n);
 const void *range_start(const struct run *, size_t range);
 size_t range_size(size_t range);
 

@@ -15,8 +15,8 @@ static uint32_t below(uint64_t *state, uint32_t bound) { return (uint32_t)(next(
 /* Half of all operations allocate, link or free, an eighth attaches something; else a program is mostly rare calls on
  * an empty heap. */
 static uint8_t pick_opcode(uint64_t *state) {
-  static const uint8_t common[] = {OP_malloc, OP_malloc, OP_noscan, OP_typed, OP_calloc,      OP_realloc,
-                                   OP_free,   OP_drop,   OP_link,   OP_link,  OP_link_inside, OP_move};
+  static const uint8_t common[] = {OP_malloc, OP_malloc, OP_noscan, OP_typed,       OP_calloc, OP_realloc, OP_free,
+                                   OP_drop,   OP_link,   OP_link,   OP_link_inside, OP_move,   OP_kind};
   static const uint8_t attach[] = {OP_finalizer, OP_finalizer, OP_weak_add, OP_weak_inside, OP_weak_get, OP_ephemeron};
   if (below(state, 2) == 0) return common[below(state, sizeof common)];
   if (below(state, 4) == 0) return attach[below(state, sizeof attach)];

@@ -89,7 +89,9 @@ struct operation_kind {
   _(weak_get, "xh-", "b := vgc_weak_get(link a), unless it is NULL")                                                   \
   _(ephemeron, "hhx", "a := vgc_ephemeron_new(key b, value handle x % 256)")                                           \
   _(ephemeron_get, "hh-", "a := vgc_ephemeron_value(b), unless it is NULL")                                            \
-  _(bad_special, "xhx", "finalizers, links and ephemerons of what is no object, links twice, orders there are not")
+  _(bad_special, "xhx", "finalizers, links and ephemerons of what is no object, links twice, orders there are not")    \
+  _(kind, "hxs", "h := vgc_malloc_kind(x modulo shadow.h's OWNS, s)")                                                  \
+  _(exact, "--x", "vgc_exact_pointers(1): of words inside an object only those at SHADOW_DISPLACEMENT hold it")
 
 #define PROGRAM_ENUM(name, operands, help) OP_##name,
 enum opcode { PROGRAM_OPERATIONS(PROGRAM_ENUM) OP_COUNT };

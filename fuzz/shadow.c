@@ -18,6 +18,14 @@ const struct shadow_layout shadow_layouts[LAYOUTS] = {
     {100, {(uint64_t)1 << 63, (uint64_t)1 << 35 | 1}},
 };
 
+const struct shadow_own shadow_owns[OWNS] = {
+    {.every_other = true},
+    {.disclaims = true},
+    {.disclaims = true, .keeps_once = true},
+    {.disclaims = true, .reaches = true, .every_other = true},
+    {.disclaims = true, .reaches = true, .keeps_once = true},
+};
+
 struct shadow *shadow_new(void) {
   struct shadow *shadow = calloc(1, sizeof *shadow);
   size_t size = (HANDLES + 2 * MARGIN) * WORD;
@@ -38,7 +46,7 @@ void shadow_reset(struct shadow *shadow) {
   memset(shadow->callback_added, 0, sizeof shadow->callback_added);
   memset(shadow->weak_words, 0, WEAKS * WORD);
   memset(shadow->weaks, 0, sizeof shadow->weaks);
-  shadow->attached = false;
+  shadow->attached = shadow->exact = false;
   shadow->lost = NULL;
   shadow->count = 0;
   shadow->live_bytes = 0;
@@ -51,7 +59,9 @@ uint32_t shadow_index(const struct shadow *shadow, const struct object *object) 
   return (uint32_t)(object - shadow->objects);
 }
 
-static size_t slot_bytes(size_t usable, enum kind kind) { return usable + (kind == KIND_TYPED ? WORD : 0); }
+static size_t slot_bytes(size_t usable, enum kind kind) {
+  return usable + (kind == KIND_TYPED || kind == KIND_OWN ? WORD : 0);
+}
 
 size_t shadow_slot(const struct object *object) { return slot_bytes(object->usable, object->kind); }
 

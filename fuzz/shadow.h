@@ -17,9 +17,17 @@
 #include "program.h"
 
 /* An ephemeron's size is 0: its contents are the library's. */
-enum kind { KIND_SCANNED, KIND_NOSCAN, KIND_TYPED, KIND_UNCOLLECTABLE, KIND_EPHEMERON };
+enum kind { KIND_SCANNED, KIND_NOSCAN, KIND_TYPED, KIND_UNCOLLECTABLE, KIND_EPHEMERON, KIND_OWN };
 enum state { STATE_GONE, STATE_LIVE, STATE_DROPPED };
-enum { OBJECT_LINKS = 40, OBJECT_NONE = UINT32_MAX, OBJECTS = 2 * PROGRAM_OPS, LAYOUTS = 7, WEAKS = 64 };
+enum {
+  OBJECT_LINKS = 40,
+  OBJECT_NONE = UINT32_MAX,
+  OBJECTS = 2 * PROGRAM_OPS,
+  LAYOUTS = 7,
+  OWNS = 5,
+  WEAKS = 64,
+  SHADOW_DISPLACEMENT = 8
+};
 
 struct link {
   size_t word;
@@ -56,13 +64,15 @@ struct object {
   uint64_t seed; /* of its contents */
   enum kind kind;
   enum state state;
-  uint32_t layout; /* number, for KIND_TYPED */
+  uint32_t layout; /* number, for KIND_TYPED; of shadow_owns, for KIND_OWN */
   bool marked, was_dropped;
   bool freed;     /* but left to the collector, for a link names it: never LIVE again */
   bool reclaimed; /* GONE, and not because it was freed */
   struct finalizer finalizer;
   uint32_t key, value;  /* of an ephemeron */
   bool cleared, unsure; /* an ephemeron: known to be; as a weak link's */
+  uint64_t asked;       /* the last cycle in which it was disclaimed, or 0 */
+  bool keeps;           /* ... and not let go */
   unsigned seen[2];     /* links of each kind that name it, seen after a cycle: bits SEEN_ */
   uint32_t link_count;
   struct link links[OBJECT_LINKS];
@@ -74,6 +84,13 @@ struct shadow_layout {
   uint64_t pointers[2];
 };
 extern const struct shadow_layout shadow_layouts[LAYOUTS];
+
+/* A kind of the test's own: whether its mark procedure shows only every other word, the first included; and what its
+ * disclaim procedure does. */
+struct shadow_own {
+  bool every_other, disclaims, keeps_once, reaches;
+};
+extern const struct shadow_own shadow_owns[OWNS];
 
 struct shadow {
   uintptr_t *words; /* the handles: HANDLES words of memory that is scanned only while it is registered */
@@ -87,6 +104,7 @@ struct shadow {
   struct weak weaks[WEAKS];
   bool attached; /* whether there ever was a finalizer or an ephemeron */
   bool (*ephemeron_cleared)(const void *ephemeron);
+  bool exact; /* a word of a range or an object names only what begins there, or SHADOW_DISPLACEMENT before it */
   struct object *lost; /* reclaimed, though an object that is not reaches it; or NULL */
   struct object objects[OBJECTS];
   uint32_t stack[OBJECTS]; /* of the mark */
@@ -119,6 +137,8 @@ void shadow_settle(struct shadow *);
 void shadow_mark_kept(struct shadow *);
 /* Whether the object is; marks them all. */
 bool shadow_is_kept(struct shadow *, const struct object *);
+/* Marks what its disclaim procedure kept in the cycle, and all that this reaches; with the values of ephemerons too. */
+void shadow_mark_disclaimed(struct shadow *, uint64_t cycle, bool values);
 /* Marks the object and all that it reaches. */
 void shadow_mark_from(struct shadow *, const struct object *);
 /* Whether what `from` points to reaches `to`; what it points to in itself does not count if ignore_self. */
@@ -131,8 +151,8 @@ struct object *shadow_handle(struct shadow *, uint8_t handle);
 /* Sets a handle to the object plus an offset; object NULL: to nothing. */
 void shadow_set_handle(struct shadow *, uint8_t handle, const struct object *, size_t offset);
 void *shadow_address(const struct object *);
-/* Bytes from its address that are the object's: the usable ones, and for a typed object the word that follows them,
- * which names its layout and which the program may not use. */
+/* Bytes from its address that are the object's: the usable ones, and for one with a layout or a kind the word that
+ * follows them, which names it and which the program may not use. */
 size_t shadow_slot(const struct object *);
 uint32_t shadow_index(const struct shadow *, const struct object *);
 /* The last object at this address, if it was dropped and not freed; or NULL. */

@@ -14,6 +14,8 @@ static bool word_is_scanned(const struct object *object, size_t word) {
     return false;
   case KIND_TYPED:
     return word / layout->words < object->size / WORD / layout->words && is_pointer(layout, word % layout->words);
+  case KIND_OWN:
+    return !shadow_owns[object->layout].every_other || word % 2 == 0;
   default:
     return true;
   }
@@ -28,10 +30,17 @@ static void mark(struct shadow *shadow, uint32_t index, size_t *depth) {
   shadow->stack[(*depth)++] = index;
 }
 
+static void mark_named(struct shadow *shadow, uintptr_t word, uint32_t index, size_t *depth) {
+  if (index == OBJECT_NONE) return;
+  uintptr_t inside = word - ~shadow->objects[index].hidden;
+  if (!shadow->exact || inside == 0 || inside == SHADOW_DISPLACEMENT) mark(shadow, index, depth);
+}
+
 static void mark_links(struct shadow *shadow, const struct object *object, bool ignore_self, size_t *depth) {
   for (uint32_t k = 0; k < object->link_count; k++) {
-    if (ignore_self && object->links[k].target == shadow_index(shadow, object)) continue;
-    if (word_is_scanned(object, object->links[k].word)) mark(shadow, object->links[k].target, depth);
+    const struct link *link = &object->links[k];
+    if (ignore_self && link->target == shadow_index(shadow, object)) continue;
+    if (word_is_scanned(object, link->word)) mark_named(shadow, ~link->hidden, link->target, depth);
   }
 }
 
@@ -53,9 +62,8 @@ static void mark_roots(struct shadow *shadow) {
     if (object->finalizer.set || object->finalizer.due) mark(shadow, object->finalizer.arg, &depth);
   }
   for (size_t i = 0; i < HANDLES; i++) {
-    if (shadow->range_added[i / RANGE_WORDS] || shadow->callback_added[i / RANGE_WORDS]) {
-      mark(shadow, shadow->handles[i], &depth);
-    }
+    if (shadow->range_added[i / RANGE_WORDS]) mark_named(shadow, shadow->words[i], shadow->handles[i], &depth);
+    if (shadow->callback_added[i / RANGE_WORDS]) mark(shadow, shadow->handles[i], &depth); /* it may push a stack */
   }
   follow(shadow, depth);
 }
@@ -107,6 +115,16 @@ void shadow_mark_kept(struct shadow *shadow) {
     if (object->finalizer.due || (object->finalizer.set && object->state == STATE_DROPPED)) mark(shadow, i, &depth);
   }
   follow(shadow, depth);
+}
+
+void shadow_mark_disclaimed(struct shadow *shadow, uint64_t cycle, bool values) {
+  size_t depth = 0;
+  clear_marks(shadow);
+  for (uint32_t i = 0; i < shadow->count; i++) {
+    if (shadow->objects[i].asked == cycle && shadow->objects[i].keeps) mark(shadow, i, &depth);
+  }
+  follow(shadow, depth);
+  while (values && shadow->attached && mark_a_value(shadow)) continue;
 }
 
 bool shadow_is_kept(struct shadow *shadow, const struct object *object) {

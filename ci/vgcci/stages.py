@@ -110,7 +110,7 @@ def _sanitized(gate, stage, preset, environments=({},)):
     _canaries(gate, preset)
     folder = gate.build(preset)
     for environment in environments:
-        gate.ctest(folder, stage, include="^(unit|bugs)$", prefix=gate.prefix, env=environment)
+        gate.ctest(folder, stage, include="^(unit|bugs|libgc)$", prefix=gate.prefix, env=environment)
     run_stress(gate, preset, gate.settings.sanitized, prefix=gate.prefix)
 
 

@@ -207,8 +207,10 @@ TEST(no_object) {
   must(!old && !old_data);
   old = other;
   old_data = &outside;
-  GC_register_finalizer(malloc(10), other, NULL, &old, &old_data);
+  void *foreign = malloc(10);
+  GC_register_finalizer(foreign, other, NULL, &old, &old_data);
   must(!old && !old_data);
+  free(foreign);
   client_collect();
   must(!wrong);
 }

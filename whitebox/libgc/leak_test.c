@@ -144,7 +144,7 @@ static void write_behind(void) {
     memset(atomic, 0xab, (size_t)size + (overwrite ? 8 : 0));
     if (by_free) GC_FREE(atomic);
     if (!by_free) GC_gcollect();
-    if (overwrite) memset(atomic + size, 0, 8);
+    if (overwrite && !by_free) memset(atomic + size, 0, 8);
     GC_reachable_here(object);
     GC_reachable_here(atomic);
     if (overwrite) break;

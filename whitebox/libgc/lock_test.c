@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 
 static sem_t ready;
 
@@ -13,8 +14,8 @@ static void start(void) {
   GC_INIT();
 }
 
-static volatile unsigned counter;
-static volatile int ended;
+static atomic_uint counter;
+static atomic_int ended;
 
 static void *count(void *arg) {
   void *volatile kept = GC_malloc(40);

@@ -3,6 +3,7 @@
 
 #include <gc/gc_mark.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 /* ---- What is set is given back ---- */
 
@@ -333,7 +334,7 @@ static void thread_event(GC_EventType type, void *thread) {
   event_thread = thread;
 }
 
-static volatile int running, done;
+static atomic_int running, done;
 static void *spin(void *arg) {
   running = 1;
   while (!done) GC_reachable_here(GC_malloc(16));

@@ -116,7 +116,7 @@ static void *wait_for_ever(void *arg) {
   return kept ? arg : NULL;
 }
 
-TEST(cancelled) {
+TEST_UNLESS(cancelled, UNDER_ASAN || UNDER_TSAN, "runtimes lose track of a thread cancelled within a call of theirs") {
   start();
   pthread_t thread;
   must(!pthread_create(&thread, NULL, wait_for_ever, NULL));
