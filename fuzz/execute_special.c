@@ -5,34 +5,11 @@
 
 /* ---- Frees ---- */
 
-/* Whether a link that is there for certain names the object, or one that may be. */
-static void look_for_names(struct run *run, const struct object *object, bool *certain, bool *possible) {
-  const struct shadow *shadow = run->shadow;
-  uint32_t index = shadow_index(shadow, object);
-  for (size_t i = 0; i < WEAKS; i++) {
-    const struct weak *weak = &shadow->weaks[i];
-    if (!weak->used || weak->target != index) continue;
-    *possible = true;
-    if (weak->holder == index) continue; /* goes with it */
-    if (weak->holder == OBJECT_NONE || (shadow->objects[weak->holder].state == STATE_LIVE && !weak->unsure))
-      *certain = true;
-  }
-  for (uint32_t i = 0; i < shadow->count && shadow->attached; i++) {
-    const struct object *ephemeron = &shadow->objects[i];
-    if (ephemeron->kind != KIND_EPHEMERON || ephemeron->state == STATE_GONE || ephemeron->key != index) continue;
-    if (ephemeron->cleared || ephemeron->freed) continue;
-    *possible = true;
-    if (ephemeron->state == STATE_LIVE && !ephemeron->unsure) *certain = true;
-  }
-}
-
 bool special_freed(struct run *run, struct object *object) {
-  bool certain = false, possible = false;
   void *address = shadow_address(object);
-  look_for_names(run, object, &certain, &possible);
   bool left = vgc_base_of(address) == address;
-  CHECK(run, left || !certain, "%p was freed at once, though a link names it", address);
-  CHECK(run, !left || possible, "%p was not freed, though no link names it", address);
+  CHECK(run, left || !object->named, "%p was freed at once, though a link has named it", address);
+  CHECK(run, !left || object->named, "%p was not freed, though no link has ever named it", address);
   if (left) {
     shadow_left(run->shadow, object);
   } else {
@@ -71,30 +48,34 @@ static bool check_holds(struct run *run, const struct weak *weak) {
   return true;
 }
 
+static uint32_t name(const struct run *run, struct object *target) {
+  target->named = true;
+  return shadow_index(run->shadow, target);
+}
+
 static bool weak_add(struct run *run, const struct operation *op) {
   struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
-  const struct object *target = shadow_handle(run->shadow, op->b);
+  struct object *target = shadow_handle(run->shadow, op->b);
   if (!target || (weak->used && weak->holder != OBJECT_NONE)) return true;
   enum vgc_weak kind = (enum vgc_weak)(op->n % 2);
   errno = 0;
   int result = vgc_weak_add(outside(run, op->a), shadow_address(target), kind);
   if (!check_result(run, "vgc_weak_add", result, weak->used ? EEXIST : 0)) return false;
   if (!weak->used)
-    *weak =
-        (struct weak){.used = true, .kind = kind, .holder = OBJECT_NONE, .target = shadow_index(run->shadow, target)};
+    *weak = (struct weak){.used = true, .kind = kind, .holder = OBJECT_NONE, .target = name(run, target)};
   return weak->watched || check_holds(run, weak);
 }
 
 static bool weak_watch(struct run *run, const struct operation *op) {
   struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
-  const struct object *target = shadow_handle(run->shadow, op->b);
+  struct object *target = shadow_handle(run->shadow, op->b);
   enum vgc_weak kind = (enum vgc_weak)(op->n % 2);
   if (!target || (weak->used && (!weak->watched || weak->kind != kind))) return true;
   *outside(run, op->a) = (void *)target->hidden;
   int result = vgc_weak_watch(outside(run, op->a), shadow_address(target), kind);
   CHECK(run, result == weak->used, "vgc_weak_watch = %d, errno %d; expected %d", result, errno, weak->used);
-  *weak = (struct weak){
-      .used = true, .watched = true, .kind = kind, .holder = OBJECT_NONE, .target = shadow_index(run->shadow, target)};
+  *weak =
+      (struct weak){.used = true, .watched = true, .kind = kind, .holder = OBJECT_NONE, .target = name(run, target)};
   return true;
 }
 
@@ -109,7 +90,7 @@ static struct object *holder_with_room(struct run *run, uint8_t handle, uint32_t
 
 static bool weak_inside(struct run *run, const struct operation *op) {
   struct weak *weak = &run->shadow->weaks[op->a % WEAKS];
-  const struct object *target = shadow_handle(run->shadow, op->b);
+  struct object *target = shadow_handle(run->shadow, op->b);
   size_t word;
   if (!target || weak->used) return true;
   struct object *holder = holder_with_room(run, (uint8_t)op->n, op->n / 512, &word);
@@ -126,6 +107,7 @@ static bool weak_inside(struct run *run, const struct operation *op) {
   int result = vgc_weak_add(place_of(run, &made), shadow_address(target), made.kind);
   if (!check_result(run, "vgc_weak_add in an object", result, exists ? EEXIST : 0)) return false;
   if (exists) return true;
+  name(run, target);
   *weak = made;
   return check_holds(run, weak);
 }
@@ -235,14 +217,15 @@ static bool check_ephemeron(struct run *run, const struct object *ephemeron) {
 }
 
 static bool ephemeron_new(struct run *run, const struct operation *op) {
-  const struct object *key = shadow_handle(run->shadow, op->b), *value = shadow_handle(run->shadow, (uint8_t)op->n);
+  struct object *key = shadow_handle(run->shadow, op->b);
+  const struct object *value = shadow_handle(run->shadow, (uint8_t)op->n);
   if (!key) return true;
   errno = 0;
   void *address = vgc_ephemeron_new(shadow_address(key), value ? shadow_address(value) : NULL);
   if (!address) return failed_allocation(run, "vgc_ephemeron_new", 0);
   struct object *object;
   if (!adopt(run, "vgc_ephemeron_new", address, 0, 0, KIND_EPHEMERON, 0, &object)) return false;
-  object->key = shadow_index(run->shadow, key);
+  object->key = name(run, key);
   object->value = value ? shadow_index(run->shadow, value) : OBJECT_NONE;
   run->shadow->attached = true;
   return check_ephemeron(run, object) && put(run, op->a, object);

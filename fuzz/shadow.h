@@ -4,7 +4,7 @@
  * registered ranges reach it through words that the collector promises to scan; the moment they do not, it is DROPPED:
  * the library may reclaim it then, and the program touches it again only if a finalizer, a weak link or an ephemeron
  * brings it back: then it is LIVE again, with all that it reaches. All of a DROPPED object that is known to be
- * reclaimed, and all of a freed one, is GONE. What a link names is DROPPED when it is freed: the collector has it.
+ * reclaimed, and all of a freed one, is GONE. What a link has named is DROPPED when it is freed: the collector has it.
  *
  * Single-threaded. Only execute*.c calls the library; this file never does. */
 #ifndef FUZZ_SHADOW_H
@@ -66,7 +66,8 @@ struct object {
   enum state state;
   uint32_t layout; /* number, for KIND_TYPED; of shadow_owns, for KIND_OWN */
   bool marked, was_dropped;
-  bool freed;     /* but left to the collector, for a link names it: never LIVE again */
+  bool named;     /* by a link, or an ephemeron as its key, at any time */
+  bool freed;     /* but left to the collector, for it is named: never LIVE again */
   bool reclaimed; /* GONE, and not because it was freed */
   struct finalizer finalizer;
   uint32_t key, value;  /* of an ephemeron */
@@ -120,7 +121,7 @@ void shadow_reset(struct shadow *);
 struct object *shadow_claim(struct shadow *, const void *address, size_t usable, enum kind);
 /* Adds an object whose bytes were claimed. */
 struct object *shadow_add(struct shadow *, const void *address, size_t size, size_t usable, enum kind, uint32_t layout);
-/* Forgets an object that was freed; or, if a link names it, leaves it to the collector. */
+/* Forgets an object that was freed; or, if a link has named it, leaves it to the collector. */
 void shadow_gone(struct shadow *, struct object *);
 void shadow_left(struct shadow *, struct object *);
 /* A dropped object was seen to be no more. */

@@ -142,19 +142,25 @@ static bool is_huge(uintptr_t address) {
   return huge;
 }
 
-static void a_large_heap_is_in_huge_pages_and_a_small_one_is_not(void **state) {
+static void *roots[2];
+
+static void what_follows_a_cycle_that_marked_much_is_in_huge_pages(void **state) {
   (void)state;
   if (access("/sys/kernel/mm/transparent_hugepage", F_OK)) not_applicable("the kernel has no huge pages to ask for");
   struct vgc_config large = unit_config(0);
   large.arena_bytes = 256 * 1024 * KIB;
   unit_start(&large);
-  void *first = vgc_malloc_noscan(1024 * KIB);
-  assert_false(is_huge((uintptr_t)first));
-  void *second = vgc_malloc_noscan(64 * 1024 * KIB);
-  assert_true(is_huge((uintptr_t)first));
-  assert_true(is_huge((uintptr_t)second));
-  void *third = vgc_malloc_noscan(128 * 1024 * KIB);
-  assert_true(is_huge((uintptr_t)third + 128 * 1024 * KIB - 1));
+  unit_roots(roots, 2);
+  enum { BYTES = 40 * 1024 * KIB };
+  roots[0] = vgc_malloc_noscan(1024 * KIB);
+  uintptr_t unreached = (uintptr_t)vgc_malloc_noscan(BYTES);
+  unit_collect();
+  assert_false(is_huge(unreached));
+  roots[1] = vgc_malloc_noscan(BYTES);
+  unit_collect();
+  char *next = vgc_malloc_noscan(BYTES);
+  assert_true(is_huge((uintptr_t)roots[1]));
+  assert_true(is_huge((uintptr_t)next + BYTES - 1));
 }
 
 static void a_full_table_is_a_clean_failure(void **state) {
@@ -202,7 +208,7 @@ UNIT(arena) {
       cmocka_unit_test_setup_teardown(no_less_than_the_least_is_taken, setup, unit_teardown),
       cmocka_unit_test_setup_teardown(a_refused_arena_leaves_nothing_behind, setup, unit_teardown),
       cmocka_unit_test_setup_teardown(the_heap_goes_on_in_further_arenas, setup, unit_teardown),
-      cmocka_unit_test_teardown(a_large_heap_is_in_huge_pages_and_a_small_one_is_not, unit_teardown),
+      cmocka_unit_test_teardown(what_follows_a_cycle_that_marked_much_is_in_huge_pages, unit_teardown),
       cmocka_unit_test_setup_teardown(a_full_table_is_a_clean_failure, setup, unit_teardown),
       cmocka_unit_test_teardown(tiny_pages_have_whole_arenas, unit_teardown),
       cmocka_unit_test_setup_teardown(metadata_is_counted_as_it_is_used, setup, unit_teardown),
