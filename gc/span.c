@@ -203,12 +203,10 @@ static void zero_slots(const struct span *span, uint32_t word, uint64_t slots) {
 static void take_slots(struct span *span, uint32_t word, uint64_t slots) {
   if (!kind_is_noscan(span->kind) && !span->zeroed) zero_slots(span, word, slots);
   uint32_t next = word * 64 + bitmap_last(slots) + 1;
-  if (next >= span->slots) {
-    next = 0;
-    span->zeroed = false;
-  }
+  bool wraps = next >= span->slots;
+  span->zeroed &= !wraps;
   signal_order(); /* a fork may come between: never the cursor at the start and all of it zeroed */
-  span->cursor = (uint16_t)next;
+  span->cursor = (uint16_t)(wraps ? 0 : next);
   activate(span, word, slots);
 }
 

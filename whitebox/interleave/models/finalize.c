@@ -189,10 +189,6 @@ static void set_and_get(void) { together_with_sets(gets); }
 INTERLEAVE_MODEL(set_and_get, .setup = objects_start, .run = set_and_get,
                  .title = "a finalizer is set while it is asked for");
 
-static void set_and_key(void) { together_with_sets(keys); }
-INTERLEAVE_MODEL(set_and_key, .setup = objects_start, .run = set_and_key,
-                 .title = "a finalizer is set while an ephemeron is made");
-
 static void set_and_free(void) { together_with_sets(frees_another); }
 INTERLEAVE_MODEL(set_and_free, .setup = objects_start, .run = set_and_free,
                  .title = "a finalizer is set while another object that has one is freed");
@@ -207,6 +203,13 @@ static void link_and_link(void) {
   together(2, parts);
 }
 INTERLEAVE_MODEL(link_and_link, .setup = objects_start, .run = link_and_link, .title = "two threads make links");
+
+static void link_and_key(void) {
+  static void (*const parts[])(void) = {links_to, keys};
+  together(2, parts);
+}
+INTERLEAVE_MODEL(link_and_key, .setup = objects_start, .run = link_and_key,
+                 .title = "a link is made while an ephemeron is");
 
 static void watches(void) {
   static void *place;

@@ -120,7 +120,8 @@ static void look_at(const struct thread *thread) {
 void world_look(void) {
   interleave_assert(world_is_stopped());
   for (struct thread *thread = thread_first(); thread; thread = thread->next) {
-    bool present = load_relaxed(&thread->state) == THREAD_RUNNING || load_relaxed(&thread->state) == THREAD_BLOCKING;
+    uint32_t state = load_relaxed(&thread->state);
+    bool present = state == THREAD_RUNNING || state == THREAD_BLOCKING || state == THREAD_HELD;
     if (thread == thread_self() || !present) continue;
     look_at(thread);
   }

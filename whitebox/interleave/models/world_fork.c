@@ -61,3 +61,45 @@ static void fork_beside(void) {
 INTERLEAVE_MODEL(fork_beside, .setup = stopping_start, .run = fork_beside, .prompt_signals = true,
                  .locks_may_be_held = true,
                  .title = "a child that is forked while another thread allocates can allocate and collect");
+
+/* ---- A span whose owner is no more in the child ---- */
+
+/* With pages of 1 KiB a span of these has 4 slots, of which a refill makes 2 available. */
+#define WIDE       8192u
+#define WIDE_SLOTS 4u
+
+static void *wide(void) {
+  void *object = vgc_malloc(WIDE);
+  interleave_assert(object);
+  return object;
+}
+
+/* One slot has been used and freed, and two never were. */
+static void *refills_last(void *arg) {
+  char *objects[WIDE_SLOTS / 2];
+  for (unsigned i = 0; i < WIDE_SLOTS / 2; i++) objects[i] = wide();
+  interleave_assert(span_of((uintptr_t)objects[0])->slots == WIDE_SLOTS);
+  objects[0][0] = 1;
+  vgc_free(objects[0]);
+  interleave_meet(2, true);
+  wide();
+  return arg;
+}
+
+static void fork_in_refill(void) {
+  interleave_meet(1, false);
+  pthread_t thread;
+  interleave_assert(pthread_create(&thread, NULL, refills_last, NULL) == 0);
+  interleave_meet(2, true);
+  pid_t child = fork();
+  interleave_assert(child >= 0);
+  if (child > 0) {
+    interleave_assert(pthread_join(thread, NULL) == 0);
+    return;
+  }
+  interleave_meet(1, false);
+  for (unsigned i = 0; i < WIDE_SLOTS; i++) interleave_assert(*(char *)wide() == 0);
+}
+INTERLEAVE_MODEL(fork_in_refill, .setup = stopping_start, .run = fork_in_refill, .preemptions = 1, .learn = 1000,
+                 .prompt_signals = true, .plain_points = true, .locks_may_be_held = true,
+                 .title = "a child that is forked while another thread refills gets no slot that is not zeroed");

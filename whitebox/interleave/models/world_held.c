@@ -1,6 +1,7 @@
 /* A thread that another one suspends, and lets go. */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "stopping.h"
 
@@ -56,6 +57,65 @@ static void held_in_entry(void) {
 INTERLEAVE_MODEL(held_in_entry, .setup = stopping_start, .run = held_in_entry, .preemptions = 1, .learn = 2000,
                  .prompt_signals = true,
                  .title = "a region is scanned from where it was entered, though a suspension came meanwhile");
+
+/* ---- Other stops ---- */
+
+static void nothing(void) {
+  worker = pthread_self();
+  interleave_meet(2, true);
+}
+
+static void stops_while_held(void) {
+  interleave_meet(2, true);
+  interleave_assert(vgc_thread_suspend(worker) == 0);
+  world_stops_for_a_moment(1);
+  interleave_assert(vgc_thread_resume(worker) == 0);
+}
+
+static void held_in_stop(void) {
+  static void (*const parts[])(void) = {stops_while_held, nothing};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(held_in_stop, .setup = stopping_start, .run = held_in_stop, .preemptions = 1, .learn = 1000,
+                 .prompt_signals = true, .title = "a thread that is held holds up no stop");
+
+/* The record of the worker. */
+static struct thread *leaver;
+
+static void leaves(void) {
+  worker = pthread_self();
+  leaver = thread_self();
+  interleave_meet(2, false);
+  vgc_blocking_enter();
+  interleave_meet(2, false);
+  interleave_meet(2, true);
+  vgc_blocking_leave();
+}
+
+/* The first stop finds it blocking and reads no answer; it gives one all the same, to a signal of somebody else's that
+ * comes while it tries to leave. What the second stop reads it knows from HELD alone. */
+static void holds_who_leaves(void) {
+  interleave_meet(2, false);
+  interleave_meet(2, false);
+  thread_registry_lock();
+  interleave_assert(world_stop() == 1);
+  interleave_meet(2, true);
+  store_relaxed(&leaver->held, 1);
+  interleave_assert(pthread_kill(worker, (int)thread_signal()) == 0);
+  world_resume();
+  interleave_assert(world_stop() == 1);
+  interleave_meet(1, false);
+  world_look();
+  world_let_go(leaver);
+  world_goes_on();
+}
+
+static void held_unasked(void) {
+  static void (*const parts[])(void) = {holds_who_leaves, leaves};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(held_unasked, .setup = stopping_start, .run = held_unasked, .preemptions = 2, .learn = 1000,
+                 .prompt_signals = true, .title = "a stop sees where a thread is held that answered no stop before");
 
 /* ---- Found by its handle ---- */
 
