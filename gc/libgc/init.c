@@ -99,6 +99,7 @@ static void phase(void *arg, enum vgc_phase phase) {
   (void)arg;
   switch (phase) {
   case VGC_PHASE_STOPPING:
+    layer_collection_begins();
     event(GC_EVENT_PRE_STOP_WORLD);
     break;
   case VGC_PHASE_STOPPED:
@@ -120,6 +121,7 @@ static void phase(void *arg, enum vgc_phase phase) {
   case VGC_PHASE_RESUMED:
     event(GC_EVENT_POST_START_WORLD);
     event(GC_EVENT_END);
+    layer_collection_ends();
     layer_within_collection(false);
     break;
   }

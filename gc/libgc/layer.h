@@ -101,6 +101,9 @@ INTERNAL void layer_toggle(void);
 
 /* Takes over what variables say that steer the pace, if it has changed. */
 INTERNAL void layer_tune(void);
+/* For that: the collecting thread, with no other in a collection. */
+INTERNAL void layer_collection_begins(void);
+INTERNAL void layer_collection_ends(void);
 /* Whether a collection may begin that the program did not ask for. */
 INTERNAL bool layer_may_begin(void);
 /* The program has become one of several threads, or may: marking is parallel from now on. */
