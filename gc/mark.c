@@ -20,7 +20,7 @@ static size_t bytes_marked COLLECTOR_DATA, bytes_unscanned COLLECTOR_DATA;
 
 #define COLLECTOR      (&markers[0])
 #define WORTH_HELPERS  ((size_t)4 << 20) /* bytes marked by the last cycle */
-#define ROOTS_TOGETHER 512u /* objects that roots have led to before they are scanned */
+#define ROOTS_TOGETHER 512u              /* objects that roots have led to before they are scanned */
 
 int mark_initialize(void) { return marker_stack(COLLECTOR); }
 

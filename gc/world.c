@@ -61,6 +61,12 @@ struct suspension {
   uint32_t phase;
 };
 
+static void wake_stopper(void) {
+  /* Release: who reads this count sees the answer; the acquire in nap() is the other half. */
+  atomic_fetch_add_explicit(&world.acks, 1, memory_order_release);
+  platform_futex_wake_all(&world.acks);
+}
+
 /* From BLOCKING or HELD to RUNNING, when it is not held, nor the world stopped. */
 static void come_back(struct thread *self, enum thread_state away) {
   for (;;) {
@@ -75,6 +81,7 @@ static void come_back(struct thread *self, enum thread_state away) {
     if (!(load_seq_cst(&world.phase) & 1)) break;
     /* Release: as on entry; answered() may take this state for the answer. */
     store_release(&self->state, away);
+    if (away == THREAD_HELD) wake_stopper(); /* whose signal is masked here, and seen in a region */
     POINT(blocking_leave_waits);
     thread_registry_lock(); /* held from stop to resume */
     thread_registry_unlock();
@@ -91,9 +98,7 @@ static void park(void *arg, uintptr_t *registers) {
   platform_edge_release(&world.phase);
   /* Release: the position and all that the thread wrote; the stopper's acquire in answered() is the other half. */
   store_release(&self->stop_epoch, phase);
-  /* Release: who reads this count sees the answer; the acquire in nap() is the other half. */
-  atomic_fetch_add_explicit(&world.acks, 1, memory_order_release);
-  platform_futex_wake_all(&world.acks);
+  wake_stopper();
   POINT(world_handler_acknowledged);
   /* Acquire: pairs with world_resume's release, so that what the collector did is seen. */
   while (load_acquire(&world.phase) == phase) {
@@ -104,9 +109,11 @@ static void park(void *arg, uintptr_t *registers) {
   /* Acquire: world_let_go's release, should the thread have been let go by now. One that is in a region waits at its
    * end, and one that is about to enter it has written some of `blocked`: so a held one is scanned from `stopped`. */
   if (UNLIKELY(load_acquire(&self->held)) && load_relaxed(&self->state) == THREAD_RUNNING) {
+    POINT(world_handler_holds);
     platform_edge_release(&world.phase);
     /* Release: `stopped` and all that the thread wrote; acquire in ask() and answered(). */
     store_release(&self->state, THREAD_HELD);
+    wake_stopper();
     come_back(self, THREAD_HELD);
   }
   POINT(world_handler_leaving);

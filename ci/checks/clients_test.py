@@ -149,11 +149,16 @@ class ProfileTest(unittest.TestCase):
         def sample(pid, *frames):
             return f"{pid} \n" + "".join(f"\t{16 + n:16x} ({frame})\n" for n, frame in enumerate(frames))
 
-        ours, kernel = "/a/libgc.so.1.5.1", "[kernel.kallsyms]"
-        text = "\n".join([sample(7, ours, "/bin/x"), sample(7, kernel, kernel, ours), sample(7, "/bin/x", ours),
-                          sample(7, kernel, "/bin/x"), sample(8, ours)])
-        self.assertEqual(client_profile.shares(text), {"samples": 4, "library": 0.25, "kernel_for_library": 0.25,
-                                                       "kernel": 0.5, "loaded": [ours]})
+        def mapping(pid, path):
+            return f"{pid:5} PERF_RECORD_MMAP2 {pid}/{pid}: [0x7000(0x9000) @ 0x7000 fe:00 1 2]: r-xp {path}\n"
+
+        ours, kernel, other = "/a/libvgc.so.0.1.0", "[kernel.kallsyms]", "/b/libgc.so.1.5.1"
+        text = mapping(0, kernel) + mapping(7, ours) + mapping(7, "/a/libgc.so.1") + mapping(8, other)
+        text += "\n".join([sample(7, ours, "/bin/x"), mapping(7, "/lib/y") + sample(7, kernel, kernel, ours),
+                          sample(7, "/bin/x", ours), sample(7, kernel, "/bin/x"), sample(8, ours)])
+        self.assertEqual(client_profile.shares(text), {
+            "samples": 4, "library": 0.25, "kernel_for_library": 0.25, "kernel": 0.5,
+            "loaded": ["/a/libgc.so.1", ours]})
 
 
 class ChoiceTest(unittest.TestCase):

@@ -12,6 +12,7 @@ from . import client_run, process
 
 HERTZ = 499
 FRAME = re.compile(r"^\s+([0-9a-f]+) \((.*)\)$")
+MAPPING = re.compile(r"^ *(\d+) PERF_RECORD_MMAP2? .*: \S+ (.*)\n", re.MULTILINE)
 KERNEL = re.compile(r"^\[(kernel|guest)|\.ko$|^\[.*\](_stext)?$")
 
 
@@ -31,7 +32,7 @@ def available():
 
 
 def samples(text):
-    """(pid, whether in the kernel, the object of the innermost frame outside) of each sample of perf script."""
+    """(pid, whether in the kernel, the object of the innermost frame outside) of each sample."""
     for block in text.split("\n\n"):
         lines = block.strip("\n").splitlines()
         if not lines or not lines[0].split()[:1]:
@@ -42,8 +43,8 @@ def samples(text):
 
 
 def shares(text):
-    """Of the first process, which is the program: parts of 1, and which libgc was met."""
-    every = list(samples(text))
+    """Of what perf script prints, the first process, which is the program: parts of 1, and which libgc it mapped."""
+    every = list(samples(MAPPING.sub("", text)))
     own = [sample for sample in every if sample[0] == every[0][0]]
     count = max(1, len(own))
 
@@ -54,7 +55,8 @@ def shares(text):
             "library": part(lambda s: not s[1] and bool(client_run.COLLECTOR.search(s[2]))),
             "kernel_for_library": part(lambda s: s[1] and bool(client_run.COLLECTOR.search(s[2]))),
             "kernel": part(lambda s: s[1]),
-            "loaded": sorted({s[2] for s in own if client_run.COLLECTOR.search(s[2])})}
+            "loaded": sorted({path for pid, path in MAPPING.findall(text)
+                              if int(pid) == every[0][0] and client_run.COLLECTOR.search(path)})}
 
 
 def of(command, folder, scratch, deadline, env):
@@ -66,12 +68,13 @@ def of(command, folder, scratch, deadline, env):
                          cwd=scratch, env=variables)
     if not result.ok:
         raise Unavailable(f"under perf it ends with status {result.status}")
-    report = process.run(["perf", "script", "-i", data, "-F", "pid,ip,dso"], timeout=deadline)
+    report = process.run(["perf", "script", "-i", data, "-F", "pid,ip,dso", "--show-mmap-events"],
+                         timeout=deadline)
     if not report.ok:
         raise Unavailable("perf script: " + (report.output.strip().splitlines() or ["no output"])[-1])
     found = shares(report.output)
     wrong = client_run.wrong_library(found["loaded"], folder)
     if wrong:
-        raise Unavailable(f"in {found['samples']} samples, {wrong}")
+        raise Unavailable(wrong)
     data.unlink()
     return found

@@ -162,8 +162,8 @@ void layer_collection_ends(void) {
 }
 
 /* As a heap that does not shrink, half of the largest so far is used before the next collection, if the user's
- * environment says nothing else; and three quarters if more than a third of the time goes into collections, where memory
- * buys most. 0: no news. */
+ * environment says nothing else; and three quarters if more than a third of the time goes into collections, where
+ * memory buys most. 0: no news. */
 static size_t new_minimum(void) {
   bool busy = GET(collecting_ns) > GET(passing_ns) / 3;
   size_t most = vgc_heap_bytes() / 4 * (busy ? 3 : 2), told = GET(told_minimum);

@@ -79,6 +79,49 @@ static void held_in_stop(void) {
 INTERLEAVE_MODEL(held_in_stop, .setup = stopping_start, .run = held_in_stop, .preemptions = 1, .learn = 1000,
                  .prompt_signals = true, .title = "a thread that is held holds up no stop");
 
+/* Time passes by a microsecond with each look at a clock, and else only when nobody can go on. */
+static void stops_promptly_while_held(void) {
+  interleave_meet(2, true);
+  interleave_assert(vgc_thread_suspend(worker) == 0);
+  uint64_t before = platform_now_ns();
+  world_stops_for_a_moment(1);
+  interleave_assert(platform_now_ns() - before < UINT64_C(1000000));
+  interleave_meet(1, false);
+  interleave_assert(vgc_thread_resume(worker) == 0);
+}
+
+static void wake_from_hold(void) {
+  static void (*const parts[])(void) = {stops_promptly_while_held, nothing};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(wake_from_hold, .setup = stopping_start, .run = wake_from_hold, .preemptions = 1, .learn = 1000,
+                 .prompt_signals = true, .title = "a thread that becomes held while it is asked wakes the stopper");
+
+static void stops_promptly_after(void) {
+  interleave_meet(2, false);
+  interleave_assert(vgc_thread_suspend(worker) == 0);
+  world_stops_for_a_moment(1);
+  interleave_meet(1, true);
+  interleave_assert(vgc_thread_resume(worker) == 0);
+  thread_registry_lock();
+  uint64_t before = platform_now_ns();
+  interleave_assert(world_stop() == 1);
+  interleave_assert(platform_now_ns() - before < UINT64_C(1000000));
+  world_goes_on();
+}
+
+static void nothing_more(void) {
+  worker = pthread_self();
+  interleave_meet(2, false);
+}
+
+static void wake_after_hold(void) {
+  static void (*const parts[])(void) = {stops_promptly_after, nothing_more};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(wake_after_hold, .setup = stopping_start, .run = wake_after_hold, .preemptions = 2, .learn = 1000,
+                 .prompt_signals = true, .title = "a thread that is let go while it is asked wakes the stopper");
+
 /* The record of the worker. */
 static struct thread *leaver;
 
