@@ -118,8 +118,7 @@ void hash_take_out(struct hash *hash, void *entry) {
   hash->count--;
 }
 
-/* Entries are moved together, and all places found anew: of a few that go that costs little more than the walk, of many
- * much less than one by one. */
+/* Entries are moved together, and all places found anew, which of many that go costs much less than one by one. */
 void hash_each(struct hash *hash, bool (*take_out)(void *entry, void *arg), void *arg) {
   size_t count = hash->count, kept = 0, size = hash->size;
   for (size_t i = 0; i < count; i++) {

@@ -19,8 +19,7 @@ static uint64_t objects_marked COLLECTOR_DATA;
 static size_t bytes_marked COLLECTOR_DATA, bytes_unscanned COLLECTOR_DATA;
 
 #define COLLECTOR      (&markers[0])
-#define WORTH_HELPERS  ((size_t)4 << 20) /* bytes marked by the last cycle */
-#define ROOTS_TOGETHER 512u              /* objects that roots have led to before they are scanned */
+#define ROOTS_TOGETHER 512u /* objects that roots have led to before they are scanned */
 
 int mark_initialize(void) { return marker_stack(COLLECTOR); }
 
@@ -138,10 +137,7 @@ static void take_over(void) {
 }
 
 /* A small heap is marked before a helper has woken up. */
-static bool worth_helpers(void) {
-  size_t small = CONFIG(minimum_heap) < WORTH_HELPERS / 4 ? CONFIG(minimum_heap) * 4 : WORTH_HELPERS;
-  return pace_marked() >= small;
-}
+static bool worth_helpers(void) { return pace_marked() / 4 >= CONFIG(minimum_heap); }
 
 static void count(struct span *span, void *arg) {
   (void)arg;

@@ -9,7 +9,7 @@
 #include "point.h"
 #include "spawn.h"
 
-#define CHUNKS 8u /* given and not taken yet; more than that stays where it is */
+#define CHUNKS 32u /* given and not taken yet; more than that stays where it is */
 
 struct chunk {
   unsigned count;

@@ -18,8 +18,8 @@
 #include "atomic.h"
 #include "platform.h"
 
-#define MARK_TEAM_MAX   64u  /* markers, the collector among them */
-#define MARK_TEAM_CHUNK 512u /* ranges given at a time, at most */
+#define MARK_TEAM_MAX   64u /* markers, the collector among them */
+#define MARK_TEAM_CHUNK 64u /* ranges given at a time, at most */
 
 /* A range still to scan: conservatively, or if MARK_TYPED is set in `high` as an object by the layout that its last
  * word names. What is left of an array begins at an element. */

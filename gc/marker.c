@@ -8,7 +8,7 @@
  * other markers. */
 #define PIECE_BYTES 4096u
 #define AHEAD_BYTES 512u /* of an object, fetched while it waits */
-#define GIVE_LEAST  512u /* ranges on the stack before some are given away: less is scanned before a helper is awake */
+#define GIVE_LEAST  8u   /* ranges on the stack before some are given away, which costs two system calls */
 
 /* The bounds, and of the first arena, which is the only one of most programs, what span_of would fetch. */
 struct view {

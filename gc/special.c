@@ -200,10 +200,24 @@ bool special_take_due(struct due *due) {
   return any;
 }
 
+struct place_range {
+  uintptr_t low;
+  size_t bytes;
+};
+
+static bool stands_in(void *entry, void *arg) {
+  const struct place_range *range = arg;
+  return (uintptr_t)link_place(entry) - range->low < range->bytes;
+}
+
 static void take_out_of(const void *object, size_t bytes) {
   uintptr_t key = hidden(object);
   struct ephemeron *ephemeron = hash_find(&ephemerons, &key);
   if (ephemeron) hash_take_out(&ephemerons, ephemeron);
+  if (links.count < bytes / sizeof(void *)) {
+    hash_each(&links, stands_in, &(struct place_range){(uintptr_t)object, bytes});
+    return;
+  }
   for (size_t at = 0; at + sizeof(void *) <= bytes; at += sizeof(void *)) {
     for (unsigned kind = VGC_WEAK_SHORT; kind <= VGC_WEAK_LONG; kind++) {
       struct link *link = special_link_find((void **)(void *)((char *)(uintptr_t)object + at), (enum vgc_weak)kind);

@@ -63,9 +63,9 @@ void special_finalizer_take_out(struct finalizer *);
 /* Whether the object, which begins there, was freed, but left to the collector. */
 bool special_is_freed(const void *object);
 struct link *special_link_find(void **place, enum vgc_weak kind);
-/* Makes a link; `in` is the object in which the place is, or NULL. False: no memory, and nothing has changed. */
+/* Makes a link; `in` is the object in which the place is, or NULL. False: no memory, and no link has changed. */
 bool special_link_add(void **place, const void *in, const void *object, enum vgc_weak kind);
-/* Lets a link name another object. False: no memory, and nothing has changed. */
+/* Lets a link name another object. False: no memory, and no link has changed. */
 bool special_link_name(struct link *, const void *object);
 void special_link_take_out(struct link *);
 

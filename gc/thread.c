@@ -23,7 +23,7 @@ static struct {
   bool keys_made;
   pthread_key_t first_key, last_key; /* by the order of their destructors in a round */
   /* Registry lock to write, anyone reads: */
-  _Atomic size_t running;   /* RUNNING or BLOCKING */
+  _Atomic size_t running;   /* RUNNING, BLOCKING or HELD */
   _Atomic size_t uncertain; /* watched, or LOST: thread_reap has something to look at */
   _Atomic uint32_t signal;  /* the suspend signal */
   _Atomic size_t table_bytes;

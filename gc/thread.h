@@ -20,11 +20,12 @@ struct cache;
  *   FREE     -> RUNNING   a foreign thread itself, registry lock
  *   BORN     -> RUNNING   child, registry lock (so never during a stop): stack, TLS and registers are roots
  *   RUNNING <-> BLOCKING  the thread itself: not signalled, scanned from the position it published
- *   RUNNING <-> HELD      the thread itself in the suspension handler, see vgc_thread_suspend: not signalled, scanned
- * from where it was stopped RUNNING  -> EXITED    the thread itself, registry lock: cache handed over, result is a root
- * until join or detach RUNNING  -> LOST      whoever finds that the thread ended without leaving, registry lock: no
- * root but its result; its cache waits for thread_reap EXITED   -> FREE      joiner, detacher or the thread itself if
- * detached; registry lock LOST     -> FREE      thread_reap, registry lock */
+ *   RUNNING <-> HELD      the thread itself, in the handler: not signalled, scanned from where it was stopped
+ *   RUNNING  -> EXITED    the thread itself, registry lock: cache handed over, result is a root until join or detach
+ *   RUNNING  -> LOST      whoever finds that the thread ended without leaving, registry lock: no root but its result;
+ *                         its cache waits for thread_reap
+ *   EXITED   -> FREE      joiner, detacher or the thread itself if detached; registry lock
+ *   LOST     -> FREE      thread_reap, registry lock */
 enum thread_state {
   THREAD_FREE,
   THREAD_BORN,
@@ -94,9 +95,9 @@ static inline uintptr_t thread_bottom(const struct thread *thread) {
   void *const *bottom = atomic_load_explicit(&thread->bottom, memory_order_relaxed);
   return bottom ? (uintptr_t)*bottom : 0;
 }
-/* The RUNNING or BLOCKING thread of that handle, or NULL. Registry lock. */
+/* The RUNNING, BLOCKING or HELD thread of that handle, or NULL. Registry lock. */
 struct thread *thread_present(pthread_t handle);
-/* RUNNING, or BLOCKING; after thread_reap. No locks held that rank with or above the registry's. */
+/* RUNNING, BLOCKING or HELD; after thread_reap. No locks held that rank with or above the registry's. */
 size_t thread_count(void);
 /* Whether no other thread is registered, or created and about to be; after thread_reap. As above. */
 bool thread_alone(void);

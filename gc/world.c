@@ -272,8 +272,8 @@ static unsigned count_wanted(uint32_t phase) {
 
 /* Sleeps until one more thread acknowledges, or a while. */
 static void nap(uint32_t phase) {
-  /* Acquire, with park's release: an answer that this counts is seen below. One that it does not count ends the sleep:
-   * the kernel compares with the newest count, and who counts wakes. */
+  /* Acquire, with wake_stopper's release: an answer that this counts is seen below. One that it does not count ends the
+   * sleep: the kernel compares with the newest count, and who counts wakes. */
   uint32_t acks = load_acquire(&world.acks);
   if (count_wanted(phase)) platform_futex_wait(&world.acks, acks, NAP_NS);
 }
@@ -352,7 +352,7 @@ unsigned world_stop(void) {
 void world_resume(void) {
   uint32_t phase = load_relaxed(&world.phase);
   platform_edge_release(&world.phase);
-  /* Release: what the collector did; acquire in park and in world_blocking_leave. */
+  /* Release: what the collector did; acquire in park and in come_back. */
   store_release(&world.phase, phase + 1);
   platform_futex_wake_all(&world.phase);
   POINT(world_after_resume);

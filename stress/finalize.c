@@ -179,7 +179,7 @@ static void look(struct item *item) {
   check_link(&tickets[item->ticket], oracle_start(&item->top));
 }
 
-/* What is freed while a link names it is the collector's, and not counted as freed. */
+/* What a link has named is the collector's when it is freed, and not counted as freed. */
 static void free_one(struct worker *worker, struct item *item) {
   if (!item->top.at) return;
   struct ticket *ticket = &tickets[item->ticket];
@@ -190,8 +190,8 @@ static void free_one(struct worker *worker, struct item *item) {
     subject.set_finalizer(oracle_start(&item->top), NULL, NULL);
   oracle_free(worker, &item->top);
   *item = (struct item){0};
+  if (subject.can & CAN_FORGET_AT_FREE) worker->tally.freed--;
   if (linked) {
-    worker->tally.freed--;
     count(&left_linked);
   } else {
     ticket_give(ticket);

@@ -34,8 +34,8 @@ enum subject_can {
   CAN_START_C11 = 1 << 11,           /* thrd_create is as good as create(), under ThreadSanitizer too */
   CAN_SCAN_THREAD_STORAGE = 1 << 10, /* thread-local variables and thread-specific values are roots */
   CAN_FINALIZE = 1 << 13,            /* finalizers and weak links */
-  CAN_FORGET_AT_FREE = 1 << 14,      /* a free takes the finalizer off, and leaves what a link names to the collector */
-  CAN_KEEP_EXIT_RESULT = 1 << 9,     /* what a thread gives to leave() stays alive until it is joined */
+  CAN_FORGET_AT_FREE = 1 << 14,  /* a free takes the finalizer off, and leaves what a link has named to the collector */
+  CAN_KEEP_EXIT_RESULT = 1 << 9, /* what a thread gives to leave() stays alive until it is joined */
 };
 
 /* Running totals. Fields that a subject cannot count are zero. */

@@ -111,7 +111,8 @@ static void phase(void *arg, enum vgc_phase phase) {
     event(GC_EVENT_MARK_END);
     event(GC_EVENT_RECLAIM_START);
     break;
-  case VGC_PHASE_RECLAIMED:
+  case VGC_PHASE_RECLAIMED: /* a stop that finds the loaded objects changed collects nothing */
+    layer_collection_ends();
     layer_tell_of_resize();
     event(GC_EVENT_RECLAIM_END);
     break;
@@ -121,7 +122,6 @@ static void phase(void *arg, enum vgc_phase phase) {
   case VGC_PHASE_RESUMED:
     event(GC_EVENT_POST_START_WORLD);
     event(GC_EVENT_END);
-    layer_collection_ends();
     layer_within_collection(false);
     break;
   }

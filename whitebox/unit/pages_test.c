@@ -151,10 +151,12 @@ static void runs_begin_aligned(void **state) {
 static void pages_skipped_for_alignment_stay_usable(void **state) {
   (void)state;
   struct run first = carve(1);
+  while (number_of(first) % 16 == 15) first = carve(1); /* else the next page is aligned, and none is skipped */
+  size_t taken = pages_taken_bytes();
   struct run run = pages_carve(1, 16);
   assert_true(run.page > first.page + 1);
   size_t skipped = run.page - first.page - 1;
-  assert_int_equal(pages_taken_bytes(), 2 * PAGE);
+  assert_int_equal(pages_taken_bytes(), taken + PAGE);
   assert_int_equal(pages_free_bytes(), 0); /* never touched: holds no memory */
   struct run skip = take(skipped);
   assert_int_equal(skip.page, first.page + 1);
