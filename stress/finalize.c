@@ -198,6 +198,19 @@ static void free_one(struct worker *worker, struct item *item) {
   }
 }
 
+static void of_freed(void *object, void *arg) {
+  harness_check(false, "a finalizer of %p is called, which was freed (%p)", object, arg);
+}
+
+/* What no link has named is free at once, and its finalizer forgotten. */
+static void free_unnamed(struct worker *worker) {
+  struct reference top = new_tree(worker, 0);
+  void *object = oracle_start(&top);
+  harness_check(subject.set_finalizer(object, of_freed, NULL), "no finalizer for %p, expected one", object);
+  if (!(subject.can & CAN_FORGET_AT_FREE)) subject.set_finalizer(object, NULL, NULL);
+  oracle_free(worker, &top);
+}
+
 static void exchange(struct worker *worker, struct item *item) {
   struct box *box = &boxes[random_below(&worker->random, BOXES)];
   pthread_mutex_lock(&box->lock);
@@ -249,8 +262,10 @@ static void step(struct worker *worker, struct item *slots) {
     make_one(worker, item);
   else if (dice < 45)
     drop(item);
-  else if (dice < 52)
+  else if (dice < 49)
     free_one(worker, item);
+  else if (dice < 52)
+    free_unnamed(worker);
   else if (dice < 65)
     exchange(worker, item);
   else if (dice < 85)
