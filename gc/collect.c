@@ -210,11 +210,12 @@ static bool attempt(struct cycle *cycle) {
 
 static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) {
   static const char *const reasons[] = {"explicit", "pace", "memory", "stress"};
-  platform_print(
-      "vgc: cycle %llu %s marked %zu KiB heap %llu KiB goal %llu KiB pause %llu us stop %llu us threads %u\n",
-      (unsigned long long)stats->cycles, reasons[cycle->reason], cycle->marked / 1024,
-      (unsigned long long)stats->heap_bytes / 1024, (unsigned long long)stats->trigger_bytes / 1024,
-      (unsigned long long)cycle->pause / 1000, (unsigned long long)cycle->stop / 1000, cycle->suspended);
+  platform_print("vgc: cycle %llu %s marked %zu KiB heap %llu KiB goal %llu KiB pause %llu us stop %llu us threads %u "
+                 "markers %u\n",
+                 (unsigned long long)stats->cycles, reasons[cycle->reason], cycle->marked / 1024,
+                 (unsigned long long)stats->heap_bytes / 1024, (unsigned long long)stats->trigger_bytes / 1024,
+                 (unsigned long long)cycle->pause / 1000, (unsigned long long)cycle->stop / 1000, cycle->suspended,
+                 mark_markers());
 }
 
 static void tell(const struct cycle *cycle) {

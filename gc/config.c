@@ -9,6 +9,7 @@
 #include "platform.h"
 
 struct vgc_config config COLLECTOR_DATA;
+static bool markers_by_default COLLECTOR_DATA; /* immutable, as `config` */
 
 #define KIB          UINT64_C(1024)
 #define MIB          (UINT64_C(1024) * KIB)
@@ -47,7 +48,8 @@ static const struct knob knobs[] = {
          "heap growth between collections, percent of live"),
     KNOB(check_level, "VGC_CHECK_LEVEL", 0, 3, 1, 0,
          "0 none, 1 cheap, 2 each operation, 3 heap walk and second marker"),
-    KNOB(mark_workers, "VGC_MARK_WORKERS", 1, 64, 0, 0, "threads that mark; default: as many as processors, at most 8"),
+    KNOB(mark_workers, "VGC_MARK_WORKERS", 1, 64, 0, 0,
+         "threads that mark; default: as many as processors, at most 8, where that is faster"),
     KNOB(suspend_signal, "VGC_SUSPEND_SIGNAL", 1, 64, SIGPWR, 0, "signal that suspends threads"),
     KNOB(collect_every, "VGC_COLLECT_EVERY", 0, UINT32_MAX, 0, TUNABLE, "collect at every Nth allocation (0: off)"),
     KNOB(finalize_on_demand, "VGC_FINALIZE_ON_DEMAND", 0, 1, 0, TUNABLE, "1: finalizers run in vgc_finalize alone"),
@@ -176,11 +178,14 @@ int config_load(const struct vgc_config *given) {
   config.struct_size = sizeof config;
   for (size_t i = 0; i < KNOBS; i++)
     if (load_one(&knobs[i], given)) return -1;
-  if (!config.mark_workers) config.mark_workers = platform_processors() < 8 ? platform_processors() : 8;
+  markers_by_default = !config.mark_workers;
+  if (markers_by_default) config.mark_workers = platform_processors() < 8 ? platform_processors() : 8;
   const char *help = getenv("VGC_HELP");
   if (help && strcmp(help, "0")) print_knobs();
   return 0;
 }
+
+bool config_markers_by_default(void) { return markers_by_default; }
 
 unsigned config_suspend_signal(void) {
   uint64_t value;

@@ -20,6 +20,8 @@ int config_load(const struct vgc_config *given);
 int config_tune(const struct vgc_config *given);
 /* A cycle reads it once, with the world stopped. */
 void config_set_exact_pointers(bool on);
+/* mark_workers is the default: nobody has asked for so many. */
+bool config_markers_by_default(void);
 /* Raises minimum_heap. Collect lock. */
 void config_raise_minimum_heap(size_t bytes);
 /* What the environment says, or the default: for threads that start before initialisation. */

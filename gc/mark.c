@@ -2,6 +2,7 @@
 
 #include "cache.h"
 #include "config.h"
+#include "mark_choice.h"
 #include "mark_team.h"
 #include "marker.h"
 #include "pace.h"
@@ -14,14 +15,21 @@
 
 static struct marker markers[MARK_TEAM_MAX] COLLECTOR_DATA;
 static bool together COLLECTOR_DATA; /* helpers take part */
+/* Of the last cycle: whether they did, and how long marking took. */
+static bool were_together COLLECTOR_DATA;
+static uint64_t nanoseconds COLLECTOR_DATA;
 static uint32_t rescans COLLECTOR_DATA;
 static uint64_t objects_marked COLLECTOR_DATA;
 static size_t bytes_marked COLLECTOR_DATA, bytes_unscanned COLLECTOR_DATA;
 
 #define COLLECTOR      (&markers[0])
 #define ROOTS_TOGETHER 512u /* objects that roots have led to before they are scanned */
+#define WORTH_HELPERS  ((size_t)4 << 20)
 
-int mark_initialize(void) { return marker_stack(COLLECTOR); }
+int mark_initialize(void) {
+  mark_choice_reset();
+  return marker_stack(COLLECTOR);
+}
 
 void mark_shutdown(void) {
   mark_team_stop();
@@ -137,7 +145,12 @@ static void take_over(void) {
 }
 
 /* A small heap is marked before a helper has woken up. */
-static bool worth_helpers(void) { return pace_marked() / 4 >= CONFIG(minimum_heap); }
+static bool worth_helpers(void) { return pace_marked() >= WORTH_HELPERS || pace_marked() / 4 >= CONFIG(minimum_heap); }
+
+static bool choose_together(void) {
+  if (!mark_team_helpers() || config.mark_workers == 1 || !worth_helpers()) return false;
+  return !config_markers_by_default() || mark_choice_together();
+}
 
 static void count(struct span *span, void *arg) {
   (void)arg;
@@ -153,7 +166,8 @@ void mark_reachable(void) {
   marker_learn_bounds();
   marker_begin(COLLECTOR);
   rescans = 0;
-  together = mark_team_helpers() && config.mark_workers > 1 && worth_helpers();
+  uint64_t start = platform_now_ns();
+  together = were_together = choose_together();
   mark_available(true);
   if (together) mark_team_open(help);
   mark_from_roots();
@@ -164,6 +178,7 @@ void mark_reachable(void) {
     together = false;
   }
   rescan();
+  nanoseconds = platform_now_ns() - start;
 }
 
 /* ---- After that, alone ---- */
@@ -200,6 +215,7 @@ size_t mark_end(void) {
   mark_available(false);
   objects_marked = bytes_marked = bytes_unscanned = 0;
   span_each(count, NULL);
+  if (bytes_marked >= WORTH_HELPERS) mark_choice_learn(were_together, nanoseconds, bytes_marked);
   return bytes_marked;
 }
 
@@ -212,6 +228,7 @@ void mark_hire(void) {
 size_t mark_unscanned_bytes(void) { return bytes_unscanned; }
 uint64_t mark_objects(void) { return objects_marked; }
 uint32_t mark_overflows(void) { return rescans; }
+unsigned mark_markers(void) { return were_together ? mark_team_helpers() + 1 : 1; }
 
 size_t mark_stack_bytes(void) {
   size_t bytes = 0;

@@ -35,6 +35,8 @@ size_t mark_unscanned_bytes(void);
 /* Objects marked, and rescans after overflow, in the last cycle. */
 uint64_t mark_objects(void);
 uint32_t mark_overflows(void);
+/* Markers of the last cycle that were there to take part; a helper may have come too late. */
+unsigned mark_markers(void);
 /* Bytes of the mark stacks. Collect lock. */
 size_t mark_stack_bytes(void);
 

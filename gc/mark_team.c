@@ -24,6 +24,7 @@ static struct lock lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_MARK, 0);
 static struct {
   bool open;              /* marking goes on */
   bool ending;            /* helpers are to end */
+  bool asleep;            /* somebody may sleep on `news` */
   unsigned joined;        /* markers that take part */
   unsigned chunks;        /* of the pool, filled */
   _Atomic uint32_t news;  /* changes when there is work, marking is over, or the last marker has left */
@@ -54,6 +55,26 @@ static void sleep_on(_Atomic uint32_t *word, uint64_t nanoseconds) {
   lock_acquire(&lock);
 }
 
+/* Wakes who waits for news. With the lock. */
+static void tell_news(void) {
+  if (team.asleep)
+    tell(&team.news);
+  else
+    store_relaxed(&team.news, load_relaxed(&team.news) + 1);
+  team.asleep = false;
+}
+
+/* Called and left with the lock held, given up meanwhile. Most news come sooner than a sleeper wakes. */
+static void await_news(void) {
+  uint32_t seen = load_relaxed(&team.news);
+  lock_release(&lock);
+  platform_spin(&team.news, seen);
+  lock_acquire(&lock);
+  if (load_relaxed(&team.news) != seen) return;
+  team.asleep = true;
+  sleep_on(&team.news, 0);
+}
+
 /* ---- Sharing ---- */
 
 void mark_team_open(void (*help)(unsigned number)) {
@@ -73,7 +94,7 @@ size_t mark_team_give(const struct mark_range *ranges, size_t count) {
     struct chunk *chunk = &team.pool[team.chunks++];
     chunk->count = (unsigned)count;
     __builtin_memcpy(chunk->ranges, ranges, count * sizeof *ranges);
-    tell(&team.news);
+    tell_news();
   }
   lock_release(&lock);
   return count;
@@ -85,7 +106,7 @@ size_t mark_team_take(struct mark_range *ranges, size_t room) {
   store_relaxed(&mark_team_waiting, load_relaxed(&mark_team_waiting) + 1);
   while (team.open && !team.chunks && load_relaxed(&mark_team_waiting) < team.joined) {
     POINT(mark_team_waits);
-    sleep_on(&team.news, 0);
+    await_news();
   }
   if (team.chunks) {
     struct chunk *chunk = &team.pool[team.chunks - 1];
@@ -95,7 +116,7 @@ size_t mark_team_take(struct mark_range *ranges, size_t room) {
     if (!chunk->count) team.chunks--;
   } else if (team.open) {
     team.open = false;
-    tell(&team.news);
+    tell_news();
   }
   store_relaxed(&mark_team_waiting, load_relaxed(&mark_team_waiting) - 1);
   lock_release(&lock);
@@ -105,13 +126,13 @@ size_t mark_team_take(struct mark_range *ranges, size_t room) {
 /* With the lock. Who waits for work may be the last now. */
 static void leave(void) {
   team.joined--;
-  tell(&team.news);
+  tell_news();
 }
 
 void mark_team_close(void) {
   lock_acquire(&lock);
   leave();
-  while (team.joined) sleep_on(&team.news, 0);
+  while (team.joined) await_news();
   lock_release(&lock);
 }
 

@@ -22,6 +22,7 @@
 /* Below each reservation lies a page that cannot be read: what is scanned to the end of its mapping, such as the stack
  * of a coroutine, ends before ours begins. */
 #define GUARD_BYTES 4096u
+#define LOOKS       500u /* of platform_spin */
 
 void *platform_reserve(size_t size, size_t alignment) {
   int saved = errno;
@@ -204,4 +205,10 @@ void platform_futex_wake_all(_Atomic uint32_t *word) {
   int saved = errno;
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
   errno = saved;
+}
+
+/* The explorer must not see it: there every look would be a place where another thread may go on. */
+NO_SANITIZE void platform_spin(const _Atomic uint32_t *word, uint32_t value) {
+  const volatile uint32_t *at = (const volatile uint32_t *)word;
+  for (unsigned looks = 0; looks < LOOKS && *at == value; looks++) arch_spin();
 }

@@ -37,6 +37,7 @@
 
 #include "finalize.h"
 #include "mark.h"
+#include "mark_choice.h"
 #include "mark_team.h"
 #include "marker.h"
 #include "pace.h"

@@ -42,9 +42,10 @@ struct vgc_config {
   size_t hard_limit;       /* bytes of heap beyond which allocation fails; default none */
   unsigned growth_percent; /* heap growth between collections, of the live bytes and half of the roots'; default 100 */
   unsigned check_level;    /* 0 none, 1 cheap, 2 per operation, 3 whole-heap walk and second marker; default 1 */
-  unsigned mark_workers;   /* threads that mark, 1 to 64; default: as many as processors, at most 8. All but one are the
-                              library's own, started after one that found four times minimum_heap alive, by the thread
-                              that collected; they end with the last registered thread. 1: there are none, nor is
+  unsigned mark_workers;   /* threads that mark, 1 to 64; default: as many as processors, at most 8, or the collecting
+                              thread alone where that has been faster. All but one are the library's own, started
+                              after a collection that found 4 MiB or four times minimum_heap alive, by the thread that
+                              collected; they end with the last registered thread. 1: there are none, nor is
                               pthread_create called in an allocation */
   unsigned suspend_signal; /* default SIGPWR */
   unsigned collect_every;  /* stress: collect at every Nth allocation; default 0 (off) */

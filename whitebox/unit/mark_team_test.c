@@ -108,6 +108,54 @@ static void a_small_heap_has_no_helpers(void **state) {
   KEEP_ALIVE(object);
 }
 
+enum { HEAP = 5 << 20 };
+
+static void build_large(void) {
+  unit_roots(roots, 1);
+  vgc_disable();
+  for (size_t bytes = 0; bytes < HEAP; bytes += sizeof(struct node)) {
+    struct node *node = vgc_malloc(sizeof *node);
+    *node = (struct node){roots[0], {NULL, NULL}};
+    roots[0] = node;
+  }
+  vgc_enable();
+}
+
+static void a_large_heap_has_as_many_as_were_asked_for(void **state) {
+  (void)state;
+  struct vgc_config given = unit_config(0);
+  given.mark_workers = 3;
+  given.minimum_heap = HEAP;
+  unit_start(&given);
+  build_large();
+  unit_collect();
+  assert_int_equal(mark_markers(), 1);
+  for (unsigned cycle = 0; cycle < 20; cycle++) {
+    unit_collect();
+    assert_int_equal(mark_markers(), 3);
+  }
+}
+
+static void by_default_both_ways_are_tried(void **state) {
+  (void)state;
+  if (platform_processors() == 1) not_applicable("one processor: there are no helpers");
+  struct vgc_config given = unit_config(0);
+  given.mark_workers = 0;
+  given.minimum_heap = HEAP;
+  unit_start(&given);
+  build_large();
+  unit_collect();
+  assert_int_equal(mark_markers(), 1);
+  unit_collect();
+  assert_true(mark_markers() > 1);
+  unsigned alone = 0;
+  for (unsigned cycle = 0; cycle < 16; cycle++) {
+    unit_collect();
+    alone += mark_markers() == 1;
+  }
+  assert_in_range(alone, 1, 15);
+}
+
 static void shutdown_ends_helpers(void **state) {
   (void)state;
   unsigned before = probe_tasks();
@@ -153,6 +201,8 @@ UNIT(mark_team) {
       TEST(helpers_find_what_one_marker_finds),
       TEST(stacks_of_helpers_may_overflow),
       TEST(a_small_heap_has_no_helpers),
+      TEST(a_large_heap_has_as_many_as_were_asked_for),
+      TEST(by_default_both_ways_are_tried),
       TEST(shutdown_ends_helpers),
       TEST(a_forked_child_hires_its_own),
   };
