@@ -267,11 +267,18 @@ void cache_count_down(struct cache *cache) {
   collect_now(COLLECT_STRESS);
 }
 
+/* Once for each crowd: if there is no cycle now, the table doubles. */
+static COLD void collect_crowd(void) {
+  store_relaxed(&special_crowded, false);
+  collect_now(COLLECT_PACE);
+}
+
 /* Fills the current span's available word, whatever it takes. */
 static struct cache *cache_fill(enum kind kind, unsigned class_index) {
   struct cache *cache = cache_ensure();
   if (!cache) return NULL;
-  if (UNLIKELY(load_relaxed(&special_dues)) && !CONFIG(finalize_on_demand) && !collect_in_hook()) finalize_run();
+  finalize_now_and_then();
+  if (UNLIKELY(load_relaxed(&special_crowded))) collect_crowd();
   platform_poll(); /* a program under ThreadSanitizer stops here, if this library is not instrumented */
   cache_count_down(cache);
   size_t slot = span_cache_index(kind, class_index);

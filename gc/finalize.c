@@ -1,6 +1,8 @@
 #include "finalize.h"
 
 #include "atomic.h"
+#include "collect.h"
+#include "config.h"
 #include "error.h"
 #include "mark.h"
 #include "platform.h"
@@ -166,6 +168,10 @@ void finalize_show_kept(show *to) {
 }
 
 /* ---- The calls ---- */
+
+void finalize_now_and_then(void) {
+  if (UNLIKELY(load_relaxed(&special_dues)) && !CONFIG(finalize_on_demand) && !collect_in_hook()) finalize_run();
+}
 
 size_t finalize_run(void) {
   size_t count = 0;

@@ -21,6 +21,8 @@ void finalize_show_kept(void (*show)(const void *object, bool contents));
 
 /* Makes each finalizer due that is set. No lock held. */
 void finalize_make_all_due(void);
+/* As an allocation: calls what is due, unless the program does that itself, or is in a hook. No lock held. */
+void finalize_now_and_then(void);
 /* Calls what is due, unless the thread is calling a finalizer already. No lock held. How many it called. */
 size_t finalize_run(void);
 

@@ -7,6 +7,7 @@
 #include "collect.h"
 #include "config.h"
 #include "error.h"
+#include "finalize.h"
 #include "large.h"
 #include "pace.h"
 #include "pages.h"
@@ -55,15 +56,14 @@ static struct span *make(const struct request *request) {
   central_sweep_some(request->pages);
   if (may_grow(request) && (span = attempt(request))) return span;
   if (pace_should_collect(request->pages * config.page_bytes)) collect_now(COLLECT_PACE);
-  for (unsigned round = 0; round < 2; round++) {
-    if ((span = attempt(request))) return span;
-    if (round) break;
+  for (unsigned tries = 0; !(span = attempt(request)) && tries < CONFIG(memory_retries); tries++) {
     collect_now(COLLECT_MEMORY);
+    finalize_now_and_then();
     large_finish_sweep();
     central_finish_sweep();
   }
-  errno = ENOMEM;
-  return NULL;
+  if (!span) errno = ENOMEM;
+  return span;
 }
 
 struct span *heap_make_span(unsigned class_index, enum kind kind, struct cache *cache) {

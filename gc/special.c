@@ -33,6 +33,19 @@ static struct {
 } queue COLLECTOR_DATA;
 _Atomic size_t special_dues COLLECTOR_DATA; /* last - first; written with the lock */
 
+/* A table of fewer entries grows as it likes. */
+#define CROWD 8192u
+/* The lock: entries that the last cycle left. */
+static size_t kept_finalizers COLLECTOR_DATA, kept_links COLLECTOR_DATA;
+_Atomic bool special_crowded COLLECTOR_DATA;
+
+/* A table that is about to double, half of it new since the last cycle: another may find most of that dead. The eighth
+ * of room that is left is for what comes before it. */
+static void note_crowd(const struct hash *hash, size_t kept) {
+  if (hash->count >= CROWD && hash->count == hash->size / 16 * 7 && kept <= hash->count / 2)
+    store_relaxed(&special_crowded, true);
+}
+
 void special_lock(void) { lock_acquire(&lock); }
 void special_unlock(void) { lock_release(&lock); }
 
@@ -83,7 +96,9 @@ struct finalizer *special_finalizer_add(const void *object) {
   if (!make_room(finalizers.count + 1)) return NULL;
   uintptr_t key = hidden(object);
   struct finalizer *finalizer = hash_add(&finalizers, &key);
-  if (finalizer) divert_frees(object);
+  if (!finalizer) return NULL;
+  divert_frees(object);
+  note_crowd(&finalizers, kept_finalizers);
   return finalizer;
 }
 
@@ -119,6 +134,7 @@ bool special_link_add(void **place, const void *in, const void *object, enum vgc
   struct link *link = note(in, object) ? hash_add(&links, &key) : NULL;
   if (!link) return false;
   link->hidden = hidden(object);
+  note_crowd(&links, kept_links);
   return any_links[kind] = true;
 }
 
@@ -158,7 +174,12 @@ static bool forget(void *entry, void *is_dead) {
   return !kept;
 }
 
-void special_forget_dead(bool (*is_dead)(const void *object)) { hash_each(&specials, forget, &is_dead); }
+void special_forget_dead(bool (*is_dead)(const void *object)) {
+  hash_each(&specials, forget, &is_dead);
+  kept_finalizers = finalizers.count;
+  kept_links = links.count;
+  store_relaxed(&special_crowded, false);
+}
 
 bool special_any_links(enum vgc_weak kind) { return any_links[kind]; }
 
@@ -253,6 +274,8 @@ void special_reset(void) {
   hash_clear(&specials);
   hash_clear(&links);
   hash_clear(&ephemerons);
+  kept_finalizers = kept_links = 0;
+  store_relaxed(&special_crowded, false);
   freed = 0;
   any_links[VGC_WEAK_SHORT] = any_links[VGC_WEAK_LONG] = false;
   if (queue.entries) platform_release(queue.entries, queue.room * sizeof *queue.entries);

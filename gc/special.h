@@ -78,7 +78,7 @@ void special_make_due(struct due);
 
 /* ---- With the lock, world stopped ---- */
 
-/* Forgets dead objects: that they were freed and left, and what links had to do with them. */
+/* The last step of a cycle: forgets dead objects, that they were freed and left, and what links had to do with them. */
 void special_forget_dead(bool (*is_dead)(const void *object));
 /* Whether there has been one of that kind. */
 bool special_any_links(enum vgc_weak kind);
@@ -102,5 +102,8 @@ size_t special_bytes(void);
 
 /* Finalizers that are due. Relaxed: a look whether it is worth the lock. */
 extern INTERNAL _Atomic size_t special_dues;
+/* A cycle would be of use, for a table is about to double that may be full of what is dead. Relaxed: whoever sees it
+ * asks for a cycle, sooner or later. */
+extern INTERNAL _Atomic bool special_crowded;
 
 #endif

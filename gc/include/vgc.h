@@ -57,6 +57,8 @@ struct vgc_config {
                                   point anywhere into it; default 0: so may all */
   unsigned trim_ms; /* a thread of the library's own gives back what was idle for so many milliseconds; default 0:
                        cycles do, after half a second, and vgc_trim. After a fork: from the next collection on */
+  unsigned memory_retries; /* collections before an allocation fails at hard_limit or without memory, each after the
+                              finalizers of the one before; at most 1000000; default 1 */
 };
 
 /* Fills *config with the defaults (all zero but struct_size). */
@@ -73,7 +75,7 @@ static inline void vgc_config_default(struct vgc_config *config) {
 VGC_API int vgc_init(const struct vgc_config *config);
 
 /* Changes settings while the program runs: of minimum_heap, soft_limit, hard_limit, growth_percent, collect_every, log,
- * finalize_on_demand those that are not zero; the limits: SIZE_MAX / 2 is none. The other fields are
+ * finalize_on_demand, memory_retries those that are not zero; the limits: SIZE_MAX / 2 is none. The other fields are
  * zero. They count from the next decision on. 0, or -1 with errno EINVAL, stderr names what is refused. */
 VGC_API int vgc_tune(const struct vgc_config *config);
 /* Lets the heap grow by so many bytes before the next collection, and raises minimum_heap to that size. 0, or -1 with

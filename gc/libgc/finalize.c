@@ -11,7 +11,9 @@ static void set(void *object, GC_finalization_proc finalizer, void *arg, GC_fina
   /* A procedure that a collection calls may not do this; Crystal's does, for memory of the reserve, which stays. */
   if (GET(GC_find_leak) || layer_is_within_collection()) return;
   layer_ensure();
-  if (vgc_exchange_finalizer(object, finalizer, arg, order, &before, &before_arg) && errno == ENOMEM) return;
+  int error = vgc_exchange_finalizer(object, finalizer, arg, order, &before, &before_arg);
+  if (error && errno == ENOMEM) return;
+  if (!error && finalizer && !before) layer_count_finalizer();
   if (old) *old = before;
   if (old_arg) *old_arg = before_arg;
 }

@@ -78,6 +78,7 @@ static int may_collect(void *arg) {
 static void cycle_start(void *arg) {
   (void)arg;
   layer_within_collection(true);
+  layer_forget_finalizers();
   SET(GC_gc_no, GET(GC_gc_no) + 1);
   layer_toggle();
   event(GC_EVENT_START);

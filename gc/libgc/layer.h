@@ -89,6 +89,7 @@ extern INTERNAL _Thread_local bool layer_asked;
 /* The calling thread begins or ends a collection, in which vgc must not be asked for figures. */
 INTERNAL void layer_within_collection(bool on);
 INTERNAL bool layer_is_within_collection(void);
+INTERNAL uint64_t layer_bytes_since_collection(void);
 /* The heap is said to have at least so many bytes from now on. */
 INTERNAL void layer_heap_reserved(size_t bytes);
 
@@ -97,13 +98,22 @@ INTERNAL void layer_heap_reserved(size_t bytes);
 /* Asks the program about its toggle references: before the world stops. */
 INTERNAL void layer_toggle(void);
 
-/* ---- settings.c ---- */
+/* ---- pace.c ---- */
 
-/* Takes over what variables say that steer the pace, if it has changed. */
+/* Takes over what variables say that steer the pace, if it has changed; before vgc_init what they say then. */
 INTERNAL void layer_tune(void);
+INTERNAL void layer_pace_begins(struct vgc_config *config);
 /* For that: the collecting thread, with no other in a collection. */
 INTERNAL void layer_collection_begins(void);
 INTERNAL void layer_collection_ends(void);
+/* A finalizer has been set; a collection has begun. */
+INTERNAL void layer_count_finalizer(void);
+INTERNAL void layer_forget_finalizers(void);
+/* Tells vgc the largest heap that was allowed before it was there. */
+INTERNAL void layer_limit_heap(void);
+
+/* ---- settings.c ---- */
+
 /* Whether a collection may begin that the program did not ask for. */
 INTERNAL bool layer_may_begin(void);
 /* The program has become one of several threads, or may: marking is parallel from now on. */

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "layer.h"
@@ -70,7 +69,6 @@ void GC_set_no_dls(int value) {
   static type name = standard;                                                                                         \
   void GC_set_##name(type value) { SET(name, value); }                                                                 \
   type GC_get_##name(void) { return GET(name); }
-HELD(GC_word, allocd_bytes_per_finalizer, 10000)
 HELD(int, rate, 10)
 HELD(int, max_prior_attempts, 3)
 HELD(int, force_unmap_on_gcollect, 0)
@@ -126,103 +124,7 @@ void GC_set_all_interior_pointers(int value) {
   if (GC_is_init_called()) layer_tune();
 }
 
-/* ---- The pace ---- */
-
-/* What vgc has been told last. */
-static GC_word told_divisor;
-static int told_interior = 1;
-
-/* libgc collects when at least N / divisor bytes have been allocated, where N is twice what was traced: a fifth more.
- */
-static unsigned growth_percent(GC_word divisor) {
-  if (!divisor) divisor = 1;
-  return divisor > 240 ? 1 : (unsigned)(240 / divisor);
-}
-
-static size_t told_minimum = 4u << 20; /* vgc's own at first; SIZE_MAX: the user's */
-
-/* Nanoseconds that collections take, and from end to end of them: means that forget an eighth at each. */
-static uint64_t collecting_ns, passing_ns, began_ns, ended_ns;
-
-static uint64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-void layer_collection_begins(void) { began_ns = now_ns(); }
-
-void layer_collection_ends(void) {
-  uint64_t end = now_ns();
-  if (ended_ns) {
-    SET(collecting_ns, collecting_ns / 8 * 7 + (end - began_ns) / 8);
-    SET(passing_ns, passing_ns / 8 * 7 + (end - ended_ns) / 8);
-  }
-  ended_ns = end;
-}
-
-/* As a heap that does not shrink, half of the largest so far is used before the next collection, if the user's
- * environment says nothing else; and three quarters if more than a third of the time goes into collections, where
- * memory buys most. 0: no news. */
-static size_t new_minimum(void) {
-  bool busy = GET(collecting_ns) > GET(passing_ns) / 3;
-  size_t most = vgc_heap_bytes() / 4 * (busy ? 3 : 2), told = GET(told_minimum);
-  return most / 8 * 7 > told ? most : 0;
-}
-
-static void tune(GC_word divisor, size_t minimum) {
-  struct vgc_config config;
-  vgc_config_default(&config);
-  config.growth_percent = growth_percent(divisor);
-  config.minimum_heap = minimum;
-  vgc_tune(&config);
-  SET(told_divisor, divisor);
-  if (minimum) SET(told_minimum, minimum);
-}
-
-void layer_tune(void) {
-  GC_word divisor = GET(GC_free_space_divisor);
-  int interior = GET(GC_all_interior_pointers) != 0;
-  size_t minimum = new_minimum();
-  if (LIKELY(divisor == GET(told_divisor) && interior == GET(told_interior) && !minimum)) return;
-  layer_lock(MUTEX_TUNE);
-  tune(divisor, minimum);
-  vgc_exact_pointers(!interior);
-  SET(told_interior, interior);
-  layer_unlock(MUTEX_TUNE);
-}
-
-static GC_word maximum_heap; /* before GC_init */
-
-/* Pages that may be there at least: vgc's smallest limit. */
-#define LEAST_LIMIT 65536u
-
-void GC_set_max_heap_size(GC_word bytes) {
-  SET(maximum_heap, bytes);
-  if (!GC_is_init_called()) return;
-  struct vgc_config config;
-  vgc_config_default(&config);
-  config.hard_limit = bytes && bytes < SIZE_MAX / 2 ? (bytes < LEAST_LIMIT ? LEAST_LIMIT : bytes) : SIZE_MAX / 2;
-  vgc_tune(&config);
-}
-
-/* By so many bytes over all that it has been expanded to. */
-int GC_expand_hp(size_t bytes) {
-  layer_ensure();
-  struct vgc_stats stats = {.struct_size = sizeof stats};
-  size_t before = GC_get_heap_size(), more;
-  if (vgc_get_stats(&stats)) return 0;
-  size_t beyond = before > stats.heap_bytes ? before - stats.heap_bytes : 0; /* pages with objects: vgc counts these */
-  if (__builtin_add_overflow(beyond, bytes, &more) || vgc_reserve(more)) return 0;
-  layer_heap_reserved(before + bytes);
-  if (before + bytes > GET(told_minimum)) SET(told_minimum, before + bytes);
-  if (GET(GC_on_heap_resize)) {
-    vgc_stop_world();
-    layer_tell_of_resize();
-    vgc_resume_world();
-  }
-  return 1;
-}
+/* ---- Markers ---- */
 
 static unsigned markers;
 static int suspend_signal;
@@ -288,7 +190,7 @@ static void read_numbers(void) {
   if (number("GC_FREE_SPACE_DIVISOR", &value) && value) SET(GC_free_space_divisor, value);
   if (number("GC_FULL_FREQUENCY", &value)) SET(GC_full_freq, (int)value);
   if (number("GC_PAUSE_TIME_TARGET", &value)) SET(GC_time_limit, value);
-  if (number("GC_MAXIMUM_HEAP_SIZE", &value)) SET(maximum_heap, value);
+  if (number("GC_MAXIMUM_HEAP_SIZE", &value)) GC_set_max_heap_size(value);
   if (number("GC_NPROCS", &value) && value) SET(markers, (unsigned)value);
   if (number("GC_MARKERS", &value) && value) SET(markers, (unsigned)value);
 }
@@ -333,19 +235,16 @@ void layer_read_environment(struct vgc_config *config) {
   unsigned count = GET(markers);
   config->mark_workers = count > 64 ? 64 : count;
   config->suspend_signal = (unsigned)GET(suspend_signal);
-  config->growth_percent = growth_percent(GET(GC_free_space_divisor));
   config->exact_pointers = !GET(GC_all_interior_pointers);
   config->page_bytes = 4096; /* libgc's: programs that hash addresses get long runs of one size in their tables else */
   config->finalize_on_demand = 1; /* when finalizers run is decided here */
-  SET(told_divisor, GET(GC_free_space_divisor));
-  if (getenv("VGC_MINIMUM_HEAP")) SET(told_minimum, SIZE_MAX);
-  SET(told_interior, GET(GC_all_interior_pointers) != 0);
+  layer_pace_begins(config);
   SET(GC_parallel, 0);
 }
 
 void layer_heed_environment(void) {
   size_t initial;
   if (number("GC_INITIAL_HEAP_SIZE", &initial)) GC_expand_hp(initial);
-  if (GET(maximum_heap)) GC_set_max_heap_size(GET(maximum_heap));
+  layer_limit_heap();
   if (reports.dump) GC_dump();
 }

@@ -16,6 +16,12 @@ void layer_within_collection(bool on) {
   within = on;
   if (on) SET(allocated_before, vgc_allocated_bytes());
 }
+
+uint64_t layer_bytes_since_collection(void) {
+  uint64_t all = vgc_allocated_bytes(), before = GET(allocated_before);
+  return all > before ? all - before : 0;
+}
+
 bool layer_is_within_collection(void) { return within; }
 
 static struct vgc_stats now(void) {

@@ -23,7 +23,7 @@
   } while (0)
 
 static void *oom(size_t bytes) { return (void)bytes, NULL; }
-static void resized(GC_word bytes);
+static void resized(GC_word bytes) { (void)bytes; }
 static void notify(void) {}
 static void event(GC_EventType type);
 static void thread_event(GC_EventType type, void *thread);
@@ -204,90 +204,6 @@ TEST(default_stop_func) {
   must(client_gone(MANY) >= MOST);
 }
 
-/* ---- Memory that is not to be had ---- */
-
-static size_t refused;
-static void *stand_in;
-static void *refuse(size_t bytes) { return refused = bytes, stand_in; }
-
-TEST(limited_heap) {
-  GC_INIT();
-  GC_set_warn_proc(GC_ignore_warn_proc);
-  GC_set_max_heap_size(32 * 1024 * 1024);
-  GC_set_oom_fn(refuse);
-  must(!GC_malloc(64 * 1024 * 1024) && refused == 64 * 1024 * 1024);
-  must(!GC_malloc_atomic(100 * 1000 * 1000) && refused == 100 * 1000 * 1000);
-  void **list = NULL;
-  refused = 0;
-  for (unsigned bytes = 0; bytes < 100u << 20; bytes += 1000) {
-    void **cell = GC_malloc(1000);
-    if (!cell) break;
-    cell[0] = list;
-    list = cell;
-  }
-  must(refused == 1000 && list);
-  must(GC_get_heap_size() <= 33 * 1024 * 1024);
-  stand_in = list;
-  must(GC_malloc(64 * 1024 * 1024) == list);
-  list = NULL;
-  stand_in = NULL;
-  client_collect();
-  GC_set_max_heap_size(0);
-  must(GC_malloc(64 * 1024 * 1024) != NULL);
-}
-
-TEST(too_large) {
-  GC_INIT();
-  GC_set_warn_proc(GC_ignore_warn_proc);
-  GC_set_oom_fn(refuse);
-  volatile size_t huge = SIZE_MAX - 4096;
-  must(!GC_malloc(huge) && refused);
-  must(!GC_malloc_atomic(huge) && !GC_malloc_uncollectable(huge) && !GC_memalign(64, huge));
-  char *small = GC_malloc(10);
-  memset(small, 7, 10);
-  refused = 0;
-  must(!GC_realloc(small, huge) && small[9] == 7 && GC_base(small) == small);
-}
-
-/* ---- Size of the heap ---- */
-
-TEST(expanded) {
-  GC_INIT();
-  size_t before = GC_get_heap_size();
-  must(GC_expand_hp(50 * 1024 * 1024) == 1);
-  must(GC_get_heap_size() >= before + 49 * 1024 * 1024);
-  GC_word number = GC_get_gc_no();
-  for (int i = 0; i < 300000; i++) GC_reachable_here(GC_malloc(100));
-  must(GC_get_gc_no() <= number + 1);
-  GC_set_max_heap_size(64 * 1024 * 1024);
-  GC_set_warn_proc(GC_ignore_warn_proc);
-  must(!GC_expand_hp(100 * 1024 * 1024));
-}
-
-static unsigned resizes;
-static GC_word resized_to;
-static void resized(GC_word bytes) {
-  resizes++;
-  resized_to = bytes;
-}
-
-TEST(resizes_are_told) {
-  GC_INIT();
-  GC_set_on_heap_resize(resized);
-  must(GC_expand_hp(20 * 1024 * 1024) == 1);
-  must(resizes && resized_to >= 20 * 1024 * 1024 && resized_to <= GC_get_heap_size() + GC_get_unmapped_bytes());
-  resizes = 0;
-  void **list = NULL;
-  for (int i = 0; i < 100; i++) {
-    void **cell = GC_malloc(1 << 20);
-    cell[0] = list;
-    list = cell;
-  }
-  GC_gcollect();
-  must(resizes && resized_to >= 100 << 20);
-  GC_reachable_here(list);
-}
-
 /* ---- Around a collection ---- */
 
 static GC_EventType events[64];
@@ -397,10 +313,6 @@ int main(void) {
       cmocka_unit_test(no_automatic_collection),
       cmocka_unit_test(stopped_collections),
       cmocka_unit_test(default_stop_func),
-      cmocka_unit_test(limited_heap),
-      cmocka_unit_test(too_large),
-      cmocka_unit_test(expanded),
-      cmocka_unit_test(resizes_are_told),
       cmocka_unit_test(events_in_order),
       cmocka_unit_test(thread_events),
       cmocka_unit_test(ends),

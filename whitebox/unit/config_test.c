@@ -34,6 +34,7 @@ static const struct knob {
     KNOB(finalize_on_demand, "VGC_FINALIZE_ON_DEMAND", 0, 1, 0, false),
     KNOB(exact_pointers, "VGC_EXACT_POINTERS", 0, 1, 0, false),
     KNOB(trim_ms, "VGC_TRIM_MS", 0, 86400000, 0, false),
+    KNOB(memory_retries, "VGC_MEMORY_RETRIES", 1, 1000000, 1, false),
     KNOB(log, "VGC_LOG", 0, 1, 0, false),
 };
 enum { KNOBS = sizeof knobs / sizeof *knobs };

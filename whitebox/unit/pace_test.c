@@ -164,6 +164,43 @@ static void garbage_is_no_reason_to_fail_at_the_hard_limit(void **state) {
   assert_true(stats_now().peak_heap_bytes <= 1 * MIB);
 }
 
+struct holder {
+  struct holder *next;
+  void *block;
+};
+
+static void do_nothing(void *object, void *arg) { (void)object, (void)arg; }
+
+/* Unreachable; each is finalized a cycle after the one that points to it, and the last holds most of the memory. */
+static void make_holders(unsigned count) {
+  roots[1] = vgc_malloc_noscan(600 * KIB);
+  while (count--) {
+    struct holder *holder = vgc_malloc(sizeof *holder);
+    assert_non_null(holder);
+    *holder = (struct holder){roots[0], roots[1]};
+    assert_int_equal(vgc_set_finalizer(holder, do_nothing, NULL, VGC_ORDERED), 0);
+    roots[0] = holder;
+    roots[1] = NULL;
+  }
+  roots[0] = NULL;
+}
+
+static void allocation_fails_after_as_many_cycles_as_were_asked_for(void **state) {
+  (void)state;
+  start(256 * KIB, 0, 1 * MIB);
+  make_holders(4);
+  uint64_t before = stats_now().cycles;
+  assert_null(vgc_malloc_noscan(700 * KIB));
+  uint64_t failed = stats_now().cycles;
+  assert_in_range(failed, before + 1, before + 2); /* one may be the pace's */
+  struct vgc_config more;
+  vgc_config_default(&more);
+  more.memory_retries = 8;
+  assert_int_equal(vgc_tune(&more), 0);
+  assert_non_null(vgc_malloc_noscan(700 * KIB));
+  assert_in_range(stats_now().cycles, failed + 2, failed + 8);
+}
+
 /* While collection is disabled only the hard limit stops growth. */
 static void without_cycles_the_heap_grows_to_the_hard_limit(void **state) {
   (void)state;
@@ -191,6 +228,7 @@ UNIT(pace) {
       SHAPED(above_the_soft_limit_the_cost_stays_in_proportion),
       SHAPED(at_the_hard_limit_allocation_fails_and_recovers),
       SHAPED(garbage_is_no_reason_to_fail_at_the_hard_limit),
+      SHAPED(allocation_fails_after_as_many_cycles_as_were_asked_for),
       SHAPED(without_cycles_the_heap_grows_to_the_hard_limit),
   };
   return cmocka_run_group_tests_name("pace", tests, NULL, NULL);

@@ -1,0 +1,167 @@
+/* When to collect, and how far the heap may grow: what the program's settings, and how it goes, tell vgc. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "layer.h"
+
+#define NO_LIMIT (SIZE_MAX / 2)
+/* Pages that may be there at least: vgc's smallest limit. */
+#define LEAST_LIMIT 65536u
+
+/* What vgc has been told last. The user's own setting in the environment stands. */
+static struct {
+  GC_word divisor, retries;
+  size_t minimum, soft_limit;
+  int interior;
+  bool users_minimum, users_soft_limit; /* immutable */
+} told = {.minimum = 4u << 20, .soft_limit = NO_LIMIT, .interior = 1};
+
+/* ---- How much the heap grows ---- */
+
+/* libgc collects when at least N / divisor bytes have been allocated, where N is twice what was traced: a fifth more.
+ */
+static unsigned growth_percent(GC_word divisor) {
+  if (!divisor) divisor = 1;
+  return divisor > 240 ? 1 : (unsigned)(240 / divisor);
+}
+
+/* Nanoseconds that collections take, and from end to end of them: means that forget an eighth at each. */
+static uint64_t collecting_ns, passing_ns, began_ns, ended_ns;
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void layer_collection_begins(void) { began_ns = now_ns(); }
+
+void layer_collection_ends(void) {
+  uint64_t end = now_ns();
+  if (ended_ns) {
+    SET(collecting_ns, collecting_ns / 8 * 7 + (end - began_ns) / 8);
+    SET(passing_ns, passing_ns / 8 * 7 + (end - ended_ns) / 8);
+  }
+  ended_ns = end;
+}
+
+/* As a heap that does not shrink, half of the largest so far is used before the next collection, and three quarters if
+ * more than a third of the time goes into collections, where memory buys most. 0: no news. */
+static size_t new_minimum(void) {
+  bool busy = GET(collecting_ns) > GET(passing_ns) / 3;
+  size_t most = vgc_heap_bytes() / 4 * (busy ? 3 : 2);
+  return most / 8 * 7 > GET(told.minimum) && !told.users_minimum ? most : 0;
+}
+
+/* ---- Whether it grows at all ---- */
+
+#define LOOK_AGAIN 256u
+static GC_word bytes_per_finalizer = 10000;
+static uint64_t finalizers; /* since the last collection began */
+
+void GC_set_allocd_bytes_per_finalizer(GC_word value) { SET(bytes_per_finalizer, value); }
+GC_word GC_get_allocd_bytes_per_finalizer(void) { return GET(bytes_per_finalizer); }
+
+void layer_forget_finalizers(void) { SET(finalizers, 0); }
+
+/* So many that collecting frees more than growing gives. */
+static bool many_finalizers(void) {
+  uint64_t set = GET(finalizers);
+  return set && GET(bytes_per_finalizer) > layer_bytes_since_collection() / set;
+}
+
+/* What vgc exceeds only if collections get it too little: the heap that there is, if it is not to be expanded. */
+static size_t new_soft_limit(void) {
+  if (told.users_soft_limit) return GET(told.soft_limit);
+  if (!GET(GC_dont_expand) && !many_finalizers()) return NO_LIMIT;
+  size_t bytes = GC_get_heap_size();
+  return bytes > LEAST_LIMIT ? bytes : LEAST_LIMIT;
+}
+
+/* ---- Telling ---- */
+
+/* vgc tries once by itself. */
+static unsigned retries(GC_word wanted) { return wanted < 1000000 ? (unsigned)wanted + 1 : 1000000; }
+
+/* What is new: zero leaves a setting as it is. */
+static void tune(GC_word divisor, size_t minimum, size_t soft_limit, GC_word max_retries) {
+  struct vgc_config config;
+  vgc_config_default(&config);
+  if (divisor != GET(told.divisor)) config.growth_percent = growth_percent(divisor);
+  if (soft_limit != GET(told.soft_limit)) config.soft_limit = soft_limit;
+  if (max_retries != GET(told.retries)) config.memory_retries = retries(max_retries);
+  config.minimum_heap = minimum;
+  vgc_tune(&config);
+  SET(told.divisor, divisor);
+  SET(told.soft_limit, soft_limit);
+  SET(told.retries, max_retries);
+  if (minimum) SET(told.minimum, minimum);
+}
+
+void layer_tune(void) {
+  GC_word divisor = GET(GC_free_space_divisor), max_retries = GET(GC_max_retries);
+  int interior = GET(GC_all_interior_pointers) != 0;
+  size_t minimum = new_minimum(), soft_limit = new_soft_limit();
+  if (LIKELY(divisor == GET(told.divisor) && interior == GET(told.interior) && !minimum &&
+             soft_limit == GET(told.soft_limit) && max_retries == GET(told.retries)))
+    return;
+  layer_lock(MUTEX_TUNE);
+  tune(divisor, minimum, soft_limit, max_retries);
+  vgc_exact_pointers(!interior);
+  SET(told.interior, interior);
+  layer_unlock(MUTEX_TUNE);
+}
+
+/* What vgc has been told is looked at again now and then, for the heap may have room to grow. */
+void layer_count_finalizer(void) {
+  uint64_t set = __atomic_add_fetch(&finalizers, 1, __ATOMIC_RELAXED);
+  if (set % LOOK_AGAIN == 0 && !layer_locked && !layer_is_within_collection()) layer_tune();
+}
+
+void layer_pace_begins(struct vgc_config *config) {
+  SET(told.divisor, GET(GC_free_space_divisor));
+  SET(told.interior, GET(GC_all_interior_pointers) != 0);
+  SET(told.retries, GET(GC_max_retries));
+  told.users_minimum = getenv("VGC_MINIMUM_HEAP");
+  told.users_soft_limit = getenv("VGC_SOFT_LIMIT");
+  config->growth_percent = growth_percent(GET(told.divisor));
+  config->memory_retries = retries(GET(told.retries));
+}
+
+/* ---- Limits that the program names ---- */
+
+static GC_word maximum_heap;
+
+static void limit_heap(GC_word bytes) {
+  struct vgc_config config;
+  vgc_config_default(&config);
+  config.hard_limit = bytes && bytes < NO_LIMIT ? (bytes < LEAST_LIMIT ? LEAST_LIMIT : bytes) : NO_LIMIT;
+  vgc_tune(&config);
+}
+
+void layer_limit_heap(void) {
+  if (GET(maximum_heap)) limit_heap(GET(maximum_heap));
+}
+
+void GC_set_max_heap_size(GC_word bytes) {
+  SET(maximum_heap, bytes);
+  if (GC_is_init_called()) limit_heap(bytes);
+}
+
+/* By so many bytes over all that it has been expanded to. */
+int GC_expand_hp(size_t bytes) {
+  layer_ensure();
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  size_t before = GC_get_heap_size(), more;
+  if (vgc_get_stats(&stats)) return 0;
+  size_t beyond = before > stats.heap_bytes ? before - stats.heap_bytes : 0; /* pages with objects: vgc counts these */
+  if (__builtin_add_overflow(beyond, bytes, &more) || vgc_reserve(more)) return 0;
+  layer_heap_reserved(before + bytes);
+  if (before + bytes > GET(told.minimum)) SET(told.minimum, before + bytes);
+  if (GET(GC_on_heap_resize)) {
+    vgc_stop_world();
+    layer_tell_of_resize();
+    vgc_resume_world();
+  }
+  return 1;
+}

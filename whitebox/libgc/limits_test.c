@@ -1,0 +1,179 @@
+/* gc.h: how large the heap may be, how it grows, and what happens at its limit. */
+#include "client.h"
+
+/* ---- Memory that is not to be had ---- */
+
+static size_t refused;
+static void *stand_in;
+static void *refuse(size_t bytes) { return refused = bytes, stand_in; }
+
+TEST(limited_heap) {
+  GC_INIT();
+  GC_set_warn_proc(GC_ignore_warn_proc);
+  GC_set_max_heap_size(32 * 1024 * 1024);
+  GC_set_oom_fn(refuse);
+  must(!GC_malloc(64 * 1024 * 1024) && refused == 64 * 1024 * 1024);
+  must(!GC_malloc_atomic(100 * 1000 * 1000) && refused == 100 * 1000 * 1000);
+  void **list = NULL;
+  refused = 0;
+  for (unsigned bytes = 0; bytes < 100u << 20; bytes += 1000) {
+    void **cell = GC_malloc(1000);
+    if (!cell) break;
+    cell[0] = list;
+    list = cell;
+  }
+  must(refused == 1000 && list);
+  must(GC_get_heap_size() <= 33 * 1024 * 1024);
+  stand_in = list;
+  must(GC_malloc(64 * 1024 * 1024) == list);
+  list = NULL;
+  stand_in = NULL;
+  client_collect();
+  GC_set_max_heap_size(0);
+  must(GC_malloc(64 * 1024 * 1024) != NULL);
+}
+
+static void nothing(void *object, void *data) { (void)object, (void)data; }
+
+static GC_word collections_before_failure(void) {
+  GC_word before = GC_get_gc_no();
+  must(!GC_malloc_atomic(64 << 20));
+  return GC_get_gc_no() - before;
+}
+
+TEST(retries) {
+  GC_INIT();
+  GC_set_warn_proc(GC_ignore_warn_proc);
+  GC_set_max_heap_size(32 << 20);
+  must(collections_before_failure() <= 3);
+  GC_set_max_retries(10);
+  GC_word many = collections_before_failure();
+  must(many >= 5 && many <= 13);
+  GC_max_retries = 0;
+  must(collections_before_failure() <= 3);
+}
+
+TEST(too_large) {
+  GC_INIT();
+  GC_set_warn_proc(GC_ignore_warn_proc);
+  GC_set_oom_fn(refuse);
+  volatile size_t huge = SIZE_MAX - 4096;
+  must(!GC_malloc(huge) && refused);
+  must(!GC_malloc_atomic(huge) && !GC_malloc_uncollectable(huge) && !GC_memalign(64, huge));
+  char *small = GC_malloc(10);
+  memset(small, 7, 10);
+  refused = 0;
+  must(!GC_realloc(small, huge) && small[9] == 7 && GC_base(small) == small);
+}
+
+/* ---- Size of the heap ---- */
+
+TEST(expanded) {
+  GC_INIT();
+  size_t before = GC_get_heap_size();
+  must(GC_expand_hp(50 * 1024 * 1024) == 1);
+  must(GC_get_heap_size() >= before + 49 * 1024 * 1024);
+  GC_word number = GC_get_gc_no();
+  for (int i = 0; i < 300000; i++) GC_reachable_here(GC_malloc(100));
+  must(GC_get_gc_no() <= number + 1);
+  GC_set_max_heap_size(64 * 1024 * 1024);
+  GC_set_warn_proc(GC_ignore_warn_proc);
+  must(!GC_expand_hp(100 * 1024 * 1024));
+}
+
+/* Live memory, and a heap that is to grow to three times as much. */
+static void **build_live(void) {
+  void **list = NULL;
+  for (unsigned i = 0; i < 80000; i++) {
+    void **cell = GC_malloc(100);
+    *cell = list;
+    list = cell;
+  }
+  GC_set_free_space_divisor(1);
+  return list;
+}
+
+static void waste(int finalized) {
+  for (unsigned i = 0; i < 40000; i++) {
+    void *object = GC_malloc(3000);
+    if (finalized) GC_register_finalizer(object, nothing, NULL, NULL, NULL);
+  }
+}
+
+/* How much larger the heap is after garbage than before, in percent. */
+static size_t expanded_by(int finalized) {
+  void **list = build_live();
+  GC_gcollect();
+  size_t before = GC_get_heap_size() - GC_get_unmapped_bytes();
+  waste(finalized);
+  GC_reachable_here(list);
+  return (GC_get_heap_size() - GC_get_unmapped_bytes()) * 100 / before;
+}
+
+TEST(expands_freely) {
+  GC_INIT();
+  must(expanded_by(0) > 200);
+}
+
+TEST(does_not_expand) {
+  GC_INIT();
+  GC_set_dont_expand(1);
+  must(expanded_by(0) < 160);
+}
+
+TEST(does_not_expand_by_variable) {
+  GC_INIT();
+  GC_dont_expand = 1;
+  must(expanded_by(0) < 160);
+}
+
+TEST(expands_although_there_are_finalizers) {
+  GC_INIT();
+  GC_set_allocd_bytes_per_finalizer(0);
+  must(expanded_by(1) > 200);
+}
+
+TEST_OURS(collects_for_finalizers_instead_of_expanding, "expands as long as no finalized object was reclaimed") {
+  GC_INIT();
+  must(expanded_by(1) < 160);
+}
+
+static unsigned resizes;
+static GC_word resized_to;
+static void resized(GC_word bytes) {
+  resizes++;
+  resized_to = bytes;
+}
+
+TEST(resizes_are_told) {
+  GC_INIT();
+  GC_set_on_heap_resize(resized);
+  must(GC_expand_hp(20 * 1024 * 1024) == 1);
+  must(resizes && resized_to >= 20 * 1024 * 1024 && resized_to <= GC_get_heap_size() + GC_get_unmapped_bytes());
+  resizes = 0;
+  void **list = NULL;
+  for (int i = 0; i < 100; i++) {
+    void **cell = GC_malloc(1 << 20);
+    cell[0] = list;
+    list = cell;
+  }
+  GC_gcollect();
+  must(resizes && resized_to >= 100 << 20);
+  GC_reachable_here(list);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(limited_heap),
+      cmocka_unit_test(retries),
+      cmocka_unit_test(too_large),
+      cmocka_unit_test(expanded),
+      cmocka_unit_test(expands_freely),
+      cmocka_unit_test(does_not_expand),
+      cmocka_unit_test(does_not_expand_by_variable),
+      cmocka_unit_test(expands_although_there_are_finalizers),
+      cmocka_unit_test(collects_for_finalizers_instead_of_expanding),
+      cmocka_unit_test(resizes_are_told),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
