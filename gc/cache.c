@@ -15,6 +15,7 @@
 #include "heap.h"
 #include "init.h"
 #include "large.h"
+#include "pace.h"
 #include "point.h"
 #include "special.h"
 #include "thread.h"
@@ -267,10 +268,12 @@ void cache_count_down(struct cache *cache) {
   collect_now(COLLECT_STRESS);
 }
 
-/* Once for each crowd: if there is no cycle now, the table doubles. */
+/* Once for each crowd; without a cycle the table doubles. Tables of less than a sixteenth of the heap are not worth
+ * one.
+ */
 static COLD void collect_crowd(void) {
   store_relaxed(&special_crowded, false);
-  collect_now(COLLECT_PACE);
+  if (special_bytes() >= pace_marked() / 16) collect_now(COLLECT_PACE);
 }
 
 /* Fills the current span's available word, whatever it takes. */

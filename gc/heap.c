@@ -47,6 +47,15 @@ static struct span *attempt(const struct request *request) {
 
 static bool may_grow(const struct request *request) { return pace_may_take(request->pages * config.page_bytes); }
 
+/* False if there is no collection now. */
+static bool collect_for_memory(void) {
+  bool collected = collect_now(COLLECT_MEMORY);
+  finalize_now_and_then();
+  large_finish_sweep();
+  central_finish_sweep();
+  return collected;
+}
+
 /* The order: free runs within the goal; sweep for more; collect, if enough was allocated since the last time to make it
  * pay; grow. The hard limit collects whatever it costs before it refuses. */
 static struct span *make(const struct request *request) {
@@ -56,12 +65,9 @@ static struct span *make(const struct request *request) {
   central_sweep_some(request->pages);
   if (may_grow(request) && (span = attempt(request))) return span;
   if (pace_should_collect(request->pages * config.page_bytes)) collect_now(COLLECT_PACE);
-  for (unsigned tries = 0; !(span = attempt(request)) && tries < CONFIG(memory_retries); tries++) {
-    collect_now(COLLECT_MEMORY);
-    finalize_now_and_then();
-    large_finish_sweep();
-    central_finish_sweep();
-  }
+  bool more = true;
+  for (unsigned tries = 0; !(span = attempt(request)) && more && tries < CONFIG(memory_retries); tries++)
+    more = collect_for_memory();
   if (!span) errno = ENOMEM;
   return span;
 }

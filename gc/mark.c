@@ -15,8 +15,8 @@
 
 static struct marker markers[MARK_TEAM_MAX] COLLECTOR_DATA;
 static bool together COLLECTOR_DATA; /* helpers take part */
-/* Of the last cycle: whether they did, and how long marking took. */
-static bool were_together COLLECTOR_DATA;
+/* Of the last cycle: whether they did, and that was a choice; how long marking took. */
+static bool were_together COLLECTOR_DATA, chosen COLLECTOR_DATA;
 static uint64_t nanoseconds COLLECTOR_DATA;
 static uint32_t rescans COLLECTOR_DATA;
 static uint64_t objects_marked COLLECTOR_DATA;
@@ -145,11 +145,13 @@ static void take_over(void) {
 }
 
 /* A small heap is marked before a helper has woken up. */
-static bool worth_helpers(void) { return pace_marked() >= WORTH_HELPERS || pace_marked() / 4 >= CONFIG(minimum_heap); }
+static bool worth_helpers(size_t marked) { return marked >= WORTH_HELPERS || marked / 4 >= CONFIG(minimum_heap); }
 
 static bool choose_together(void) {
-  if (!mark_team_helpers() || config.mark_workers == 1 || !worth_helpers()) return false;
-  return !config_markers_by_default() || mark_choice_together();
+  chosen = false;
+  if (!mark_team_helpers() || config.mark_workers == 1 || !worth_helpers(pace_marked())) return false;
+  chosen = config_markers_by_default();
+  return !chosen || mark_choice_together();
 }
 
 static void count(struct span *span, void *arg) {
@@ -215,13 +217,14 @@ size_t mark_end(void) {
   mark_available(false);
   objects_marked = bytes_marked = bytes_unscanned = 0;
   span_each(count, NULL);
-  if (bytes_marked >= WORTH_HELPERS) mark_choice_learn(were_together, nanoseconds, bytes_marked);
+  if (chosen || (config_markers_by_default() && worth_helpers(bytes_marked)))
+    mark_choice_learn(were_together, nanoseconds, bytes_marked);
   return bytes_marked;
 }
 
 void mark_hire(void) {
   unsigned wanted = config.trim_ms ? 1 : 0;
-  if (config.mark_workers > 1 && worth_helpers()) wanted = config.mark_workers - 1;
+  if (config.mark_workers > 1 && worth_helpers(pace_marked())) wanted = config.mark_workers - 1;
   mark_team_start(wanted);
 }
 

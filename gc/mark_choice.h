@@ -1,6 +1,7 @@
 /* Whether helpers take part in a cycle: as long as they make it faster. They do not in every heap, for markers that
  * find objects of the same few spans take each other's lines of mark bits away, nor on a machine that is busy. So both
- * ways are measured, and the slower is tried again after 8, 16, 32 cycles, and then every 64. */
+ * ways are measured, and the slower is tried again after 8 or 16 cycles, and then ever more seldom, at last every 64.
+ */
 #ifndef VGC_MARK_CHOICE_H
 #define VGC_MARK_CHOICE_H
 
@@ -14,7 +15,7 @@
 void mark_choice_reset(void);
 /* Whether the next cycle is to be marked together. True, as long as that has never been. */
 bool mark_choice_together(void);
-/* A cycle found so many bytes in so long. */
+/* A cycle found so many bytes in so long. Of those that were not asked about the first counts alone. */
 void mark_choice_learn(bool together, uint64_t nanoseconds, size_t bytes);
 
 #endif

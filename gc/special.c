@@ -95,10 +95,11 @@ struct finalizer *special_finalizer(const void *object) {
 struct finalizer *special_finalizer_add(const void *object) {
   if (!make_room(finalizers.count + 1)) return NULL;
   uintptr_t key = hidden(object);
+  size_t before = finalizers.count;
   struct finalizer *finalizer = hash_add(&finalizers, &key);
   if (!finalizer) return NULL;
   divert_frees(object);
-  note_crowd(&finalizers, kept_finalizers);
+  if (finalizers.count != before) note_crowd(&finalizers, kept_finalizers);
   return finalizer;
 }
 

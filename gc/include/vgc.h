@@ -58,7 +58,7 @@ struct vgc_config {
   unsigned trim_ms; /* a thread of the library's own gives back what was idle for so many milliseconds; default 0:
                        cycles do, after half a second, and vgc_trim. After a fork: from the next collection on */
   unsigned memory_retries; /* collections before an allocation fails at hard_limit or without memory, each after the
-                              finalizers of the one before; at most 1000000; default 1 */
+                              finalizers of the one before, where allocations call any; at most 1000000; default 1 */
 };
 
 /* Fills *config with the defaults (all zero but struct_size). */

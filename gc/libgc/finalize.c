@@ -13,7 +13,8 @@ static void set(void *object, GC_finalization_proc finalizer, void *arg, GC_fina
   layer_ensure();
   int error = vgc_exchange_finalizer(object, finalizer, arg, order, &before, &before_arg);
   if (error && errno == ENOMEM) return;
-  if (!error && finalizer && !before) layer_count_finalizer();
+  if (!error && finalizer && !before) layer_count_finalizer(1);
+  if (!error && !finalizer && before) layer_count_finalizer(-1);
   if (old) *old = before;
   if (old_arg) *old_arg = before_arg;
 }

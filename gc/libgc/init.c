@@ -78,7 +78,6 @@ static int may_collect(void *arg) {
 static void cycle_start(void *arg) {
   (void)arg;
   layer_within_collection(true);
-  layer_forget_finalizers();
   SET(GC_gc_no, GET(GC_gc_no) + 1);
   layer_toggle();
   event(GC_EVENT_START);
@@ -114,6 +113,7 @@ static void phase(void *arg, enum vgc_phase phase) {
     break;
   case VGC_PHASE_RECLAIMED: /* a stop that finds the loaded objects changed collects nothing */
     layer_collection_ends();
+    layer_learn_of_finalizers();
     layer_tell_of_resize();
     event(GC_EVENT_RECLAIM_END);
     break;
@@ -130,6 +130,7 @@ static void phase(void *arg, enum vgc_phase phase) {
 
 static void finalizer_due(void *arg, void *object) {
   (void)arg;
+  layer_finalizer_is_due();
   GC_await_finalize_proc procedure = GET(await_finalize);
   if (procedure) procedure(object);
 }
@@ -269,7 +270,9 @@ static void start(void) {
   struct vgc_config config;
   vgc_config_default(&config);
   layer_read_environment(&config);
-  if (vgc_init(&config) && errno != EALREADY) layer_fatal("GC_init: vgc cannot be initialised");
+  int error = vgc_init(&config) ? errno : 0;
+  if (error == EALREADY) layer_pace_is_unknown();
+  if (error && error != EALREADY) layer_fatal("GC_init: vgc cannot be initialised");
   SET(begun, true);
   set_hooks();
   pthread_atfork(lock_all, unlock_all, unlock_all); /* after vgc's, so that these are taken before its locks */

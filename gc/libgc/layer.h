@@ -106,9 +106,12 @@ INTERNAL void layer_pace_begins(struct vgc_config *config);
 /* For that: the collecting thread, with no other in a collection. */
 INTERNAL void layer_collection_begins(void);
 INTERNAL void layer_collection_ends(void);
-/* A finalizer has been set; a collection has begun. */
-INTERNAL void layer_count_finalizer(void);
-INTERNAL void layer_forget_finalizers(void);
+/* Of finalizers: so many more are set; in the stopped world: one is due; that were all. */
+INTERNAL void layer_count_finalizer(int more);
+INTERNAL void layer_finalizer_is_due(void);
+INTERNAL void layer_learn_of_finalizers(void);
+/* Somebody else has initialised vgc. */
+INTERNAL void layer_pace_is_unknown(void);
 /* Tells vgc the largest heap that was allowed before it was there. */
 INTERNAL void layer_limit_heap(void);
 

@@ -8,13 +8,16 @@
 /* Pages that may be there at least: vgc's smallest limit. */
 #define LEAST_LIMIT 65536u
 
-/* What vgc has been told last. The user's own setting in the environment stands. */
+/* Twice vgc's own: what links libgc is most often a language's runtime, with some MiB of its own. */
+#define MINIMUM_HEAP ((size_t)8 << 20)
+
+/* What vgc has been told last. The user's own minimum and soft limit in the environment stand. */
 static struct {
   GC_word divisor, retries;
   size_t minimum, soft_limit;
   int interior;
   bool users_minimum, users_soft_limit; /* immutable */
-} told = {.minimum = 4u << 20, .soft_limit = NO_LIMIT, .interior = 1};
+} told = {.minimum = MINIMUM_HEAP, .soft_limit = NO_LIMIT, .interior = 1};
 
 /* ---- How much the heap grows ---- */
 
@@ -57,25 +60,35 @@ static size_t new_minimum(void) {
 
 #define LOOK_AGAIN 256u
 static GC_word bytes_per_finalizer = 10000;
-static uint64_t finalizers; /* since the last collection began */
+/* Since the last collection: set, and not taken back (older ones are taken back, too); made due by this one. */
+static int64_t finalizers, finalizers_due;
+static bool fruitless; /* the last collection made none due, though some had been set */
 
 void GC_set_allocd_bytes_per_finalizer(GC_word value) { SET(bytes_per_finalizer, value); }
 GC_word GC_get_allocd_bytes_per_finalizer(void) { return GET(bytes_per_finalizer); }
 
-void layer_forget_finalizers(void) { SET(finalizers, 0); }
+void layer_finalizer_is_due(void) { finalizers_due++; }
+
+void layer_learn_of_finalizers(void) {
+  if (GET(finalizers) > 0) SET(fruitless, !finalizers_due);
+  SET(finalizers, 0);
+  finalizers_due = 0;
+}
 
 /* So many that collecting frees more than growing gives. */
 static bool many_finalizers(void) {
-  uint64_t set = GET(finalizers);
-  return set && GET(bytes_per_finalizer) > layer_bytes_since_collection() / set;
+  int64_t set = GET(finalizers);
+  return set > 0 && !GET(fruitless) && GET(bytes_per_finalizer) > layer_bytes_since_collection() / (uint64_t)set;
 }
 
-/* What vgc exceeds only if collections get it too little: the heap that there is, if it is not to be expanded. */
+/* What vgc exceeds only if collections get it too little: the largest heap that there was, if it is not to be expanded.
+ */
 static size_t new_soft_limit(void) {
-  if (told.users_soft_limit) return GET(told.soft_limit);
+  size_t bytes = GC_get_heap_size(), before = GET(told.soft_limit), minimum = GET(told.minimum);
+  if (told.users_soft_limit) return before;
   if (!GET(GC_dont_expand) && !many_finalizers()) return NO_LIMIT;
-  size_t bytes = GC_get_heap_size();
-  return bytes > LEAST_LIMIT ? bytes : LEAST_LIMIT;
+  if (bytes < minimum) bytes = minimum;
+  return before != NO_LIMIT && before > bytes ? before : bytes;
 }
 
 /* ---- Telling ---- */
@@ -113,9 +126,14 @@ void layer_tune(void) {
 }
 
 /* What vgc has been told is looked at again now and then, for the heap may have room to grow. */
-void layer_count_finalizer(void) {
-  uint64_t set = __atomic_add_fetch(&finalizers, 1, __ATOMIC_RELAXED);
-  if (set % LOOK_AGAIN == 0 && !layer_locked && !layer_is_within_collection()) layer_tune();
+void layer_count_finalizer(int more) {
+  int64_t set = __atomic_add_fetch(&finalizers, more, __ATOMIC_RELAXED);
+  if (more > 0 && set % LOOK_AGAIN == 0 && !layer_locked && !layer_is_within_collection()) layer_tune();
+}
+
+void layer_pace_is_unknown(void) {
+  SET(told.divisor, 0);
+  SET(told.retries, (GC_word)-1);
 }
 
 void layer_pace_begins(struct vgc_config *config) {
@@ -124,6 +142,7 @@ void layer_pace_begins(struct vgc_config *config) {
   SET(told.retries, GET(GC_max_retries));
   told.users_minimum = getenv("VGC_MINIMUM_HEAP");
   told.users_soft_limit = getenv("VGC_SOFT_LIMIT");
+  config->minimum_heap = MINIMUM_HEAP;
   config->growth_percent = growth_percent(GET(told.divisor));
   config->memory_retries = retries(GET(told.retries));
 }
@@ -163,5 +182,6 @@ int GC_expand_hp(size_t bytes) {
     layer_tell_of_resize();
     vgc_resume_world();
   }
+  layer_tune();
   return 1;
 }

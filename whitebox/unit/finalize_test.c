@@ -405,67 +405,6 @@ static void thousands_are_found_again(void **state) {
   assert_int_equal(special_bytes(), 0);
 }
 
-static void note_none(void *object, void *arg) {
-  (void)object, (void)arg;
-  calls++;
-}
-
-/* Tables of what is attached to objects are no pages, so no goal bounds them. */
-static void begin_many(void) {
-  assert_int_equal(vgc_shutdown(), 0);
-  struct vgc_config given = unit_config(0);
-  given.minimum_heap = (size_t)1 << 30;
-  unit_start(&given);
-  unit_roots(roots, 4);
-}
-
-static void many_finalizers_and_links_are_a_reason_to_collect(void **state) {
-  (void)state;
-  begin_many();
-  for (unsigned i = 0; i < 200000; i++) {
-    void *object = vgc_malloc(16);
-    assert_int_equal(vgc_set_finalizer(object, note_none, NULL, VGC_UNORDERED), 0);
-  }
-  assert_in_range(stats_now().cycles, 10, 40);
-  assert_true(special_bytes() < (size_t)2 << 20);
-  for (unsigned i = 0; i < 200000; i++) {
-    void **place = vgc_malloc_noscan(sizeof *place);
-    assert_int_equal(vgc_weak_add(place, place, VGC_WEAK_SHORT), 0);
-  }
-  assert_in_range(stats_now().cycles, 20, 80);
-  assert_true(special_bytes() < (size_t)4 << 20);
-}
-
-static void finalizers_of_live_objects_cost_few_cycles(void **state) {
-  (void)state;
-  enum { MANY = 200000 };
-  begin_many();
-  void **table = roots[0] = vgc_malloc(MANY * sizeof *table);
-  for (unsigned i = 0; i < MANY; i++) {
-    table[i] = vgc_malloc(16);
-    assert_int_equal(vgc_set_finalizer(table[i], note_none, NULL, VGC_UNORDERED), 0);
-  }
-  assert_in_range(stats_now().cycles, 1, 6);
-  assert_int_equal(calls, 0);
-}
-
-/* Live ones that nearly fill a table: room is made by growing, not by a cycle for the few that come and go. */
-static void a_full_table_of_live_objects_grows(void **state) {
-  (void)state;
-  enum { LIVE = 14000 };
-  begin_many();
-  void **table = roots[0] = vgc_malloc(LIVE * sizeof *table);
-  for (unsigned i = 0; i < LIVE; i++) {
-    table[i] = vgc_malloc(16);
-    assert_int_equal(vgc_set_finalizer(table[i], note_none, NULL, VGC_UNORDERED), 0);
-  }
-  for (unsigned i = 0; i < 100000; i++) {
-    void *object = vgc_malloc(16);
-    assert_int_equal(vgc_set_finalizer(object, note_none, NULL, VGC_UNORDERED), 0);
-  }
-  assert_in_range(stats_now().cycles, 3, 20);
-}
-
 UNIT(finalize) {
 #define TEST(name)      cmocka_unit_test_setup_teardown(name, setup, unit_teardown)
 #define ON_DEMAND(name) cmocka_unit_test_setup_teardown(name, setup_on_demand, unit_teardown)
@@ -492,9 +431,6 @@ UNIT(finalize) {
       TEST(a_finalizer_may_allocate_and_collect),
       ON_DEMAND(an_argument_is_kept_until_the_call),
       TEST(thousands_are_found_again),
-      TEST(many_finalizers_and_links_are_a_reason_to_collect),
-      TEST(finalizers_of_live_objects_cost_few_cycles),
-      TEST(a_full_table_of_live_objects_grows),
   };
   return cmocka_run_group_tests_name("finalize", tests, NULL, NULL);
 }

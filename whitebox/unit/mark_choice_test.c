@@ -71,6 +71,18 @@ static void of_the_usual_way_the_mean_counts(void **state) {
   assert_true(mark_choice_together());
 }
 
+/* Marked alone for want of helpers: it says what that costs, if nothing else does. */
+static void who_was_not_asked_teaches_once(void **state) {
+  (void)state;
+  mark_choice_learn(false, cheap, MIB);
+  mark_choice_learn(false, 100 * dear, MIB);
+  assert_true(mark_choice_together());
+  mark_choice_learn(true, dear, MIB);
+  assert_int_equal(cycles_between_trials(false, cheap, dear), 15);
+  for (unsigned i = 0; i < 100; i++) mark_choice_learn(false, 100 * dear, MIB);
+  assert_int_equal(cycles_between_trials(false, cheap, dear), 31);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 UNIT(mark_choice) {
@@ -79,6 +91,7 @@ UNIT(mark_choice) {
       TEST(the_slower_way_is_tried_ever_more_seldom),
       TEST(helpers_that_never_paid_are_tried_again),
       TEST(it_counts_what_a_byte_costs),
+      TEST(who_was_not_asked_teaches_once),
       TEST(of_the_usual_way_the_mean_counts),
   };
   return cmocka_run_group_tests_name("mark_choice", tests, NULL, NULL);

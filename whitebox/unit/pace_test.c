@@ -201,6 +201,23 @@ static void allocation_fails_after_as_many_cycles_as_were_asked_for(void **state
   assert_in_range(stats_now().cycles, failed + 2, failed + 8);
 }
 
+static unsigned asked;
+static int refuse(void *arg) { return (void)arg, asked++, 0; }
+
+static void retries_end_where_no_cycle_may_begin(void **state) {
+  (void)state;
+  struct vgc_hooks hooks = {.struct_size = sizeof hooks, .may_collect = refuse};
+  start(256 * KIB, 0, 1 * MIB);
+  vgc_set_hooks(&hooks, NULL);
+  struct vgc_config more;
+  vgc_config_default(&more);
+  more.memory_retries = 1000000;
+  assert_int_equal(vgc_tune(&more), 0);
+  asked = 0;
+  assert_null(vgc_malloc_noscan(2 * MIB));
+  assert_in_range(asked, 1, 3);
+}
+
 /* While collection is disabled only the hard limit stops growth. */
 static void without_cycles_the_heap_grows_to_the_hard_limit(void **state) {
   (void)state;
@@ -229,6 +246,7 @@ UNIT(pace) {
       SHAPED(at_the_hard_limit_allocation_fails_and_recovers),
       SHAPED(garbage_is_no_reason_to_fail_at_the_hard_limit),
       SHAPED(allocation_fails_after_as_many_cycles_as_were_asked_for),
+      SHAPED(retries_end_where_no_cycle_may_begin),
       SHAPED(without_cycles_the_heap_grows_to_the_hard_limit),
   };
   return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
