@@ -1,7 +1,7 @@
 /* Whether helpers take part in a cycle: as long as they make it faster. They do not in every heap, for markers that
  * find objects of the same few spans take each other's lines of mark bits away, nor on a machine that is busy. So both
- * ways are measured, and the slower is tried again after 8 or 16 cycles, and then ever more seldom, at last every 64.
- */
+ * ways are measured, and the slower is tried again: at once when a byte costs half as much again, else after 8 or
+ * 16 cycles, and then ever more seldom, at last every 128. */
 #ifndef VGC_MARK_CHOICE_H
 #define VGC_MARK_CHOICE_H
 

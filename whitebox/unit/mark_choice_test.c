@@ -11,14 +11,37 @@ static int setup(void **state) {
   return 0;
 }
 
-/* Cycles until one is marked the other way than `usual`, that one not counted, if that costs so much for each MiB. */
+static void marked(bool together, uint64_t cost) {
+  assert_int_equal(mark_choice_together(), together);
+  mark_choice_learn(together, cost, MIB);
+}
+
+/* Twice, and the first time, when helpers are cold, says nothing. */
+static void marked_together(uint64_t cost) {
+  marked(true, 1000 * dear);
+  marked(true, cost);
+}
+
+/* Alone, as long as there are no helpers, then together. */
+static void begin(uint64_t alone, uint64_t together) {
+  mark_choice_learn(false, alone, MIB);
+  marked_together(together);
+}
+
+/* Cycles of the usual way until the other one is tried, if each costs so much for each MiB. */
 static unsigned cycles_between_trials(bool usual, uint64_t cost, uint64_t cost_of_trial) {
-  for (unsigned cycles = 0; cycles < 1000; cycles++) {
-    bool together = mark_choice_together();
-    mark_choice_learn(together, together == usual ? cost : cost_of_trial, MIB);
-    if (together != usual) return cycles;
+  unsigned cycles = 0;
+  for (; mark_choice_together() == usual; cycles++) {
+    assert_true(cycles < 1000);
+    mark_choice_learn(usual, cost, MIB);
   }
-  return 1000;
+  if (usual) {
+    mark_choice_learn(false, cost_of_trial, MIB);
+    return cycles;
+  }
+  mark_choice_learn(true, 1000 * dear, MIB);
+  marked(true, cost_of_trial);
+  return cycles;
 }
 
 static void helpers_are_tried_at_once(void **state) {
@@ -28,46 +51,32 @@ static void helpers_are_tried_at_once(void **state) {
   assert_true(mark_choice_together());
 }
 
-static void expect_ever_more_seldom(bool usual) {
-  static const unsigned cycles[] = {8, 16, 32, 64, 64, 64};
-  for (unsigned i = 0; i < sizeof cycles / sizeof *cycles; i++)
-    assert_int_equal(cycles_between_trials(usual, cheap, dear), cycles[i] - 1);
-}
-
 static void the_slower_way_is_tried_ever_more_seldom(void **state) {
-  mark_choice_learn(false, dear, MIB);
-  mark_choice_learn(true, cheap, MIB);
-  expect_ever_more_seldom(true);
-  setup(state);
-  mark_choice_learn(false, dear, MIB);
-  mark_choice_learn(true, cheap, MIB);
-  assert_int_equal(cycles_between_trials(true, dear, cheap), 7);
-  expect_ever_more_seldom(false);
+  static const unsigned cycles[] = {8, 16, 32, 64, 128, 128};
+  for (unsigned usual = 0; usual < 2; usual++) {
+    setup(state);
+    begin(dear, cheap);
+    uint64_t cost = usual ? cheap : cheap / 2;
+    if (!usual) assert_int_equal(cycles_between_trials(true, cheap, cost), 7);
+    for (unsigned i = 0; i < sizeof cycles / sizeof *cycles; i++)
+      assert_int_equal(cycles_between_trials(usual, cost, dear), cycles[i] - 1);
+  }
 }
 
 static void helpers_that_never_paid_are_tried_again(void **state) {
   (void)state;
-  mark_choice_learn(false, cheap, MIB);
-  mark_choice_learn(true, dear, MIB);
+  begin(cheap, dear);
   assert_int_equal(cycles_between_trials(false, cheap, dear), 15);
-  assert_int_equal(cycles_between_trials(false, dear, cheap), 31);
+  assert_int_equal(cycles_between_trials(false, dear / 4 * 3 - 1, cheap), 31);
   assert_int_equal(cycles_between_trials(true, cheap, dear), 7);
 }
 
 static void it_counts_what_a_byte_costs(void **state) {
   (void)state;
   mark_choice_learn(false, cheap, MIB);
-  mark_choice_learn(true, dear, 4 * MIB);
+  marked(true, dear);
   assert_true(mark_choice_together());
-}
-
-/* One slow cycle, of a busy machine, is not taken for the rule at the next trial. */
-static void of_the_usual_way_the_mean_counts(void **state) {
-  (void)state;
-  mark_choice_learn(false, dear, MIB);
-  mark_choice_learn(true, cheap, MIB);
-  mark_choice_learn(true, 4 * cheap, MIB);
-  assert_int_equal(cycles_between_trials(true, cheap, dear), 7);
+  mark_choice_learn(true, dear, 4 * MIB);
   assert_true(mark_choice_together());
 }
 
@@ -76,11 +85,29 @@ static void who_was_not_asked_teaches_once(void **state) {
   (void)state;
   mark_choice_learn(false, cheap, MIB);
   mark_choice_learn(false, 100 * dear, MIB);
-  assert_true(mark_choice_together());
-  mark_choice_learn(true, dear, MIB);
-  assert_int_equal(cycles_between_trials(false, cheap, dear), 15);
+  marked_together(dear);
   for (unsigned i = 0; i < 100; i++) mark_choice_learn(false, 100 * dear, MIB);
-  assert_int_equal(cycles_between_trials(false, cheap, dear), 31);
+  assert_int_equal(cycles_between_trials(false, cheap, dear), 15);
+}
+
+/* One slow cycle, of a busy machine, is not taken for the rule. */
+static void of_the_usual_way_the_mean_counts(void **state) {
+  (void)state;
+  begin(dear, cheap);
+  marked(true, 100 * cheap);
+  assert_int_equal(cycles_between_trials(true, cheap, dear), 6);
+  assert_true(mark_choice_together());
+}
+
+static void in_another_heap_the_other_way_is_tried_at_once(void **state) {
+  (void)state;
+  begin(cheap, 2 * cheap);
+  assert_int_equal(cycles_between_trials(false, cheap, dear), 15);
+  for (unsigned i = 0; i < 3; i++) marked(false, cheap);
+  marked(false, 4 * cheap);
+  marked(false, 4 * cheap);
+  assert_int_equal(cycles_between_trials(false, 4 * cheap, cheap), 0);
+  assert_int_equal(cycles_between_trials(true, cheap, dear), 7);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -93,6 +120,7 @@ UNIT(mark_choice) {
       TEST(it_counts_what_a_byte_costs),
       TEST(who_was_not_asked_teaches_once),
       TEST(of_the_usual_way_the_mean_counts),
+      TEST(in_another_heap_the_other_way_is_tried_at_once),
   };
   return cmocka_run_group_tests_name("mark_choice", tests, NULL, NULL);
 }
