@@ -123,13 +123,15 @@ Each is then guarded by NEXT, if that is one."
   (do ((i 0 (+ i 1))) ((= i count))
     (guardian (vector i (number->string i) (list i i)))))
 
+;; How many come back a second time is not said: Guile hands the first ones out through a list, and one stray word that
+;; points to its beginning holds them all.
 (define (test-guardians)
   (let* ((count (* 50 size)) (first (make-guardian)) (second (make-guardian)))
     (guard-some first count)
     (let* ((one (returned first count (quotient (* 3 count) 4) second))
            (two (returned second count (quotient count 2) #f)))
       (fact "guardians" "whole" (car one) "once" (cadr one) "most" (caddr one)
-            "again whole" (car two) "once" (cadr two) "most again" (caddr two)))))
+            "again whole" (car two) "once" (cadr two)))))
 
 ;; ---- Big numbers. ----
 
