@@ -271,7 +271,7 @@ static void start(void) {
   vgc_config_default(&config);
   layer_read_environment(&config);
   int error = vgc_init(&config) ? errno : 0;
-  if (error == EALREADY) layer_pace_is_unknown();
+  if (error == EALREADY) layer_catch_up(&config);
   if (error && error != EALREADY) layer_fatal("GC_init: vgc cannot be initialised");
   SET(begun, true);
   set_hooks();

@@ -110,8 +110,8 @@ INTERNAL void layer_collection_ends(void);
 INTERNAL void layer_count_finalizer(int more);
 INTERNAL void layer_finalizer_is_due(void);
 INTERNAL void layer_learn_of_finalizers(void);
-/* Somebody else has initialised vgc. */
-INTERNAL void layer_pace_is_unknown(void);
+/* The program has used vgc before: what is wanted of it now, as far as it can be changed. */
+INTERNAL void layer_catch_up(const struct vgc_config *wanted);
 /* Tells vgc the largest heap that was allowed before it was there. */
 INTERNAL void layer_limit_heap(void);
 

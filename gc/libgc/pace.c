@@ -131,9 +131,16 @@ void layer_count_finalizer(int more) {
   if (more > 0 && set % LOOK_AGAIN == 0 && !layer_locked && !layer_is_within_collection()) layer_tune();
 }
 
-void layer_pace_is_unknown(void) {
-  SET(told.divisor, 0);
-  SET(told.retries, (GC_word)-1);
+/* What the user says in the environment stands. */
+void layer_catch_up(const struct vgc_config *wanted) {
+  struct vgc_config config;
+  vgc_config_default(&config);
+  config.finalize_on_demand = wanted->finalize_on_demand;
+  if (!told.users_minimum) config.minimum_heap = wanted->minimum_heap;
+  if (!getenv("VGC_GROWTH_PERCENT")) config.growth_percent = wanted->growth_percent;
+  if (!getenv("VGC_MEMORY_RETRIES")) config.memory_retries = wanted->memory_retries;
+  vgc_tune(&config);
+  if (wanted->exact_pointers) vgc_exact_pointers(true);
 }
 
 void layer_pace_begins(struct vgc_config *config) {

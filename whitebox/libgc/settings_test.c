@@ -1,6 +1,7 @@
 /* gc.h: settings, and what follows from them. */
 #include "client.h"
 
+#include <dlfcn.h>
 #include <gc/gc_mark.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -279,6 +280,27 @@ static void say(const char *message) {
   fflush(stdout);
 }
 
+/* ---- A program that links vgc, too ---- */
+
+static unsigned finalized;
+static void count_call(void *object, void *data) {
+  (void)object, (void)data;
+  finalized++;
+}
+
+static void *(*its_malloc)(size_t);
+
+/* As if GC_INIT had begun it. */
+TEST_UNLESS(vgc_was_there_before, !(its_malloc = (void *(*)(size_t))dlsym(RTLD_DEFAULT, "vgc_malloc")), "no vgc") {
+  must(its_malloc(100) != NULL);
+  GC_INIT();
+  GC_set_finalize_on_demand(1);
+  for (unsigned i = 0; i < MANY; i++) GC_register_finalizer(GC_malloc(16), count_call, NULL, NULL, NULL);
+  client_collect();
+  must(finalized == 0 && GC_should_invoke_finalizers());
+  must(GC_invoke_finalizers() >= (int)MOST && finalized >= MOST);
+}
+
 static void out_of_memory(void) {
   GC_INIT();
   GC_set_abort_func(say);
@@ -315,6 +337,7 @@ int main(void) {
       cmocka_unit_test(default_stop_func),
       cmocka_unit_test(events_in_order),
       cmocka_unit_test(thread_events),
+      cmocka_unit_test(vgc_was_there_before),
       cmocka_unit_test(ends),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
