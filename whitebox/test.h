@@ -41,7 +41,7 @@ static inline void must_failed(const char *condition, const char *file, int line
 #define UNDER_ASAN 0
 #endif
 
-/* Ends the running CMocka test as "not applicable", which no runner counts as passed. */
+/* Ends the running CMocka test as "not applicable", which the gate lists as not run, with the reason. */
 #define not_applicable(reason)                                                                                         \
   do {                                                                                                                 \
     fprintf(stderr, "not applicable: %s\n", reason);                                                                   \

@@ -3,12 +3,13 @@
 
 import re
 import sys
+import tempfile
 import unittest
 import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from vgcci import ablation, detectors, errors, findings, gate, kills, mutants, process, seeds  # noqa: E402
+from vgcci import ablation, ctest, detectors, errors, findings, gate, kills, mutants, process, seeds  # noqa: E402
 from vgcci import index as bug_index  # noqa: E402
 from vgcci.paths import ROOT  # noqa: E402
 
@@ -156,6 +157,32 @@ class DetectorTest(unittest.TestCase):
         self.assertEqual(detectors.parse("interleave", "X00").arguments, [])
         model, ids = next(iter(index.items()))
         self.assertIn(model, detectors.parse("interleave", ids[0]).arguments)
+
+
+class CTestTest(unittest.TestCase):
+    def test_a_skipped_case_of_a_program_that_passed_is_not_run(self):
+        text = """<testsuite>
+<testcase name="unit.a" time="2" status="run"><system-out>
+not applicable: one processor
+[  SKIPPED ] first
+[  PASSED  ] 1 test(s).
+[  SKIPPED ] 2 test(s), listed below:
+not applicable: no vgc
+[  SKIPPED ] second
+[  SKIPPED ] first
+[  SKIPPED ] second
+</system-out></testcase>
+<testcase name="unit.b" time="1" status="fail"><failure/><system-out>[  SKIPPED ] third
+</system-out></testcase></testsuite>"""
+        with tempfile.TemporaryDirectory() as folder:
+            junit = Path(folder) / "junit.xml"
+            junit.write_text(text)
+            seen = [(case.name, case.status, case.output.strip(), case.program) for case in ctest.cases(junit)]
+        self.assertEqual([(name, status, program) for name, status, _, program in seen],
+                         [("unit.a", "passed", "unit.a"), ("unit.a:first", "not run", "unit.a"),
+                          ("unit.a:second", "not run", "unit.a"), ("unit.b", "failed", "unit.b")])
+        self.assertEqual([output for _, status, output, _ in seen if status == "not run"],
+                         ["not applicable: one processor", "not applicable: no vgc"])
 
 
 class SeedTest(unittest.TestCase):

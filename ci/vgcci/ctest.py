@@ -1,4 +1,7 @@
-"""CTest runs: live lines to the progress display, results from its JUnit file."""
+"""CTest runs: live lines to the progress display, results from its JUnit file.
+
+A CMocka program is one test to CTest; its cases that do not apply are told apart, for nothing passed in them.
+"""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -6,6 +9,8 @@ from dataclasses import dataclass
 
 from .process import run
 
+SKIPPED = re.compile(r"^\[  SKIPPED \] (\w+)$", re.M)
+REASON = re.compile(r"^not applicable: .*$", re.M)
 LINE = re.compile(r"^\s*(\d+)/(\d+) Test\s+#\d+: (\S+) \.*\s*(\S.*?)\s+[\d.]+ sec")
 
 
@@ -15,13 +20,14 @@ class Case:
     status: str  # passed | failed | not run
     seconds: float
     output: str
+    program: str  # as CTest names it
 
 
 def run_tests(build, junit, progress, include=None, exclude=None, match=None, jobs=2, prefix=(), env=None,
               timeout=None):
     """(cases, output). prefix is a command that runs ctest, such as setarch -R."""
     command = [*prefix, "ctest", "--test-dir", build, "-j", str(jobs), "--output-on-failure", "--output-junit", junit,
-               "--no-tests=error"]
+               "--no-tests=error", "--test-output-size-passed", "1048576"]
     if include:
         command += ["-L", include]
     if exclude:
@@ -42,10 +48,11 @@ def run_tests(build, junit, progress, include=None, exclude=None, match=None, jo
     result = run(command, on_line=on_line, env=env, timeout=timeout)
     if not junit.exists():
         return None, result.output
-    return list(_cases(junit)), result.output
+    return list(cases(junit)), result.output
 
 
-def _cases(junit):
+def cases(junit):
+    """A program's, then those of its cases that it skipped."""
     for case in ElementTree.parse(junit).getroot().iter("testcase"):
         status = {"run": "passed", "fail": "failed", "notrun": "not run", "disabled": "not run"}.get(
             case.get("status"), "failed")
@@ -56,4 +63,13 @@ def _cases(junit):
             said_so = "SKIP_RETURN_CODE" in case.find("skipped").get("message", "")
             status = "not run" if said_so else "failed"
         output = case.findtext("system-out") or ""
-        yield Case(case.get("name"), status, float(case.get("time") or 0), output)
+        name = case.get("name")
+        yield Case(name, status, float(case.get("time") or 0), output, name)
+        if status == "passed":
+            yield from _skipped(name, output)
+
+
+def _skipped(program, output):
+    reasons = iter(REASON.findall(output))
+    for name in dict.fromkeys(SKIPPED.findall(output)):
+        yield Case(f"{program}:{name}", "not run", 0.0, next(reasons, "skipped"), program)

@@ -134,7 +134,7 @@ class Gate:
         if cases is None:
             raise NotRun("ctest: " + (output.strip().splitlines() or ["no output"])[-1])
         for case in cases:
-            command = f"ctest --test-dir {relative(build)} -R '^{case.name}$' --output-on-failure"
+            command = f"ctest --test-dir {relative(build)} -R '^{case.program}$' --output-on-failure"
             if options.get("prefix"):
                 command = " ".join(options["prefix"]) + " " + command
             environment = " ".join(f"{k}={v}" for k, v in (options.get("env") or {}).items())
