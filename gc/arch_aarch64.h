@@ -59,7 +59,7 @@ static inline uintptr_t arch_thread_pointer(void) { return (uintptr_t)__builtin_
 #define ARCH_DTV_OFFSET           0
 #define ARCH_STRUCT_ABOVE_POINTER 0
 
-/* Some 40 ns of a loop that waits; a yield takes none. */
+/* A moment of a loop that waits; a yield would take none. */
 static inline void arch_spin(void) { __asm__ volatile("isb" ::: "memory"); }
 
 /* Zeroes what a function may use without saving it. */

@@ -58,7 +58,7 @@ static inline uintptr_t arch_thread_pointer(void) {
 #define ARCH_DTV_OFFSET           8
 #define ARCH_STRUCT_ABOVE_POINTER 1
 
-/* A moment, some 40 ns on most processors, of a loop that waits. */
+/* A moment of a loop that waits. */
 static inline void arch_spin(void) { __builtin_ia32_pause(); }
 
 /* Zeroes what a function may use without saving it. */

@@ -268,9 +268,7 @@ void cache_count_down(struct cache *cache) {
   collect_now(COLLECT_STRESS);
 }
 
-/* Once for each crowd; without a cycle the table doubles. Tables of less than a sixteenth of the heap are not worth
- * one.
- */
+/* Once for each crowd; without a cycle the table doubles. Tables below a sixteenth of the heap are not worth one. */
 static COLD void collect_crowd(void) {
   store_relaxed(&special_crowded, false);
   if (special_bytes() >= pace_marked() / 16) collect_now(COLLECT_PACE);

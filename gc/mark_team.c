@@ -64,7 +64,8 @@ static void tell_news(void) {
   team.asleep = false;
 }
 
-/* Called and left with the lock held, given up meanwhile. Most news come sooner than a sleeper wakes. */
+/* Called and left with the lock held, given up meanwhile. News that come soon need no system
+ * call. */
 static void await_news(void) {
   uint32_t seen = load_relaxed(&team.news);
   lock_release(&lock);

@@ -5,7 +5,7 @@
 static void *roots[1];
 static unsigned calls;
 
-static void note_none(void *object, void *arg) {
+static void count_call(void *object, void *arg) {
   (void)object, (void)arg;
   calls++;
 }
@@ -24,7 +24,16 @@ static int begin(void **state) {
 static void drop_many(unsigned count) {
   for (unsigned i = 0; i < count; i++) {
     void *object = vgc_malloc(16);
-    assert_int_equal(vgc_set_finalizer(object, note_none, NULL, VGC_UNORDERED), 0);
+    assert_int_equal(vgc_set_finalizer(object, count_call, NULL, VGC_UNORDERED), 0);
+  }
+}
+
+/* All by a table that is a root. */
+static void keep_many(unsigned count) {
+  void **table = roots[0] = vgc_malloc(count * sizeof *table);
+  for (unsigned i = 0; i < count; i++) {
+    table[i] = vgc_malloc(16);
+    assert_int_equal(vgc_set_finalizer(table[i], count_call, NULL, VGC_UNORDERED), 0);
   }
 }
 
@@ -53,12 +62,7 @@ static void in_a_large_heap_more_are_needed(void **state) {
 
 static void finalizers_of_live_objects_cost_few_cycles(void **state) {
   (void)state;
-  enum { MANY = 200000 };
-  void **table = roots[0] = vgc_malloc(MANY * sizeof *table);
-  for (unsigned i = 0; i < MANY; i++) {
-    table[i] = vgc_malloc(16);
-    assert_int_equal(vgc_set_finalizer(table[i], note_none, NULL, VGC_UNORDERED), 0);
-  }
+  keep_many(200000);
   assert_in_range(stats_now().cycles, 1, 6);
   assert_int_equal(calls, 0);
 }
@@ -66,12 +70,7 @@ static void finalizers_of_live_objects_cost_few_cycles(void **state) {
 /* Live ones that nearly fill a table: room is made by growing, not by a cycle for the few that come and go. */
 static void a_full_table_of_live_objects_grows(void **state) {
   (void)state;
-  enum { LIVE = 14000 };
-  void **table = roots[0] = vgc_malloc(LIVE * sizeof *table);
-  for (unsigned i = 0; i < LIVE; i++) {
-    table[i] = vgc_malloc(16);
-    assert_int_equal(vgc_set_finalizer(table[i], note_none, NULL, VGC_UNORDERED), 0);
-  }
+  keep_many(14000);
   drop_many(100000);
   assert_in_range(stats_now().cycles, 3, 20);
 }
