@@ -11,22 +11,16 @@
 /* Twice vgc's own: what links libgc is most often a language's runtime, with some MiB of its own. */
 #define MINIMUM_HEAP ((size_t)8 << 20)
 
-/* What vgc has been told last. The user's own minimum and soft limit in the environment stand. */
+/* What vgc has been told last. What the user says of its own in the environment stands. */
 static struct {
   GC_word divisor, retries;
   size_t minimum, soft_limit;
+  unsigned share;
   int interior;
-  bool users_minimum, users_soft_limit; /* immutable */
+  bool users_minimum, users_soft_limit, users_growth; /* immutable */
 } told = {.minimum = MINIMUM_HEAP, .soft_limit = NO_LIMIT, .interior = 1};
 
 /* ---- How much the heap grows ---- */
-
-/* libgc collects when at least N / divisor bytes have been allocated, where N is twice what was traced: a fifth more.
- */
-static unsigned growth_percent(GC_word divisor) {
-  if (!divisor) divisor = 1;
-  return divisor > 240 ? 1 : (unsigned)(240 / divisor);
-}
 
 /* Nanoseconds that collections take, and from end to end of them: means that forget an eighth at each. */
 static uint64_t collecting_ns, passing_ns, began_ns, ended_ns;
@@ -48,11 +42,23 @@ void layer_collection_ends(void) {
   ended_ns = end;
 }
 
-/* As a heap that does not shrink, half of the largest so far is used before the next collection, and three quarters if
- * more than a third of the time goes into collections, where memory buys most. 0: no news. */
-static size_t new_minimum(void) {
-  bool busy = GET(collecting_ns) > GET(passing_ns) / 3;
-  size_t most = vgc_heap_bytes() / 4 * (busy ? 3 : 2);
+/* Of the time, in eighths: the more goes into collections, the more memory buys. */
+static unsigned share_of_collections(void) {
+  uint64_t passing = GET(passing_ns), share = passing ? GET(collecting_ns) * 8 / passing : 0;
+  return share < 8 ? (unsigned)share : 8;
+}
+
+/* libgc collects when at least N / divisor bytes have been allocated, where N is twice what was traced: a fifth more,
+ * and up to three times that. */
+static unsigned growth_percent(GC_word divisor, unsigned share) {
+  if (!divisor) divisor = 1;
+  return divisor > 240 ? 1 : (unsigned)(240 / divisor) * (4 + share) / 4;
+}
+
+/* As a heap that does not shrink, half of the largest so far is used before the next collection, or as much as all of
+ * it. 0: no news. */
+static size_t new_minimum(unsigned share) {
+  size_t most = vgc_heap_bytes() / 8 * (share < 4 ? 4 + share : 8);
   return most / 8 * 7 > GET(told.minimum) && !told.users_minimum ? most : 0;
 }
 
@@ -97,15 +103,16 @@ static size_t new_soft_limit(void) {
 static unsigned retries(GC_word wanted) { return wanted < 1000000 ? (unsigned)wanted + 1 : 1000000; }
 
 /* What is new: zero leaves a setting as it is. */
-static void tune(GC_word divisor, size_t minimum, size_t soft_limit, GC_word max_retries) {
+static void tune(GC_word divisor, unsigned share, size_t minimum, size_t soft_limit, GC_word max_retries) {
   struct vgc_config config;
   vgc_config_default(&config);
-  if (divisor != GET(told.divisor)) config.growth_percent = growth_percent(divisor);
+  if (!told.users_growth) config.growth_percent = growth_percent(divisor, share);
   if (soft_limit != GET(told.soft_limit)) config.soft_limit = soft_limit;
   if (max_retries != GET(told.retries)) config.memory_retries = retries(max_retries);
   config.minimum_heap = minimum;
   vgc_tune(&config);
   SET(told.divisor, divisor);
+  SET(told.share, share);
   SET(told.soft_limit, soft_limit);
   SET(told.retries, max_retries);
   if (minimum) SET(told.minimum, minimum);
@@ -114,12 +121,13 @@ static void tune(GC_word divisor, size_t minimum, size_t soft_limit, GC_word max
 void layer_tune(void) {
   GC_word divisor = GET(GC_free_space_divisor), max_retries = GET(GC_max_retries);
   int interior = GET(GC_all_interior_pointers) != 0;
-  size_t minimum = new_minimum(), soft_limit = new_soft_limit();
-  if (LIKELY(divisor == GET(told.divisor) && interior == GET(told.interior) && !minimum &&
+  unsigned share = share_of_collections();
+  size_t minimum = new_minimum(share), soft_limit = new_soft_limit();
+  if (LIKELY(divisor == GET(told.divisor) && share == GET(told.share) && interior == GET(told.interior) && !minimum &&
              soft_limit == GET(told.soft_limit) && max_retries == GET(told.retries)))
     return;
   layer_lock(MUTEX_TUNE);
-  tune(divisor, minimum, soft_limit, max_retries);
+  tune(divisor, share, minimum, soft_limit, max_retries);
   vgc_exact_pointers(!interior);
   SET(told.interior, interior);
   layer_unlock(MUTEX_TUNE);
@@ -137,7 +145,7 @@ void layer_catch_up(const struct vgc_config *wanted) {
   vgc_config_default(&config);
   config.finalize_on_demand = wanted->finalize_on_demand;
   if (!told.users_minimum) config.minimum_heap = wanted->minimum_heap;
-  if (!getenv("VGC_GROWTH_PERCENT")) config.growth_percent = wanted->growth_percent;
+  if (!told.users_growth) config.growth_percent = wanted->growth_percent;
   if (!getenv("VGC_MEMORY_RETRIES")) config.memory_retries = wanted->memory_retries;
   vgc_tune(&config);
   if (wanted->exact_pointers) vgc_exact_pointers(true);
@@ -149,8 +157,9 @@ void layer_pace_begins(struct vgc_config *config) {
   SET(told.retries, GET(GC_max_retries));
   told.users_minimum = getenv("VGC_MINIMUM_HEAP");
   told.users_soft_limit = getenv("VGC_SOFT_LIMIT");
+  told.users_growth = getenv("VGC_GROWTH_PERCENT");
   config->minimum_heap = MINIMUM_HEAP;
-  config->growth_percent = growth_percent(GET(told.divisor));
+  config->growth_percent = growth_percent(GET(told.divisor), 0);
   config->memory_retries = retries(GET(told.retries));
 }
 

@@ -165,6 +165,35 @@ TEST_OURS(collects_for_finalizers_instead_of_expanding, "expands as long as no f
   must(expanded_by(1) < 160);
 }
 
+/* Bytes of garbage from one collection to the next, when the time before is forgotten. */
+static size_t garbage_for_a_collection(useconds_t something_else) {
+  enum { FORGETTING = 64, COUNTED = 8 };
+  size_t before = 0;
+  for (GC_word first = GC_get_gc_no(); GC_get_gc_no() < first + FORGETTING + COUNTED;) {
+    if (GC_get_gc_no() == first + FORGETTING && !before) before = GC_get_total_bytes();
+    for (unsigned i = 0; i < 100; i++) GC_reachable_here(GC_malloc_atomic(1000));
+    if (something_else) usleep(something_else);
+  }
+  return (GC_get_total_bytes() - before) / COUNTED;
+}
+
+TEST_OURS(the_heap_is_larger_where_collections_take_the_time, "does not look at the time") {
+  GC_INIT();
+  client_roots[0] = build_live();
+  GC_set_free_space_divisor(3);
+  size_t seldom = garbage_for_a_collection(200), often = garbage_for_a_collection(0);
+  must(often > seldom / 2 * 3);
+}
+
+TEST_OURS(what_the_user_says_stands_whatever_the_time, "does not know the variables") {
+  must(!setenv("VGC_GROWTH_PERCENT", "100", 1) && !setenv("VGC_MINIMUM_HEAP", "4194304", 1));
+  GC_INIT();
+  client_roots[0] = build_live();
+  GC_set_free_space_divisor(3);
+  size_t seldom = garbage_for_a_collection(200), often = garbage_for_a_collection(0);
+  must(often < seldom / 4 * 5);
+}
+
 static unsigned resizes;
 static GC_word resized_to;
 static void resized(GC_word bytes) {
@@ -202,6 +231,8 @@ int main(void) {
       cmocka_unit_test(live_objects_may_have_finalizers),
       cmocka_unit_test(expands_although_there_are_finalizers),
       cmocka_unit_test(collects_for_finalizers_instead_of_expanding),
+      cmocka_unit_test(the_heap_is_larger_where_collections_take_the_time),
+      cmocka_unit_test(what_the_user_says_stands_whatever_the_time),
       cmocka_unit_test(resizes_are_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
