@@ -21,7 +21,7 @@ static int collect(vgc_visit *visit, void *arg) {
   if (!cache_ensure()) return -1;
   clear_stack();
   if (!(visit ? collect_and_visit(visit, arg) : collect_now(COLLECT_EXPLICIT))) return -1;
-  if (!CONFIG(finalize_on_demand)) finalize_run();
+  if (!CONFIG(finalize_on_demand)) finalize_run_outermost();
   return 0;
 }
 

@@ -55,7 +55,7 @@ struct cycle {
   void *visit_arg;
   uint64_t begun_before;
   bool announced, refused, done;
-  size_t marked, due;
+  size_t marked;
   uint32_t surrendered;
   unsigned suspended;
   uint64_t stop, pause; /* nanoseconds */
@@ -78,7 +78,7 @@ static void stopped(void *arg) {
   POINT(collect_stopped);
   mark_reachable();
   known = true;
-  cycle->due = finalize_unreached();
+  finalize_unreached();
   if (config.check_level >= 3) check_mark_again();
   if (cycle->visit) unreached_show(cycle->visit, cycle->visit_arg);
   unreached_disclaim();
@@ -247,7 +247,7 @@ static bool collect(struct cycle cycle) {
     tell(&cycle);
     mark_hire();
     const struct vgc_hooks *hooks = hooks_get();
-    if (cycle.due && hooks->finalizers_due) hooks->finalizers_due(hooks->arg);
+    if (hooks->finalizers_due && load_relaxed(&special_dues)) hooks->finalizers_due(hooks->arg);
   }
   inside--;
   if (error) errno = error;

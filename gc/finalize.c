@@ -12,8 +12,8 @@
 
 /* World stopped: what became due in this cycle. */
 static size_t fresh COLLECTOR_DATA;
-/* Whether the thread is calling finalizers. */
-static _Thread_local bool calling __attribute__((tls_model("initial-exec")));
+/* Where on its stack the thread is calling finalizers, 0: nowhere. One that has left by longjmp is above that. */
+static _Thread_local uintptr_t calling __attribute__((tls_model("initial-exec")));
 
 static void *object_of(const struct finalizer *finalizer) { return (void *)~finalizer->hidden; }
 
@@ -134,7 +134,7 @@ void finalize_make_all_due(void) {
   special_unlock();
 }
 
-size_t finalize_unreached(void) {
+void finalize_unreached(void) {
   fresh = 0;
   finalize_mark_values();
   clear_links(VGC_WEAK_SHORT);
@@ -143,7 +143,6 @@ size_t finalize_unreached(void) {
   finalize_mark_values();
   make_all_due(false);
   make_all_due(true);
-  return fresh;
 }
 
 void finalize_forget(void) {
@@ -170,20 +169,25 @@ void finalize_show_kept(show *to) {
 /* ---- The calls ---- */
 
 void finalize_now_and_then(void) {
-  if (UNLIKELY(load_relaxed(&special_dues)) && !CONFIG(finalize_on_demand) && !collect_in_hook()) finalize_run();
+  if (UNLIKELY(load_relaxed(&special_dues)) && !CONFIG(finalize_on_demand) && !collect_in_hook())
+    finalize_run_outermost();
+}
+
+size_t finalize_run_outermost(void) {
+  return !calling || (uintptr_t)__builtin_frame_address(0) > calling ? finalize_run() : 0;
 }
 
 size_t finalize_run(void) {
   size_t count = 0;
   struct due due;
-  if (calling) return 0;
-  calling = true;
+  uintptr_t outer = calling;
+  calling = (uintptr_t)__builtin_frame_address(0);
   while (special_take_due(&due)) {
     POINT(finalize_taken);
     due.finalizer(due.object, due.arg);
     count++;
   }
-  calling = false;
+  calling = outer;
   due = (struct due){0}; /* nothing is kept by what is left on the stack */
   OPAQUE(due.object);
   return count;

@@ -7,9 +7,8 @@
 
 /* World stopped, between mark_reachable and mark_end, with the special lock: */
 
-/* Clears short links to what is unreachable, makes its finalizers due, and marks what they are still to see. Returns
- * how many became due. */
-size_t finalize_unreached(void);
+/* Clears short links to what is unreachable, makes its finalizers due, and marks what they are still to see. */
+void finalize_unreached(void);
 /* Marks the values of ephemerons that are reached by now. */
 void finalize_mark_values(void);
 /* When all that is kept is marked: clears long links, and forgets what was attached to anything else. */
@@ -23,7 +22,9 @@ void finalize_show_kept(void (*show)(const void *object, bool contents));
 void finalize_make_all_due(void);
 /* As an allocation: calls what is due, unless the program does that itself, or is in a hook. No lock held. */
 void finalize_now_and_then(void);
-/* Calls what is due, unless the thread is calling a finalizer already. No lock held. How many it called. */
+/* Calls what is due. No lock held. How many it called. */
 size_t finalize_run(void);
+/* The same, unless the thread is calling a finalizer already. */
+size_t finalize_run_outermost(void);
 
 #endif

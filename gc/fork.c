@@ -17,10 +17,11 @@
 #include "special.h"
 #include "thread.h"
 
-/* All locks in order of rank, so that no structure is halfway in the child's copy, and no cycle runs. The child's
- * thread is the one that took them, and releases them. */
+/* All locks, first that of who lists the loaded objects, then in order of rank, so that no structure is halfway in the
+ * child's copy, and no cycle runs. The child's thread is the one that took them, and releases them. */
 static void prepare(void) {
   POINT(fork_prepare);
+  roots_before_fork();
   init_lock_acquire();
   collect_lock_acquire();
   thread_registry_lock();
@@ -41,6 +42,7 @@ static void release(bool child) {
   thread_registry_unlock();
   collect_lock_release();
   init_lock_release();
+  roots_after_fork(child);
 }
 
 /* A thread that is no more may have been anywhere in its fast path or its slow path; what it owned reads right all the

@@ -31,20 +31,20 @@ static COLD void report_order(const struct lock *lock, const struct lock *other)
 
 /* Old versions of ThreadSanitizer do not deliver a signal to a thread that waits for a mutex; they do while it sleeps.
  */
-static void wait_for(struct lock *lock) {
-  static const struct timespec moment = {0, 50000};
-  if (!platform_defers_signals()) {
-    pthread_mutex_lock(&lock->mutex);
-    return;
-  }
-  while (pthread_mutex_trylock(&lock->mutex) != 0) nanosleep(&moment, NULL);
-}
+#define WAIT_FOR(call, try)                                                                                            \
+  do {                                                                                                                 \
+    static const struct timespec moment = {0, 50000};                                                                  \
+    if (!platform_defers_signals())                                                                                    \
+      (void)(call);                                                                                                    \
+    else                                                                                                               \
+      while ((try) != 0) nanosleep(&moment, NULL);                                                                     \
+  } while (0)
 
 void lock_acquire(struct lock *lock) {
   bool check = load_relaxed(&checking);
   /* The list falls in rank from its head, so the head alone decides. */
   if (UNLIKELY(check) && held && !ranks_above(lock, held)) report_order(lock, held);
-  wait_for(lock);
+  WAIT_FOR(pthread_mutex_lock(&lock->mutex), pthread_mutex_trylock(&lock->mutex));
   if (UNLIKELY(check)) {
     lock->below = held;
     held = lock;
@@ -77,3 +77,15 @@ unsigned lock_depth(void) {
   for (const struct lock *lock = held; lock; lock = lock->below) depth++;
   return depth;
 }
+
+void shared_lock_enter(struct shared_lock *lock) {
+  WAIT_FOR(pthread_rwlock_rdlock(&lock->rwlock), pthread_rwlock_tryrdlock(&lock->rwlock));
+}
+
+void shared_lock_close(struct shared_lock *lock) {
+  WAIT_FOR(pthread_rwlock_wrlock(&lock->rwlock), pthread_rwlock_trywrlock(&lock->rwlock));
+}
+
+void shared_lock_leave(struct shared_lock *lock) { pthread_rwlock_unlock(&lock->rwlock); }
+void shared_lock_open(struct shared_lock *lock) { pthread_rwlock_unlock(&lock->rwlock); }
+void shared_lock_renew(struct shared_lock *lock) { lock->rwlock = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER; }

@@ -33,6 +33,22 @@ struct lock {
 #define LOCK_INITIALIZER(rank_, index_)                                                                                \
   { PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, rank_, index_, NULL }
 
+/* Many threads may be inside, or one has closed it. Who is inside may enter again, whoever waits to close it, and holds
+ * no lock of ours; who closes it holds none, either. */
+struct shared_lock {
+  pthread_rwlock_t rwlock; /* glibc's default prefers who shares it */
+};
+
+#define SHARED_LOCK_INITIALIZER                                                                                        \
+  { PTHREAD_RWLOCK_INITIALIZER }
+
+void shared_lock_enter(struct shared_lock *);
+void shared_lock_leave(struct shared_lock *);
+void shared_lock_close(struct shared_lock *);
+void shared_lock_open(struct shared_lock *);
+/* Instead of opening it in a forked child, whose thread has another number. */
+void shared_lock_renew(struct shared_lock *);
+
 void lock_init(struct lock *, enum lock_rank, unsigned index);
 void lock_acquire(struct lock *);
 void lock_release(struct lock *);

@@ -116,6 +116,7 @@ static int list_all(struct dl_phdr_info *info, size_t size, void *arg) {
   (void)info, (void)size;
   struct listing *listing = arg;
   size_t headers = 0;
+  POINT(modules_listing);
   dl_iterate_phdr(count_headers, &headers);
   /* A header is a segment, which the collector's data may split, or storage. */
   size_t bytes = sizeof *listing->list + (headers + 1) * (sizeof(struct segment) + sizeof(struct platform_tls_module));

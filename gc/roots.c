@@ -148,9 +148,23 @@ static struct filter filter_now(void) {
   return now;
 }
 
+/* Who lists them has the loader's lock, which a forked child must not inherit. */
+static struct shared_lock listing COLLECTOR_DATA = SHARED_LOCK_INITIALIZER;
+
+void roots_before_fork(void) { shared_lock_close(&listing); }
+
+void roots_after_fork(bool child) {
+  if (child)
+    shared_lock_renew(&listing);
+  else
+    shared_lock_open(&listing);
+}
+
 bool roots_list_modules(void) {
   struct filter asked = filter_now();
+  shared_lock_enter(&listing);
   struct platform_modules *list = platform_modules_list(asked.function, asked.arg);
+  shared_lock_leave(&listing);
   if (!list) return false;
   lock_acquire(&lock);
   struct platform_modules *before = modules;

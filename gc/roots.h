@@ -16,6 +16,10 @@ typedef void roots_range(void *context, const void *low, const void *high, struc
 /* Lists the loaded objects for the scans to come. Takes the loader's lock: no lock of ours held, for a thread inside
  * the loader may allocate and wait for ours. False without memory. */
 bool roots_list_modules(void);
+/* No thread lists them from the first to the second, so that a forked child does not inherit the loader's lock. The
+ * first waits, with no lock of ours held. */
+void roots_before_fork(void);
+void roots_after_fork(bool child);
 /* Whether there is a list yet, by the filter that is in force. Roots lock. */
 bool roots_modules_listed(void);
 /* Whether the list still holds: no object came or went, or is about to (B12, N22). World stopped, roots lock. */

@@ -239,8 +239,8 @@ VGC_API int vgc_exchange_finalizer(void *object, vgc_finalizer *finalizer, void 
                                    vgc_finalizer **old, void **old_arg);
 /* Makes every finalizer that is set due, whatever is reachable, and calls them; as vgc_finalize. */
 VGC_API size_t vgc_finalize_all(void);
-/* Calls the finalizers that are due, also those that become due meanwhile, and returns how many it called: none, if the
- * calling thread is inside of one. */
+/* Calls the finalizers that are due, also those that become due meanwhile, and returns how many it called. Inside of a
+ * finalizer, too, which is not called again; no other function calls them there. */
 VGC_API size_t vgc_finalize(void);
 /* How many are due; exact while no other thread collects or finalizes. */
 VGC_API size_t vgc_finalizers_due(void);
@@ -439,8 +439,8 @@ struct vgc_hooks {
    * list, nor fork, whose handlers take those locks (posix_spawn has none); for VGC_ERROR_CORRUPT other threads may be
    * stopped, so it takes no lock that they may hold (stdio's, malloc's). */
   void (*error)(void *arg, enum vgc_error, const void *ptr, const char *message);
-  /* Finalizers have become due in a collection; after the world runs again, on the thread that collected, with no lock
-   * held. For a program that calls vgc_finalize in a thread of its own. */
+  /* A collection has ended, and finalizers are due, by it or still; on the thread that collected, with no lock held.
+   * For a program that calls vgc_finalize in a thread of its own. */
   void (*finalizers_due)(void *arg);
   /* Before a collection, on the thread that is about to begin it, with no lock held; may call vgc_tune. 0 refuses it,
    * as vgc_disable would. */

@@ -135,20 +135,30 @@ static void finalizer_due(void *arg, void *object) {
   if (procedure) procedure(object);
 }
 
+/* Not from within a finalizer; one that was left by longjmp lay deeper on the stack. */
+static void invoke_outermost(void) {
+  static _Thread_local uintptr_t invoking;
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0), outer = invoking;
+  if (here < outer) return;
+  invoking = here;
+  GC_invoke_finalizers();
+  invoking = outer;
+}
+
 void layer_finalizers_due(void) {
+  static GC_word told; /* GC_gc_no: once for a collection */
+  if (!vgc_finalizers_due()) return;
   GC_finalizer_notifier_proc notifier = GET(GC_finalizer_notifier);
   if (!GET(GC_finalize_on_demand))
-    GC_invoke_finalizers();
-  else if (notifier)
+    invoke_outermost();
+  else if (notifier && __atomic_exchange_n(&told, GET(GC_gc_no), __ATOMIC_RELAXED) != GET(GC_gc_no))
     notifier();
 }
 
+/* Within layer_visit finalizers wait for its end. */
 static void finalizers_due(void *arg) {
   (void)arg;
-  if (layer_finding)
-    layer_finalizers_wait = true;
-  else
-    layer_finalizers_due();
+  if (!layer_finding) layer_finalizers_due();
 }
 
 static void cycle_end(void *arg, const struct vgc_stats *stats) {
@@ -231,8 +241,7 @@ int GC_is_disabled(void) { return GET(GC_dont_gc) != 0; }
 /* ---- Mutexes ---- */
 
 static pthread_mutex_t mutexes[MUTEXES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                           PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                           PTHREAD_MUTEX_INITIALIZER};
+                                           PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
 void layer_lock(enum layer_mutex mutex) { pthread_mutex_lock(&mutexes[mutex]); }
 void layer_unlock(enum layer_mutex mutex) { pthread_mutex_unlock(&mutexes[mutex]); }

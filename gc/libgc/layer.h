@@ -36,13 +36,13 @@ static inline void layer_ensure(void) {
   if (UNLIKELY(!__atomic_load_n(&layer_ready, __ATOMIC_ACQUIRE))) GC_init();
 }
 
-/* Calls the finalizers that are due, or tells the program that there are some. */
+/* If finalizers are due, calls them, or tells the program that there are some. */
 INTERNAL void layer_finalizers_due(void);
 /* Tells the program if the size of the heap is another than when it was told last. World stopped, by the caller. */
 INTERNAL void layer_tell_of_resize(void);
 
 /* In the order in which they are taken; forks take them all. */
-enum layer_mutex { MUTEX_LEAKS, MUTEX_KINDS, MUTEX_ROOTS, MUTEX_TUNE, MUTEX_TOGGLE, MUTEXES };
+enum layer_mutex { MUTEX_LEAKS, MUTEX_KINDS, MUTEX_ROOTS, MUTEX_TUNE, MUTEXES };
 INTERNAL void layer_lock(enum layer_mutex mutex);
 INTERNAL void layer_unlock(enum layer_mutex mutex);
 
@@ -78,8 +78,10 @@ INTERNAL bool layer_displacement(size_t displacement);
 
 /* Collects, and reports what is lost, if GC_find_leak is set. */
 INTERNAL bool layer_collect(void);
-/* The calling thread is in such a collection; finalizers became due in it, which wait for its end. */
-extern INTERNAL _Thread_local bool layer_finding, layer_finalizers_wait;
+/* Collects, and shows all objects in the stopped world. */
+INTERNAL bool layer_visit(vgc_visit *visit, void *arg);
+/* The calling thread is in such a collection. */
+extern INTERNAL _Thread_local bool layer_finding;
 INTERNAL void layer_leaks_start(void);
 /* The calling thread is in a collection that the program asked for. */
 extern INTERNAL _Thread_local bool layer_asked;

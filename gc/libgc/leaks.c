@@ -5,7 +5,7 @@
 
 #define SHOWN 64u /* of one collection; the others are counted */
 
-_Thread_local bool layer_finding, layer_finalizers_wait, layer_asked;
+_Thread_local bool layer_finding, layer_asked;
 /* The lock, or the stopped world of a collection that its holder began. */
 struct finding {
   uintptr_t hidden;
@@ -51,28 +51,41 @@ static void report(void) {
   if (lost.count + smashed.count && getenv("GC_ABORT_ON_LEAK")) layer_fatal("Leaked or smashed objects encountered");
 }
 
+/* With the lock. */
+static bool visit_all(vgc_visit *function, void *arg) {
+  layer_finding = true;
+  bool done = !vgc_collect_and_visit(function, arg);
+  layer_finding = false;
+  return done;
+}
+
+bool layer_visit(vgc_visit *function, void *arg) {
+  layer_lock(MUTEX_LEAKS);
+  bool done = visit_all(function, arg);
+  layer_unlock(MUTEX_LEAKS);
+  return done;
+}
+
 static bool find(void) {
   layer_lock(MUTEX_LEAKS);
   lost.count = smashed.count = 0;
-  layer_finding = true;
-  bool done = !vgc_collect_and_visit(visit, NULL);
-  layer_finding = false;
+  bool done = visit_all(visit, NULL);
   int error = errno;
   if (done) report();
   layer_unlock(MUTEX_LEAKS);
-  if (layer_finalizers_wait) {
-    layer_finalizers_wait = false;
-    layer_finalizers_due();
-  }
   errno = error;
   return done;
 }
 
+/* Also what another thread's collection has made due, which may have served for this one. */
 bool layer_collect(void) {
   bool before = layer_asked;
   layer_asked = true;
   bool done = GET(GC_find_leak) || GET(debug_used) ? find() : !vgc_collect();
   layer_asked = before;
+  int error = errno;
+  if (done) layer_finalizers_due();
+  errno = error;
   return done;
 }
 

@@ -189,22 +189,22 @@ static void note_if_reached(void *object, size_t size, int reached, void *arg) {
   all->count++;
 }
 
-/* The caller holds the lock, so that no other collection has run since, nor does while the procedure is called: not
- * in the stopped world, where it could not even print. */
+/* The caller holds the lock, which a collection needs. What was reached in this one is kept by the list of it, for the
+ * procedure is not called in the stopped world, where it could not even print. */
 void GC_enumerate_reachable_objects_inner(GC_reachable_object_proc procedure, void *data) {
   struct enumeration all = {0};
   GC_alloc_unlock();
   do {
-    free(all.found);
+    vgc_free(all.found);
     all.room = now().live_objects + all.count + 1024;
     all.count = 0;
-    all.found = malloc(all.room * sizeof *all.found);
+    all.found = vgc_malloc_uncollectable(all.room * sizeof *all.found);
     if (!all.found) layer_fatal("no memory to enumerate the objects");
-    if (vgc_collect_and_visit(note_if_reached, &all)) all.count = 0;
+    if (!layer_visit(note_if_reached, &all)) all.count = 0;
   } while (all.count > all.room);
   GC_alloc_lock();
   for (size_t i = 0; i < all.count; i++) procedure(all.found[i].object, all.found[i].size, data);
-  free(all.found);
+  vgc_free(all.found);
 }
 
 int GC_is_marked(const void *object) { return vgc_is_reached(object); }

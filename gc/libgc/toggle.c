@@ -10,8 +10,10 @@ struct reference {
   struct reference *next;
 };
 
-static struct reference *references; /* MUTEX_TOGGLE, which the collecting thread takes, too */
-static size_t count, empty;          /* MUTEX_TOGGLE: of all, and of those that were found empty */
+/* By the collecting thread before it stops the world, and by who adds one with collections locked out: with a mutex, a
+ * fork that had it would wait for a collection that waits for it. */
+static struct reference *references;
+static size_t count, empty; /* of all, and of those that were found empty */
 static GC_toggleref_func status_of;
 
 void GC_set_toggleref_func(GC_toggleref_func function) { SET(status_of, function); }
@@ -32,14 +34,12 @@ static bool toggle(struct reference *reference, GC_toggleref_func function) {
 void layer_toggle(void) {
   GC_toggleref_func function = GET(status_of);
   if (!function) return;
-  layer_lock(MUTEX_TOGGLE);
   empty = 0;
   for (struct reference *reference = references; reference; reference = reference->next)
     if (!toggle(reference, function)) empty++;
-  layer_unlock(MUTEX_TOGGLE);
 }
 
-/* With the lock. Takes the empty ones out of the list, and returns them in one of their own. */
+/* Collections are locked out. Takes the empty ones out of the list, and returns them in one of their own. */
 static struct reference *take_empty(void) {
   struct reference *taken = NULL;
   if (empty < count / 2 || !empty) return NULL;
@@ -69,12 +69,13 @@ int GC_toggleref_add(void *object, int strong) {
     vgc_free(reference);
     return GC_NO_MEMORY;
   }
-  layer_lock(MUTEX_TOGGLE);
+  bool locks = !layer_locked;
+  if (locks) vgc_lock();
   struct reference *taken = take_empty();
   reference->next = references;
   references = reference;
   count++;
-  layer_unlock(MUTEX_TOGGLE);
+  if (locks) vgc_unlock();
   while (taken) {
     struct reference *next = taken->next;
     vgc_weak_unwatch((void **)&taken->weak, VGC_WEAK_LONG);

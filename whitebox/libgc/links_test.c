@@ -1,6 +1,11 @@
 /* gc.h: disappearing links, short and long, and toggle references. */
 #include "client.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+
 struct object {
   struct object *next;
   struct object *link;
@@ -304,6 +309,28 @@ TEST(dropped_references_are_not_asked_for) {
   must(asked == 0 && client_gone(MANY) >= MOST);
 }
 
+static atomic_bool over;
+
+static void *collect(void *arg) {
+  while (!atomic_load(&over)) GC_gcollect();
+  return arg;
+}
+
+TEST_UNLESS(references_do_not_hinder_forks, UNDER_TSAN, "its runtime does not follow a fork of many threads") {
+  GC_set_handle_fork(1);
+  toggle_start(GC_TOGGLE_REF_STRONG);
+  client_below(toggle_many, NULL);
+  pthread_t thread;
+  must(!pthread_create(&thread, NULL, collect, NULL));
+  for (unsigned i = 0; i < 300; i++) {
+    pid_t child = fork();
+    if (!child) _exit(0);
+    must(waitpid(child, NULL, 0) == child);
+  }
+  atomic_store(&over, true);
+  must(!pthread_join(thread, NULL));
+}
+
 TEST(many_references_come_and_go) {
   toggle_start(GC_TOGGLE_REF_WEAK);
   for (int round = 0; round < 200; round++) {
@@ -335,6 +362,7 @@ int main(void) {
       cmocka_unit_test(short_before_and_long_after_finalizers),
       cmocka_unit_test(strong_references_keep),
       cmocka_unit_test(dropped_references_are_not_asked_for),
+      cmocka_unit_test(references_do_not_hinder_forks),
       cmocka_unit_test(many_references_come_and_go),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

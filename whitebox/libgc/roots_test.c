@@ -219,6 +219,16 @@ TEST(reachable_objects) {
   must(found == MANY);
 }
 
+TEST(reachable_objects_while_leaks_are_sought) {
+  GC_set_find_leak(1);
+  GC_INIT();
+  client_below(fill, zeroes);
+  GC_gcollect();
+  least = 40;
+  GC_call_with_alloc_lock(enumerate, &found);
+  must(found == MANY);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(unknown_memory_is_none),
@@ -239,6 +249,7 @@ int main(void) {
       cmocka_unit_test(filter_lets_others_be),
       cmocka_unit_test(filter_taken_back),
       cmocka_unit_test(reachable_objects),
+      cmocka_unit_test(reachable_objects_while_leaks_are_sought),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
