@@ -220,10 +220,10 @@ TEST(reachable_objects) {
 }
 
 TEST(reachable_objects_while_leaks_are_sought) {
-  GC_set_find_leak(1);
   GC_INIT();
   client_below(fill, zeroes);
   GC_gcollect();
+  GC_set_find_leak(1);
   least = 40;
   GC_call_with_alloc_lock(enumerate, &found);
   must(found == MANY);
