@@ -35,7 +35,8 @@ static struct lock collect_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_COLLECT, 
 static _Atomic unsigned disabled COLLECTOR_DATA;
 static struct collect_totals totals COLLECTOR_DATA; /* collect lock */
 static uint64_t trimmed COLLECTOR_DATA;             /* collect lock: when pages were last given back */
-/* Cycles begun; written under the collect lock, read before it is taken, to learn what happened while waiting. */
+/* Cycles begun, less those given up; written under the collect lock, read before it is taken, to learn what happened
+ * while waiting. */
 static _Atomic uint64_t begun COLLECTOR_DATA;
 /* Calls of collect_now that the thread is in: more than one if a hook allocates. */
 static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
@@ -54,12 +55,15 @@ struct cycle {
   vgc_visit *visit; /* or NULL */
   void *visit_arg;
   uint64_t begun_before;
-  bool announced, refused, done;
+  bool announced, refused, done, given_up;
   size_t marked;
   uint32_t surrendered;
   unsigned suspended;
   uint64_t stop, pause; /* nanoseconds */
 };
+
+/* Of the cycle: nanoseconds by the clock at which it is given up. */
+static uint64_t deadline COLLECTOR_DATA;
 
 /* ---- With the world stopped ---- */
 
@@ -72,11 +76,31 @@ static void sweep_if_owned(struct span *span, void *arg) {
   if (span_state(span) != SPAN_USABLE && span_anything_returned(span)) cache_notify(span);
 }
 
+static bool enough(void) {
+  const struct vgc_hooks *hooks = hooks_get();
+  return (deadline && platform_now_ns() >= deadline) || (hooks->give_up && hooks->give_up(hooks->arg));
+}
+
+static bool may_be_given_up(const struct cycle *cycle) {
+  bool asked = cycle->reason == COLLECT_EXPLICIT, limited = CONFIG(pause_limit_us) < SIZE_MAX / 2000;
+  return (cycle->reason == COLLECT_PACE && limited) ||
+         ((asked || cycle->reason == COLLECT_PACE) && hooks_get()->give_up);
+}
+
+static void give_up(struct cycle *cycle) {
+  cycle->given_up = true;
+  totals.given_up++;
+  pace_after_nothing();
+}
+
 static void stopped(void *arg) {
   struct cycle *cycle = arg;
-  store_relaxed(&begun, load_relaxed(&begun) + 1);
   POINT(collect_stopped);
-  mark_reachable();
+  if (!mark_reachable(may_be_given_up(cycle) ? enough : NULL)) {
+    give_up(cycle);
+    return;
+  }
+  store_relaxed(&begun, load_relaxed(&begun) + 1);
   known = true;
   finalize_unreached();
   if (config.check_level >= 3) check_mark_again();
@@ -134,7 +158,8 @@ static void tell_of_threads(bool suspended) {
 /* With the world's locks. False, with the world running again, if the list of loaded objects does not hold. */
 static bool stop_and_collect(struct cycle *cycle) {
   if (!roots_modules_listed()) return false;
-  uint64_t start = platform_now_ns();
+  uint64_t start = platform_now_ns(), limit = CONFIG(pause_limit_us);
+  deadline = cycle->reason == COLLECT_PACE && limit < SIZE_MAX / 2000 ? start + limit * 1000 : 0;
   hooks_phase(VGC_PHASE_STOPPING);
   unsigned suspended = world_stop();
   tell_of_threads(true);
@@ -187,7 +212,7 @@ static void run(struct cycle *cycle) {
   lock_world();
   cycle->done = stop_and_collect(cycle);
   unlock_world();
-  if (!cycle->done) return;
+  if (!cycle->done || cycle->given_up) return;
   care_for_pages(cycle->marked);
   event_record(EVENT_CYCLE, totals.cycles, cycle->marked);
   event_record(EVENT_SURRENDER, cycle->surrendered, cycle->suspended);
@@ -218,6 +243,11 @@ static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) 
                  mark_markers());
 }
 
+static void log_given_up(const struct cycle *cycle) {
+  platform_print("vgc: a cycle was given up, pause %llu us; the next at %zu KiB\n",
+                 (unsigned long long)cycle->pause / 1000, pace_goal() / 1024);
+}
+
 static void tell(const struct cycle *cycle) {
   const struct vgc_hooks *hooks = hooks_get();
   if (!CONFIG(log) && !hooks->cycle_end) return;
@@ -243,7 +273,11 @@ static bool collect(struct cycle cycle) {
   while (!error && !attempt(&cycle))
     if (!roots_list_modules()) error = ENOMEM;
   if (cycle.refused) error = EBUSY;
-  if (cycle.done) {
+  if (cycle.given_up) {
+    if (CONFIG(log)) log_given_up(&cycle);
+    error = ECANCELED;
+  }
+  if (cycle.done && !cycle.given_up) {
     tell(&cycle);
     mark_hire();
     const struct vgc_hooks *hooks = hooks_get();

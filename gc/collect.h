@@ -42,7 +42,7 @@ bool collect_admit(void);
 bool collect_hold(pthread_t);
 
 struct collect_totals {
-  uint64_t cycles, stops, suspensions;
+  uint64_t cycles, given_up, stops, suspensions;
   uint64_t pause_last, pause_max, pause_total, stop_last, stop_max; /* ns */
   size_t mark_stack_bytes;
 };

@@ -58,6 +58,8 @@ static const struct knob knobs[] = {
     KNOB(trim_ms, "VGC_TRIM_MS", 0, 86400000, 0, 0,
          "give memory that was idle for so many milliseconds back by a thread of its own (0: off)"),
     KNOB(memory_retries, "VGC_MEMORY_RETRIES", 1, 1000000, 1, TUNABLE, "collections before an allocation fails"),
+    KNOB(pause_limit_us, "VGC_PAUSE_LIMIT_US", 1, NO_LIMIT, NO_LIMIT, TUNABLE,
+         "microseconds of a pause after which a collection is given up"),
     KNOB(log, "VGC_LOG", 0, 1, 0, TUNABLE, "one line on standard error for each cycle"),
 };
 #define KNOBS (sizeof knobs / sizeof *knobs)

@@ -67,6 +67,7 @@ static void pin(uintptr_t word, const struct thread *thread) {
 NO_SANITIZE static void mark_root_range(void *context, const void *low, const void *high, struct thread *thread,
                                         bool is_static) {
   (void)context;
+  if (marker_gave_up()) return;
   for (uintptr_t at = (uintptr_t)low; at < (uintptr_t)high; at += sizeof(uintptr_t)) {
     uintptr_t word = *(const uintptr_t *)at; /* not marker_word: of roots most are looked at no further */
     if (LIKELY(!marker_may_point(word))) continue;
@@ -107,7 +108,7 @@ static void rescan_span(struct span *span, void *arg) {
 }
 
 static void rescan(void) {
-  while (COLLECTOR->overflowed) {
+  while (COLLECTOR->overflowed && !marker_gave_up()) {
     COLLECTOR->overflowed = false;
     rescans++;
     span_each(rescan_span, NULL);
@@ -164,9 +165,24 @@ static void count(struct span *span, void *arg) {
   if (kind_is_noscan(span->kind)) bytes_unscanned += bytes;
 }
 
-void mark_reachable(void) {
+static void forget(struct span *span, void *arg) {
+  (void)arg;
+  span->pinned = span->overflowed = 0;
+  for (uint32_t w = 0; w < span->words; w++) span->bits[w].mark = 0;
+}
+
+/* Whether nothing has been given up. From here on nothing is. */
+static bool end_limit(void) {
+  bool whole = !marker_gave_up();
+  marker_limit(COLLECTOR, NULL);
+  if (!whole) span_each(forget, NULL);
+  return whole;
+}
+
+bool mark_reachable(bool (*enough)(void)) {
   marker_learn_bounds();
   marker_begin(COLLECTOR);
+  marker_limit(COLLECTOR, enough);
   rescans = 0;
   uint64_t start = platform_now_ns();
   together = were_together = choose_together();
@@ -181,6 +197,7 @@ void mark_reachable(void) {
   }
   rescan();
   nanoseconds = platform_now_ns() - start;
+  return end_limit();
 }
 
 /* ---- After that, alone ---- */

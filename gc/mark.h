@@ -13,8 +13,9 @@ struct thread;
 int mark_initialize(void);
 void mark_shutdown(void);
 
-/* Marks everything reachable from the roots. */
-void mark_reachable(void);
+/* Marks everything reachable from the roots. If it may be given up, enough (or NULL) is asked now and then on the
+ * collecting thread whether it is; false: it was, and nothing is marked. */
+bool mark_reachable(bool (*enough)(void));
 /* From then to mark_end, of a live object that begins there: */
 
 /* True also of NULL, and of what lies outside of the heap. */

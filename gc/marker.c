@@ -8,6 +8,7 @@
  * other markers. */
 #define PIECE_BYTES 4096u
 #define AHEAD_BYTES 512u /* of an object, fetched while it waits */
+#define PATIENCE    256u /* ranges between two questions whether to give up */
 #define GIVE_LEAST  8u   /* ranges on the stack before some are given away, which costs two system calls */
 
 /* The bounds, and of the first arena, which is the only one of most programs, what span_of would fetch. */
@@ -25,8 +26,28 @@ bool marker_exact COLLECTOR_DATA;
 _Atomic uint64_t marker_displacements[MARKER_DISPLACEMENTS / 64] COLLECTOR_DATA = {1};
 
 /* What a loop is compiled for, `how`. */
-#define SHARED 1u /* there may be other markers at the same time */
-#define EXACT  2u /* words name objects by their starts, and by starts with a displacement */
+#define SHARED  1u /* there may be other markers at the same time */
+#define EXACT   2u /* words name objects by their starts, and by starts with a displacement */
+#define LIMITED 4u /* marking may be given up */
+
+/* ---- Giving up ---- */
+
+static bool limited COLLECTOR_DATA; /* as marker_bounds */
+/* Relaxed: a marker that sees it late marks a little more, in vain. */
+static _Atomic bool given_up COLLECTOR_DATA;
+
+void marker_limit(struct marker *marker, bool (*enough)(void)) {
+  marker->enough = enough;
+  limited = enough != NULL;
+  store_relaxed(&given_up, false);
+}
+
+bool marker_gave_up(void) { return load_relaxed(&given_up); }
+
+static NOINLINE bool gives_up(const struct marker *marker) {
+  if (marker->enough && !load_relaxed(&given_up) && marker->enough()) store_relaxed(&given_up, true);
+  return load_relaxed(&given_up);
+}
 
 /* ---- The stack ---- */
 
@@ -184,7 +205,9 @@ static ALWAYS_INLINE uintptr_t first_piece(struct marker *marker, struct progres
   return range.low + piece;
 }
 
-static unsigned how_now(bool shared) { return (shared ? SHARED : 0) | (marker_exact ? EXACT : 0); }
+static unsigned how_now(bool shared) {
+  return (shared ? SHARED : 0) | (marker_exact ? EXACT : 0) | (limited ? LIMITED : 0);
+}
 
 static void show(const struct vgc_marker *to, uintptr_t word) { marker_consider(to->marker, word, to->shared); }
 
@@ -260,9 +283,18 @@ static ALWAYS_INLINE void drain_as(struct marker *marker, unsigned how) {
   const struct view in = view;
   struct progress progress = marker->progress;
   struct mark_range range;
+  unsigned scanned = 0;
+  if (how & LIMITED && gives_up(marker)) {
+    marker_begin(marker);
+    return;
+  }
   do {
     while (next_range(marker, &progress, &range)) {
       scan_range(&in, marker, &progress, range, how);
+      if (how & LIMITED && UNLIKELY(++scanned % PATIENCE == 0) && gives_up(marker)) {
+        marker_begin(marker);
+        return;
+      }
       if (how & SHARED && UNLIKELY(mark_team_hungry()) && progress.depth - progress.given >= GIVE_LEAST)
         progress.given += give(&progress);
     }
@@ -276,9 +308,15 @@ static NOINLINE void drain_alone(struct marker *marker) { drain_as(marker, 0); }
 static NOINLINE void drain_shared(struct marker *marker) { drain_as(marker, SHARED); }
 static NOINLINE void drain_exact(struct marker *marker) { drain_as(marker, EXACT); }
 static NOINLINE void drain_exact_shared(struct marker *marker) { drain_as(marker, EXACT | SHARED); }
+static NOINLINE void drain_limited(struct marker *marker) { drain_as(marker, LIMITED); }
+static NOINLINE void drain_limited_shared(struct marker *marker) { drain_as(marker, LIMITED | SHARED); }
+static NOINLINE void drain_limited_exact(struct marker *marker) { drain_as(marker, LIMITED | EXACT); }
+static NOINLINE void drain_limited_exact_shared(struct marker *marker) { drain_as(marker, LIMITED | EXACT | SHARED); }
 
 void marker_drain(struct marker *marker, bool shared) {
-  static void (*const drains[])(struct marker *) = {drain_alone, drain_shared, drain_exact, drain_exact_shared};
+  static void (*const drains[])(struct marker *) = {
+      drain_alone,   drain_shared,         drain_exact,         drain_exact_shared,
+      drain_limited, drain_limited_shared, drain_limited_exact, drain_limited_exact_shared};
   drains[how_now(shared)](marker);
 }
 

@@ -35,6 +35,7 @@ struct marker {
   struct progress progress;
   size_t bytes_reserved; /* of the stack */
   bool overflowed;
+  bool (*enough)(void); /* whether marking is to be given up; NULL: it does not ask */
   struct candidate candidates[MARKER_QUEUE];
   struct mark_range ranges[MARKER_QUEUE]; /* popped; their first line is on its way (Cher, Hosking, Vitek 2004) */
 } __attribute__((aligned(PLATFORM_FALSE_SHARING)));
@@ -70,6 +71,12 @@ int marker_stack(struct marker *);
 void marker_release(struct marker *);
 /* Forgets what is left to do. */
 void marker_begin(struct marker *);
+
+/* Marking begins, in which this marker asks enough() now and then, or (NULL) is not to be given up. The collecting
+ * thread, before mark_team_open. */
+void marker_limit(struct marker *, bool (*enough)(void));
+/* Marking has been given up: what was left to do is forgotten. The collecting thread, after mark_team_close. */
+bool marker_gave_up(void);
 
 /* `shared`: there may be other markers at the same time. */
 

@@ -74,6 +74,13 @@ void pace_after_cycle(size_t marked_bytes, size_t unscanned_bytes, size_t root_b
   set_goal(marked_bytes);
 }
 
+void pace_after_nothing(void) {
+  size_t taken = pages_taken_bytes();
+  store_relaxed(&work, taken);
+  store_relaxed(&issued, 0);
+  set_goal(taken);
+}
+
 size_t pace_room(void) {
   size_t high = pages_high_bytes(), taken = pages_taken_bytes();
   recent -= recent / 4;

@@ -24,6 +24,8 @@ bool pace_should_collect(size_t bytes);
 void pace_count_issued(size_t bytes);
 /* At the end of a cycle, before the world resumes (V02). */
 void pace_after_cycle(size_t marked_bytes, size_t unscanned_bytes, size_t root_bytes);
+/* A cycle was given up: the next is due as if it had found all alive. World stopped. */
+void pace_after_nothing(void);
 /* Settings have changed. Collect lock. */
 void pace_tune(void);
 /* Lets the heap grow by so many bytes before the next cycle. 0, or -1: beyond the hard limit. Collect lock. */

@@ -75,6 +75,7 @@ void stats_fill(struct vgc_stats *stats) {
   central_finish_sweep();
   struct collect_totals totals = collect_totals();
   stats->cycles = totals.cycles;
+  stats->cycles_given_up = totals.given_up;
   stats->stops = totals.stops;
   stats->suspensions = totals.suspensions;
   stats->pause_ns_last = totals.pause_last;

@@ -59,6 +59,10 @@ struct vgc_config {
                        cycles do, after half a second, and vgc_trim. After a fork: from the next collection on */
   unsigned memory_retries; /* collections before an allocation fails at hard_limit or without memory, each after the
                               finalizers of the one before, where allocations call any; at most 1000000; default 1 */
+  size_t pause_limit_us;   /* a collection that still marks so many microseconds after it has stopped the world is given
+                              up, and the heap grows instead until the next. Not one that vgc_collect asks for, nor one
+                              for want of memory: a heap that always needs longer is collected by these alone. Default
+                              none */
 };
 
 /* Fills *config with the defaults (all zero but struct_size). */
@@ -75,8 +79,9 @@ static inline void vgc_config_default(struct vgc_config *config) {
 VGC_API int vgc_init(const struct vgc_config *config);
 
 /* Changes settings while the program runs: of minimum_heap, soft_limit, hard_limit, growth_percent, collect_every, log,
- * finalize_on_demand, memory_retries those that are not zero; the limits: SIZE_MAX / 2 is none. The other fields are
- * zero. They count from the next decision on. 0, or -1 with errno EINVAL, stderr names what is refused. */
+ * finalize_on_demand, memory_retries, pause_limit_us those that are not zero; the limits: SIZE_MAX / 2 is none. The
+ * other fields are zero. They count from the next decision on. 0, or -1 with errno EINVAL, stderr names what is
+ * refused. */
 VGC_API int vgc_tune(const struct vgc_config *config);
 /* Lets the heap grow by so many bytes before the next collection, and raises minimum_heap to that size. 0, or -1 with
  * errno ENOMEM (beyond hard_limit). */
@@ -184,8 +189,8 @@ VGC_API void *vgc_base_of(const void *ptr);
 
 /* ---- Collection ---- */
 
-/* Collects now. 0, or -1 with errno EBUSY (collection is disabled) or ENOMEM. A collection that another thread begins
- * after the call counts. */
+/* Collects now. 0, or -1 with errno EBUSY (collection is disabled), ECANCELED (hook give_up) or ENOMEM. A collection
+ * that another thread begins after the call counts. */
 VGC_API int vgc_collect(void);
 /* Collects, and in the stopped world, before anything is reclaimed, shows every object, `reached` 0 for those that are
  * about to be: so leaks are found in a program that frees. `visit` is as a kind's procedures. As vgc_collect. */
@@ -400,6 +405,7 @@ struct vgc_stats {
   uint64_t pause_ns_total;
   uint64_t stop_ns_last; /* of the pause: until every thread had stopped */
   uint64_t stop_ns_max;
+  uint64_t cycles_given_up; /* not among `cycles`; their pauses count */
 };
 /* Fills at most stats->struct_size bytes. Exact when no other thread allocates or frees; sweeps what is left to sweep.
  * 0, or -1 with errno EINVAL. */
@@ -452,6 +458,9 @@ struct vgc_hooks {
   /* For each thread that a collection has suspended, and again before they are resumed; as a kind's procedures. 0 as
    * `thread`: one that vgc knows no handle of. */
   void (*thread)(void *arg, pthread_t thread, int suspended);
+  /* While a collection marks, now and then, on its thread, with the world stopped; as a kind's procedures. Nonzero
+   * gives it up: nothing is reclaimed, and no finalizer becomes due. Not asked of one for want of memory. */
+  int (*give_up)(void *arg);
 };
 /* Replaces all hooks (NULL: none) and copies them, as far as struct_size says (sizeof(struct vgc_hooks)); the old ones
  * go to *old if it is not NULL. A thread that is about to call an old one still does. A set that was never in force

@@ -35,6 +35,7 @@ static const struct knob {
     KNOB(exact_pointers, "VGC_EXACT_POINTERS", 0, 1, 0, false),
     KNOB(trim_ms, "VGC_TRIM_MS", 0, 86400000, 0, false),
     KNOB(memory_retries, "VGC_MEMORY_RETRIES", 1, 1000000, 1, false),
+    KNOB(pause_limit_us, "VGC_PAUSE_LIMIT_US", 1, UINT64_MAX >> 1, UINT64_MAX >> 1, false),
     KNOB(log, "VGC_LOG", 0, 1, 0, false),
 };
 enum { KNOBS = sizeof knobs / sizeof *knobs };
