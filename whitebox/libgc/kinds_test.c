@@ -1,4 +1,4 @@
-/* gc_mark.h, gc_typed.h, gc_gcj.h, gc_inline.h: what is scanned of an object, as its kind says. */
+/* gc_mark.h, gc_typed.h, gc_gcj.h: what is scanned of an object, as its kind says. */
 #include "client.h"
 
 #include <gc/gc_gcj.h>
@@ -352,61 +352,6 @@ TEST(marks) {
   must((char *)held >= (char *)GC_least_plausible_heap_addr && (char *)held < (char *)GC_greatest_plausible_heap_addr);
 }
 
-/* ---- gc_inline.h ---- */
-
-static void *free_lists[GC_TINY_FREELISTS], *atomic_free_lists[GC_TINY_FREELISTS];
-
-TEST(inline_words) {
-  GC_INIT();
-  void ***held = GC_malloc(1000 * sizeof(void *));
-  for (unsigned i = 0; i < 1000; i++) {
-    size_t words = i % 30;
-    void **object, **atomic;
-    GC_MALLOC_WORDS(object, words, free_lists);
-    GC_MALLOC_ATOMIC_WORDS(atomic, words, atomic_free_lists);
-    must(object && atomic && GC_base(object) == object && GC_base(atomic) == atomic);
-    for (size_t w = 0; w < words; w++) must(!object[w]);
-    for (size_t w = 0; w < words; w++) object[w] = atomic[w] = (void *)(uintptr_t)i;
-    held[i] = object;
-    if (i % 100 == 0) GC_gcollect();
-  }
-  for (unsigned i = 0; i < 1000; i++)
-    for (size_t w = 0; w < i % 30; w++) must(held[i][w] == (void *)(uintptr_t)i);
-}
-
-TEST(inline_cons) {
-  GC_set_all_interior_pointers(0);
-  GC_INIT();
-  void **list = NULL;
-  for (uintptr_t i = 1; i <= 100000; i++) {
-    void **cell;
-    GC_CONS(cell, i, list, free_lists);
-    list = cell;
-  }
-  GC_gcollect();
-  for (uintptr_t i = 100000; i; i--, list = list[1]) must(list && list[0] == (void *)i);
-  must(!list);
-}
-
-TEST(inline_lists) {
-  GC_INIT();
-  for (int number = 0; number < 2; number++)
-    for (size_t granules = 1; granules < GC_TINY_FREELISTS; granules++) {
-      static void *head;
-      if (!number) GC_disable(); /* links of pointer-free objects hold nothing */
-      GC_generic_malloc_many(granules * 16, number ? GC_I_NORMAL : GC_I_PTRFREE, &head);
-      must(head);
-      if (number) client_collect();
-      for (int i = 0; i < 50; i++) memset(GC_malloc_atomic(granules * 16 - 1), 0xff, granules * 16 - 1);
-      unsigned count = 0;
-      for (void *at = head; at; at = GC_NEXT(at), count++) must(GC_base(at) == at && GC_size(at) >= granules * 16);
-      must(count >= 1);
-      if (!number) GC_enable();
-    }
-  GC_print_free_list(GC_I_NORMAL, 1);
-  must(GC_malloc_kind_global(40, GC_I_NORMAL) != NULL);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(kind_of_all_words),
@@ -430,9 +375,6 @@ int main(void) {
       cmocka_unit_test(kind_that_clears),
       cmocka_unit_test(generic_uncollectable),
       cmocka_unit_test(marks),
-      cmocka_unit_test(inline_words),
-      cmocka_unit_test(inline_cons),
-      cmocka_unit_test(inline_lists),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
