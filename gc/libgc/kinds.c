@@ -204,7 +204,7 @@ void GC_register_describe_type_fn(int number, GC_describe_type_fn function) { (v
 
 /* ---- Descriptors ---- */
 
-/* A bitmap that does not fit into a descriptor: the procedure's environment is its index. Append-only. */
+/* A bitmap too large for a descriptor: the procedure's environment is its index. Append-only, by MUTEX_KINDS. */
 struct bitmap {
   size_t words;
   GC_word bits[];
@@ -223,16 +223,33 @@ static struct GC_ms_entry *mark_large_bitmap(GC_word *words, struct GC_ms_entry 
   return entry;
 }
 
-/* With the lock. Conservative without memory: every word. */
-static GC_descr large_descriptor(const GC_word *bits, size_t words) {
+static struct bitmap *copy_bits(const GC_word *bits, size_t words) {
   size_t bytes = (words + WORD_BITS - 1) / WORD_BITS * sizeof *bits;
-  struct bitmap *bitmap = bitmaps_count < BITMAPS ? vgc_malloc_uncollectable_noscan(sizeof *bitmap + bytes) : NULL;
-  if (!bitmap) return words * sizeof(GC_word);
+  struct bitmap *bitmap = malloc(sizeof *bitmap + bytes);
+  if (!bitmap) return NULL;
   bitmap->words = words;
   memcpy(bitmap->bits, bits, bytes);
+  return bitmap;
+}
+
+/* With the lock. 0: there are too many. */
+static GC_descr add_bitmap(struct bitmap *bitmap) {
+  if (bitmaps_count == BITMAPS) return 0;
   if (!bitmap_procedure) bitmap_procedure = GC_new_proc_inner(mark_large_bitmap);
   bitmaps[bitmaps_count] = bitmap;
   return GC_MAKE_PROC((GC_word)bitmap_procedure, (GC_word)bitmaps_count++);
+}
+
+/* Nothing is allocated with the lock: an allocation may run finalizers, which may come here, too. Conservative without
+ * memory: every word. */
+static GC_descr large_descriptor(const GC_word *bits, size_t words) {
+  struct bitmap *bitmap = copy_bits(bits, words);
+  layer_lock(MUTEX_KINDS);
+  GC_descr descriptor = bitmap ? add_bitmap(bitmap) : 0;
+  layer_unlock(MUTEX_KINDS);
+  if (descriptor) return descriptor;
+  free(bitmap);
+  return words * sizeof(GC_word);
 }
 
 GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
@@ -244,10 +261,7 @@ GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
     for (size_t i = 0; i < words; i++) descriptor |= (bits[i / WORD_BITS] >> i % WORD_BITS & 1) << (WORD_BITS - 1 - i);
     return descriptor;
   }
-  layer_lock(MUTEX_KINDS);
-  GC_descr descriptor = large_descriptor(bits, words);
-  layer_unlock(MUTEX_KINDS);
-  return descriptor;
+  return large_descriptor(bits, words);
 }
 
 /* ---- Typed memory ---- */
@@ -256,7 +270,7 @@ GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
  * add_typed, with the lock, acquire by typed_place. */
 #define TYPED 4096u
 static struct kind *typed[TYPED];
-static unsigned typed_count; /* the lock */
+static unsigned typed_count; /* written with the lock, relaxed */
 
 static struct kind **typed_place(GC_descr descriptor) {
   unsigned at = (unsigned)((descriptor * UINT64_C(0x9e3779b97f4a7c15)) >> 52);
@@ -266,26 +280,31 @@ static struct kind **typed_place(GC_descr descriptor) {
   }
 }
 
-/* With the lock. NULL: there are too many. */
-static struct kind *add_typed(GC_descr descriptor) {
-  struct kind **place = typed_place(descriptor);
+/* With the lock. The kind that there is now, which may be another; NULL: there are too many. */
+static struct kind *add_typed(struct kind *kind) {
+  struct kind **place = typed_place(kind->descriptor);
   if (*place || typed_count == TYPED / 2) return *place;
-  struct kind *kind = vgc_malloc_uncollectable_noscan(sizeof *kind);
-  if (!kind) return NULL;
-  *kind = (struct kind){.descriptor = descriptor, .clears = true};
   kind->id = tell(kind);
-  typed_count++;
+  SET(typed_count, typed_count + 1);
   __atomic_store_n(place, kind, __ATOMIC_RELEASE);
   return kind;
 }
 
-static const struct kind *typed_kind(GC_descr descriptor) {
-  struct kind *kind = GET(*typed_place(descriptor));
-  if (LIKELY(kind != NULL)) return kind;
+/* As large_descriptor. */
+static const struct kind *new_typed_kind(GC_descr descriptor) {
+  struct kind *fresh = GET(typed_count) < TYPED / 2 ? malloc(sizeof *fresh) : NULL;
+  if (!fresh) return NULL;
+  *fresh = (struct kind){.descriptor = descriptor, .clears = true};
   layer_lock(MUTEX_KINDS);
-  kind = add_typed(descriptor);
+  const struct kind *kind = add_typed(fresh);
   layer_unlock(MUTEX_KINDS);
+  if (kind != fresh) free(fresh);
   return kind;
+}
+
+static const struct kind *typed_kind(GC_descr descriptor) {
+  const struct kind *kind = GET(*typed_place(descriptor));
+  return LIKELY(kind != NULL) ? kind : new_typed_kind(descriptor);
 }
 
 /* With too many descriptors, every word is followed. */

@@ -229,6 +229,32 @@ TEST(typed_large) {
   must(each[1] == 0 && each[WORDS] == 0 && each[0] >= MOST && each[2] >= MOST);
 }
 
+static void describe_others(void *object, void *data) {
+  (void)object, (void)data;
+  GC_word bitmap[3] = {5};
+  GC_set_bit(bitmap, FAR);
+  must(GC_make_descriptor(bitmap, FAR + 1));
+  must(GC_malloc_explicitly_typed(200, describe(0x8001, 20)));
+}
+
+static void drop(void *arg) {
+  for (int i = 0; i < 4; i++) GC_register_finalizer(GC_malloc(16), describe_others, arg, NULL, NULL);
+}
+
+/* Whatever is asked for may collect, and so call finalizers that ask for the same. */
+TEST(typed_while_finalizers_do_the_same) {
+  must(!setenv("VGC_COLLECT_EVERY", "1", 1));
+  GC_INIT();
+  for (unsigned i = 0; i < MANY; i++) {
+    GC_descr own = describe(0x101 + 2 * i, 20);
+    client_below(drop, NULL);
+    if (i % 2)
+      must(GC_malloc_explicitly_typed(200, own));
+    else
+      describe_others(NULL, NULL);
+  }
+}
+
 enum { PITCH = 4 };
 
 static void **make_array(unsigned i) {
@@ -367,6 +393,7 @@ int main(void) {
       cmocka_unit_test(typed_words_behind_the_bitmap),
       cmocka_unit_test(typed_without_pointers),
       cmocka_unit_test(typed_large),
+      cmocka_unit_test(typed_while_finalizers_do_the_same),
       cmocka_unit_test(typed_array),
       cmocka_unit_test(typed_arrays_of_many_shapes),
       cmocka_unit_test(typed_is_zero),
