@@ -360,6 +360,33 @@ TEST(generic_uncollectable) {
   must(each[2] >= MOST / 2 && each[2] <= MANY / 2); /* those of pointer-free objects */
 }
 
+/* ---- The heap's bounds ---- */
+
+static int is_plausible(const void *object) {
+  return (const char *)object >= (const char *)GC_least_plausible_heap_addr &&
+         (const char *)object <= (const char *)GC_greatest_plausible_heap_addr;
+}
+
+enum { BLOCKS = 64, BLOCK_BYTES = 100000 };
+
+/* A heap of many parts. Each block, and the one before it, by a procedure that asks about the bounds. */
+TEST(plausible_in_a_growing_heap) {
+  must(!setenv("VGC_ARENA_BYTES", "262144", 1));
+  GC_INIT();
+  unsigned procedure = GC_new_proc(mark_odd);
+  kind = (int)GC_new_kind(GC_new_free_list(), GC_MAKE_PROC((GC_word)procedure, (GC_word)77), 0, 1);
+  for (unsigned i = 0; i < BLOCKS; i++) {
+    void **block = GC_malloc_kind(BLOCK_BYTES, kind);
+    must(block);
+    block[1] = client_roots[0];
+    client_watch(i, block);
+    client_roots[0] = block;
+  }
+  GC_gcollect();
+  must(client_gone(BLOCKS) == 0);
+  for (void **block = client_roots[0]; block; block = block[1]) must(is_plausible(block));
+}
+
 static void describe_object(void *object, char *text) {
   (void)object;
   strcpy(text, "described");
@@ -375,7 +402,7 @@ TEST(marks) {
   GC_alloc_unlock();
   must(marked == 1);
   must(GC_clear_stack(held) == held);
-  must((char *)held >= (char *)GC_least_plausible_heap_addr && (char *)held < (char *)GC_greatest_plausible_heap_addr);
+  must(is_plausible(held));
 }
 
 int main(void) {
@@ -401,6 +428,7 @@ int main(void) {
       cmocka_unit_test(kinds_made_with_the_lock),
       cmocka_unit_test(kind_that_clears),
       cmocka_unit_test(generic_uncollectable),
+      cmocka_unit_test(plausible_in_a_growing_heap),
       cmocka_unit_test(marks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
