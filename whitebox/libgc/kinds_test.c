@@ -377,7 +377,7 @@ TEST(plausible_in_a_growing_heap) {
   kind = (int)GC_new_kind(GC_new_free_list(), GC_MAKE_PROC((GC_word)procedure, (GC_word)77), 0, 1);
   for (unsigned i = 0; i < BLOCKS; i++) {
     void **block = GC_malloc_kind(BLOCK_BYTES, kind);
-    must(block);
+    must(block && is_plausible(block));
     block[1] = client_roots[0];
     client_watch(i, block);
     client_roots[0] = block;
