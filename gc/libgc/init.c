@@ -6,13 +6,20 @@
 
 bool layer_ready;
 
-void *GC_least_plausible_heap_addr = (void *)UINTPTR_MAX, *GC_greatest_plausible_heap_addr;
+/* Exact for mark procedures. While the heap may grow, which nobody tells, all is plausible. */
+#define ANYWHERE (void *)UINTPTR_MAX
+void *GC_least_plausible_heap_addr, *GC_greatest_plausible_heap_addr = ANYWHERE;
 
 static void learn_bounds(void) {
   void *low, *high;
   vgc_heap_bounds(&low, &high);
   SET(GC_least_plausible_heap_addr, low);
   SET(GC_greatest_plausible_heap_addr, high);
+}
+
+static void forget_bounds(void) {
+  SET(GC_least_plausible_heap_addr, NULL);
+  SET(GC_greatest_plausible_heap_addr, ANYWHERE);
 }
 
 /* ---- The program's procedures ---- */
@@ -118,6 +125,7 @@ static void phase(void *arg, enum vgc_phase phase) {
     event(GC_EVENT_RECLAIM_END);
     break;
   case VGC_PHASE_RESUMING:
+    forget_bounds();
     event(GC_EVENT_PRE_START_WORLD);
     break;
   case VGC_PHASE_RESUMED:
@@ -285,7 +293,6 @@ static void start(void) {
   SET(begun, true);
   set_hooks();
   pthread_atfork(lock_all, unlock_all, unlock_all); /* after vgc's, so that these are taken before its locks */
-  learn_bounds();
   layer_threads_start();
   layer_roots_start();
   layer_heed_environment();

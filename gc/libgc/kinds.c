@@ -8,8 +8,8 @@
 #define WORD_BITS   64u
 #define BITMAP_BITS (WORD_BITS - GC_DS_TAG_BITS)
 
-/* Under MUTEX_KINDS, but that who has a kind's or a procedure's number, which is given once it is complete, reads it.
- */
+/* A number is claimed by adding to the count, relaxed: who has the allocation lock may wait for no mutex, for forks
+ * take it after these. Who has the number reads the entry, which is complete before the number is given. */
 static struct kind kinds[KINDS];
 static unsigned kinds_count = KINDS_BUILT_IN;
 static GC_mark_proc procedures[GC_MAX_MARK_PROCS];
@@ -68,18 +68,13 @@ static void mark_by_kind(void *object, size_t size, void *arg, struct vgc_marker
 }
 
 unsigned GC_new_proc_inner(GC_mark_proc procedure) {
-  unsigned index = procedures_count++;
+  unsigned index = __atomic_fetch_add(&procedures_count, 1, __ATOMIC_RELAXED);
   if (index >= GC_MAX_MARK_PROCS) layer_fatal("too many mark procedures: libgc allows 64, 8 of them reserved");
   procedures[index] = procedure;
   return index;
 }
 
-unsigned GC_new_proc(GC_mark_proc procedure) {
-  layer_lock(MUTEX_KINDS);
-  unsigned index = GC_new_proc_inner(procedure);
-  layer_unlock(MUTEX_KINDS);
-  return index;
-}
+unsigned GC_new_proc(GC_mark_proc procedure) { return GC_new_proc_inner(procedure); }
 
 /* ---- Kinds ---- */
 
@@ -95,34 +90,36 @@ static enum vgc_scan scan_of(const struct kind *kind) {
   return kind->adds_size ? VGC_SCAN_ALL : VGC_SCAN_NONE;
 }
 
-static void tell(struct kind *kind) {
+static vgc_layout_id tell(struct kind *kind) {
   struct vgc_kind given = {
       .struct_size = sizeof given, .name = "libgc kind", .scan = scan_of(kind), .mark = mark_by_kind, .arg = kind};
-  kind->id = vgc_kind_register(&given);
-  if (!kind->id) layer_fatal("no memory for another kind of objects");
+  vgc_layout_id id = vgc_kind_register(&given);
+  if (!id) layer_fatal("no memory for another kind of objects");
+  return id;
 }
 
-/* With the lock. */
-static int add(struct kind kind) {
-  unsigned number = kinds_count;
+static int add(struct kind given) {
+  unsigned number = __atomic_fetch_add(&kinds_count, 1, __ATOMIC_RELAXED);
   if (number >= KINDS) layer_fatal("too many kinds of objects: expected at most 64");
-  kinds[number] = kind;
-  tell(&kinds[number]);
-  __atomic_store_n(&kinds_count, number + 1, __ATOMIC_RELEASE); /* acquire: kind_at */
+  struct kind *kind = &kinds[number];
+  kind->descriptor = given.descriptor;
+  kind->adds_size = given.adds_size;
+  kind->clears = given.clears;
+  __atomic_store_n(&kind->id, tell(kind), __ATOMIC_RELEASE); /* acquire: kind_at */
   return (int)number;
 }
 
 /* NULL: libgc's own four. */
 static const struct kind *kind_at(int number) {
   if ((unsigned)number < KINDS_BUILT_IN) return NULL;
-  if ((unsigned)number < __atomic_load_n(&kinds_count, __ATOMIC_ACQUIRE)) return &kinds[number]; /* release: add */
+  if ((unsigned)number < KINDS && __atomic_load_n(&kinds[number].id, __ATOMIC_ACQUIRE)) /* release: add */
+    return &kinds[number];
   layer_fatal("an unknown kind of objects: expected a number that GC_new_kind has returned");
 }
 
 static int number_of(vgc_layout_id id) {
-  unsigned count = __atomic_load_n(&kinds_count, __ATOMIC_ACQUIRE); /* release: add */
-  for (unsigned i = KINDS_BUILT_IN; i < count; i++)
-    if (kinds[i].id == id) return (int)i;
+  for (unsigned i = KINDS_BUILT_IN; i < KINDS; i++)
+    if (GET(kinds[i].id) == id) return (int)i;
   return KIND_NORMAL;
 }
 
@@ -133,10 +130,7 @@ unsigned GC_new_kind_inner(void **free_list, GC_word descriptor, int adds_size, 
 
 unsigned GC_new_kind(void **free_list, GC_word descriptor, int adds_size, int clears) {
   layer_ensure();
-  layer_lock(MUTEX_KINDS);
-  unsigned number = GC_new_kind_inner(free_list, descriptor, adds_size, clears);
-  layer_unlock(MUTEX_KINDS);
-  return number;
+  return GC_new_kind_inner(free_list, descriptor, adds_size, clears);
 }
 
 #define FREE_LISTS (GC_TINY_FREELISTS + 1u)
@@ -210,7 +204,7 @@ void GC_register_describe_type_fn(int number, GC_describe_type_fn function) { (v
 
 /* ---- Descriptors ---- */
 
-/* A bitmap that does not fit into a descriptor: the procedure's environment is its index. Append-only. */
+/* A bitmap too large for a descriptor: the procedure's environment is its index. Append-only, by MUTEX_KINDS. */
 struct bitmap {
   size_t words;
   GC_word bits[];
@@ -229,16 +223,33 @@ static struct GC_ms_entry *mark_large_bitmap(GC_word *words, struct GC_ms_entry 
   return entry;
 }
 
-/* With the lock. Conservative without memory: every word. */
-static GC_descr large_descriptor(const GC_word *bits, size_t words) {
+static struct bitmap *copy_bits(const GC_word *bits, size_t words) {
   size_t bytes = (words + WORD_BITS - 1) / WORD_BITS * sizeof *bits;
-  struct bitmap *bitmap = bitmaps_count < BITMAPS ? vgc_malloc_uncollectable_noscan(sizeof *bitmap + bytes) : NULL;
-  if (!bitmap) return words * sizeof(GC_word);
+  struct bitmap *bitmap = malloc(sizeof *bitmap + bytes);
+  if (!bitmap) return NULL;
   bitmap->words = words;
   memcpy(bitmap->bits, bits, bytes);
+  return bitmap;
+}
+
+/* With the lock. 0: there are too many. */
+static GC_descr add_bitmap(struct bitmap *bitmap) {
+  if (bitmaps_count == BITMAPS) return 0;
   if (!bitmap_procedure) bitmap_procedure = GC_new_proc_inner(mark_large_bitmap);
   bitmaps[bitmaps_count] = bitmap;
   return GC_MAKE_PROC((GC_word)bitmap_procedure, (GC_word)bitmaps_count++);
+}
+
+/* Nothing is allocated with the lock: an allocation may run finalizers, which may come here, too. Conservative without
+ * memory: every word. */
+static GC_descr large_descriptor(const GC_word *bits, size_t words) {
+  struct bitmap *bitmap = copy_bits(bits, words);
+  layer_lock(MUTEX_KINDS);
+  GC_descr descriptor = bitmap ? add_bitmap(bitmap) : 0;
+  layer_unlock(MUTEX_KINDS);
+  if (descriptor) return descriptor;
+  free(bitmap);
+  return words * sizeof(GC_word);
 }
 
 GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
@@ -250,10 +261,7 @@ GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
     for (size_t i = 0; i < words; i++) descriptor |= (bits[i / WORD_BITS] >> i % WORD_BITS & 1) << (WORD_BITS - 1 - i);
     return descriptor;
   }
-  layer_lock(MUTEX_KINDS);
-  GC_descr descriptor = large_descriptor(bits, words);
-  layer_unlock(MUTEX_KINDS);
-  return descriptor;
+  return large_descriptor(bits, words);
 }
 
 /* ---- Typed memory ---- */
@@ -262,7 +270,7 @@ GC_descr GC_make_descriptor(const GC_word *bits, size_t words) {
  * add_typed, with the lock, acquire by typed_place. */
 #define TYPED 4096u
 static struct kind *typed[TYPED];
-static unsigned typed_count; /* the lock */
+static unsigned typed_count; /* written with the lock, relaxed */
 
 static struct kind **typed_place(GC_descr descriptor) {
   unsigned at = (unsigned)((descriptor * UINT64_C(0x9e3779b97f4a7c15)) >> 52);
@@ -272,26 +280,31 @@ static struct kind **typed_place(GC_descr descriptor) {
   }
 }
 
-/* With the lock. NULL: there are too many. */
-static struct kind *add_typed(GC_descr descriptor) {
-  struct kind **place = typed_place(descriptor);
+/* With the lock. The kind that there is now, which may be another; NULL: there are too many. */
+static struct kind *add_typed(struct kind *kind) {
+  struct kind **place = typed_place(kind->descriptor);
   if (*place || typed_count == TYPED / 2) return *place;
-  struct kind *kind = vgc_malloc_uncollectable_noscan(sizeof *kind);
-  if (!kind) return NULL;
-  *kind = (struct kind){.descriptor = descriptor, .clears = true};
-  tell(kind);
-  typed_count++;
+  kind->id = tell(kind);
+  SET(typed_count, typed_count + 1);
   __atomic_store_n(place, kind, __ATOMIC_RELEASE);
   return kind;
 }
 
-static const struct kind *typed_kind(GC_descr descriptor) {
-  struct kind *kind = GET(*typed_place(descriptor));
-  if (LIKELY(kind != NULL)) return kind;
+/* As large_descriptor. */
+static const struct kind *new_typed_kind(GC_descr descriptor) {
+  struct kind *fresh = GET(typed_count) < TYPED / 2 ? malloc(sizeof *fresh) : NULL;
+  if (!fresh) return NULL;
+  *fresh = (struct kind){.descriptor = descriptor, .clears = true};
   layer_lock(MUTEX_KINDS);
-  kind = add_typed(descriptor);
+  const struct kind *kind = add_typed(fresh);
   layer_unlock(MUTEX_KINDS);
+  if (kind != fresh) free(fresh);
   return kind;
+}
+
+static const struct kind *typed_kind(GC_descr descriptor) {
+  const struct kind *kind = GET(*typed_place(descriptor));
+  return LIKELY(kind != NULL) ? kind : new_typed_kind(descriptor);
 }
 
 /* With too many descriptors, every word is followed. */

@@ -1,4 +1,5 @@
 /* Roots: static data, ranges that are added, and the program's own procedure. */
+#include <link.h>
 #include <stdlib.h>
 
 #include "layer.h"
@@ -36,33 +37,65 @@ static void forget(struct range **list, char *low, char *high, int (*undo)(const
   }
 }
 
-static void add(struct range **list, void *low, void *high, int (*apply)(const void *, size_t)) {
+/* A range that is there already, or that vgc refuses, is left alone. False: no memory. */
+static bool add(struct range **list, char *low, char *high, int (*apply)(const void *, size_t)) {
   layer_ensure();
+  if (low >= high) return true;
   layer_lock(MUTEX_ROOTS);
-  if (low < high && !apply(low, (size_t)((char *)high - (char *)low)) && !remember(list, low, high)) abort();
+  bool failed = apply(low, (size_t)(high - low)) ? errno == ENOMEM : !remember(list, low, high);
   layer_unlock(MUTEX_ROOTS);
+  return !failed;
 }
 
-void GC_add_roots(void *low, void *high) { add(&added, low, high, vgc_root_add); }
-void GC_exclude_static_roots(void *low, void *high) { add(&excluded, low, high, vgc_root_exclude); }
+void GC_add_roots(void *low, void *high) {
+  if (!add(&added, low, high, vgc_root_add)) layer_fatal("GC_add_roots: no memory for another root");
+}
 
-/* Static data that the collector has found by itself are segments, too. Those of libraries would be found again. */
-void GC_remove_roots(void *low, void *high) {
-  layer_ensure();
-  layer_lock(MUTEX_ROOTS);
-  forget(&added, low, high, vgc_root_remove);
-  struct range *range = malloc(sizeof *range);
-  if (!range) layer_fatal("GC_remove_roots: no memory");
-  *range = (struct range){low, high, removed};
-  __atomic_store_n(&removed, range, __ATOMIC_RELEASE);
-  layer_unlock(MUTEX_ROOTS);
-  layer_roots_choose();
+void GC_exclude_static_roots(void *low, void *high) {
+  if (!add(&excluded, low, high, vgc_root_exclude))
+    layer_fatal("GC_exclude_static_roots: no memory for another exclusion");
 }
 
 static bool is_removed(const char *start, size_t size) {
   const struct range *range = __atomic_load_n(&removed, __ATOMIC_ACQUIRE);
   while (range && (range->low > start || range->high < start + size)) range = range->next;
   return range != NULL;
+}
+
+static bool is_news(const struct range *range, const char *start, size_t size) {
+  return start >= range->low && start + size <= range->high && !is_removed(start, size);
+}
+
+/* Whether the range has in it a segment of the program, as a filter is shown it, that is still a root. */
+static int has_segment(struct dl_phdr_info *info, size_t size, void *arg) {
+  (void)size;
+  if (*info->dlpi_name) return 0;
+  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+    const char *start = (const char *)(uintptr_t)(info->dlpi_addr + header->p_vaddr);
+    if (header->p_type == PT_LOAD && header->p_flags & PF_W && is_news(arg, start, header->p_memsz)) return 1;
+  }
+  return 0;
+}
+
+static void remove_segments(char *low, char *high) {
+  struct range *range = malloc(sizeof *range);
+  if (!range) layer_fatal("GC_remove_roots: no memory");
+  *range = (struct range){low, high, removed};
+  __atomic_store_n(&removed, range, __ATOMIC_RELEASE);
+}
+
+/* Static data that the collector has found by itself are segments, too. Those of libraries would be found again. */
+void GC_remove_roots(void *from, void *to) {
+  char *low = from, *high = to;
+  struct range range = {low, high, NULL};
+  layer_ensure();
+  bool chooses = dl_iterate_phdr(has_segment, &range) != 0;
+  layer_lock(MUTEX_ROOTS);
+  forget(&added, low, high, vgc_root_remove);
+  if (chooses && !is_removed(low, (size_t)(high - low))) remove_segments(low, high);
+  layer_unlock(MUTEX_ROOTS);
+  if (chooses) layer_roots_choose();
 }
 
 #define LOWEST  ((char *)0)
@@ -81,9 +114,10 @@ void GC_clear_roots(void) {
   layer_ensure();
   layer_lock(MUTEX_ROOTS);
   forget(&added, LOWEST, HIGHEST, vgc_root_remove);
-  cleared = true;
+  bool before = cleared;
+  SET(cleared, true);
   layer_unlock(MUTEX_ROOTS);
-  layer_roots_choose();
+  if (!before) layer_roots_choose();
 }
 
 int GC_is_tmp_root(void *ptr) { return (void)ptr, 0; }

@@ -227,6 +227,13 @@ void layer_report_cycle(const struct vgc_stats *stats) {
   if (reports.address_map) layer_print_address_map();
 }
 
+/* 0: pages are given back if the program asks for that. vgc's longest time, which a thread of its own keeps. Other
+ * numbers count collections, which vgc does not. */
+static unsigned trim_ms(void) {
+  size_t threshold;
+  return number("GC_UNMAP_THRESHOLD", &threshold) && !threshold ? 24 * 60 * 60 * 1000 : 0;
+}
+
 void layer_read_environment(struct vgc_config *config) {
   open_log();
   read_reports();
@@ -237,6 +244,7 @@ void layer_read_environment(struct vgc_config *config) {
   config->suspend_signal = (unsigned)GET(suspend_signal);
   config->exact_pointers = !GET(GC_all_interior_pointers);
   config->page_bytes = 4096; /* libgc's: programs that hash addresses get long runs of one size in their tables else */
+  config->trim_ms = trim_ms();
   config->finalize_on_demand = 1; /* when finalizers run is decided here */
   layer_pace_begins(config);
   SET(GC_parallel, 0);

@@ -48,6 +48,36 @@ static void maximum_heap_size(void **state) {
   passes(is_limited, WITH("GC_MAXIMUM_HEAP_SIZE=25165824"));
 }
 
+static int expected;
+
+static void fill_for_a_while(void *arg) {
+  for (unsigned i = 0; i < MANY; i++) {
+    must(client_roots[i] = GC_malloc_atomic(1 << 20));
+    usleep(5000);
+  }
+  memset(client_roots, 0, sizeof client_roots);
+  (void)arg;
+}
+
+static void keeps_idle_pages(void) {
+  GC_INIT();
+  client_below(fill_for_a_while, NULL);
+  size_t before = GC_get_heap_size();
+  for (int i = 0; i < 8; i++) {
+    client_collect();
+    usleep(150000);
+  }
+  must(expected ? GC_get_heap_size() >= before : GC_get_heap_size() < before / 4 * 3);
+}
+
+static void unmap_threshold(void **state) {
+  (void)state;
+  expected = 0;
+  passes(keeps_idle_pages, WITH("GC_UNMAP_THRESHOLD=3"));
+  expected = 1;
+  passes(keeps_idle_pages, WITH("GC_UNMAP_THRESHOLD=0"));
+}
+
 /* ---- Settings ---- */
 
 static void is_disabled(void) {
@@ -90,8 +120,6 @@ static void all_interior_pointers(void **state) {
   (void)state;
   passes(no_interior_by_default, WITH("GC_ALL_INTERIOR_POINTERS=1"));
 }
-
-static int expected;
 
 static void has_markers(void) {
   GC_INIT();
@@ -297,19 +325,11 @@ static void loop_on_abort(void **state) {
 /* Those of other builds, and those that only advise. */
 static void others_do_no_harm(void **state) {
   (void)state;
-  static const char *const all[] = {"GC_RETRY_SIGNALS=0",
-                                    "GC_RETRY_SIGNALS=1",
-                                    "GC_UNMAP_THRESHOLD=0",
-                                    "GC_UNMAP_THRESHOLD=3",
-                                    "GC_LARGE_ALLOC_WARN_INTERVAL=1",
-                                    "GC_NO_BLACKLIST_WARNING=1",
-                                    "GC_USE_GETWRITEWATCH=0",
-                                    "GC_COLLECT_AT_MALLOC=100",
-                                    "GC_BACKTRACES=2",
-                                    "GC_PRINT_BACK_HEIGHT=1",
-                                    "GC_TRACE=0x1000",
-                                    "GC_FINDLEAK_DELAY_FREE=1",
-                                    "GC_ENABLE_INCREMENTAL=1"};
+  static const char *const all[] = {
+      "GC_RETRY_SIGNALS=0",        "GC_RETRY_SIGNALS=1",     "GC_LARGE_ALLOC_WARN_INTERVAL=1",
+      "GC_NO_BLACKLIST_WARNING=1", "GC_USE_GETWRITEWATCH=0", "GC_COLLECT_AT_MALLOC=100",
+      "GC_BACKTRACES=2",           "GC_PRINT_BACK_HEIGHT=1", "GC_TRACE=0x1000",
+      "GC_FINDLEAK_DELAY_FREE=1",  "GC_ENABLE_INCREMENTAL=1"};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) passes(collect_thrice, WITH(all[i]));
 }
 
@@ -317,6 +337,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(initial_heap_size),
       cmocka_unit_test(maximum_heap_size),
+      cmocka_unit_test(unmap_threshold),
       cmocka_unit_test(settings),
       cmocka_unit_test(all_interior_pointers),
       cmocka_unit_test(markers),

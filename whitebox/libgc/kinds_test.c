@@ -1,4 +1,4 @@
-/* gc_mark.h, gc_typed.h, gc_gcj.h, gc_inline.h: what is scanned of an object, as its kind says. */
+/* gc_mark.h, gc_typed.h, gc_gcj.h: what is scanned of an object, as its kind says. */
 #include "client.h"
 
 #include <gc/gc_gcj.h>
@@ -229,6 +229,32 @@ TEST(typed_large) {
   must(each[1] == 0 && each[WORDS] == 0 && each[0] >= MOST && each[2] >= MOST);
 }
 
+static void describe_others(void *object, void *data) {
+  (void)object, (void)data;
+  GC_word bitmap[3] = {5};
+  GC_set_bit(bitmap, FAR);
+  must(GC_make_descriptor(bitmap, FAR + 1));
+  must(GC_malloc_explicitly_typed(200, describe(0x8001, 20)));
+}
+
+static void drop(void *arg) {
+  for (int i = 0; i < 4; i++) GC_register_finalizer(GC_malloc(16), describe_others, arg, NULL, NULL);
+}
+
+/* Whatever is asked for may collect, and so call finalizers that ask for the same. */
+TEST(typed_while_finalizers_do_the_same) {
+  must(!setenv("VGC_COLLECT_EVERY", "1", 1));
+  GC_INIT();
+  for (unsigned i = 0; i < MANY; i++) {
+    GC_descr own = describe(0x101 + 2 * i, 20);
+    client_below(drop, NULL);
+    if (i % 2)
+      must(GC_malloc_explicitly_typed(200, own));
+    else
+      describe_others(NULL, NULL);
+  }
+}
+
 enum { PITCH = 4 };
 
 static void **make_array(unsigned i) {
@@ -334,6 +360,33 @@ TEST(generic_uncollectable) {
   must(each[2] >= MOST / 2 && each[2] <= MANY / 2); /* those of pointer-free objects */
 }
 
+/* ---- The heap's bounds ---- */
+
+static int is_plausible(const void *object) {
+  return (const char *)object >= (const char *)GC_least_plausible_heap_addr &&
+         (const char *)object <= (const char *)GC_greatest_plausible_heap_addr;
+}
+
+enum { BLOCKS = 64, BLOCK_BYTES = 100000 };
+
+/* A heap of many parts. Each block, and the one before it, by a procedure that asks about the bounds. */
+TEST(plausible_in_a_growing_heap) {
+  must(!setenv("VGC_ARENA_BYTES", "262144", 1));
+  GC_INIT();
+  unsigned procedure = GC_new_proc(mark_odd);
+  kind = (int)GC_new_kind(GC_new_free_list(), GC_MAKE_PROC((GC_word)procedure, (GC_word)77), 0, 1);
+  for (unsigned i = 0; i < BLOCKS; i++) {
+    void **block = GC_malloc_kind(BLOCK_BYTES, kind);
+    must(block && is_plausible(block));
+    block[1] = client_roots[0];
+    client_watch(i, block);
+    client_roots[0] = block;
+  }
+  GC_gcollect();
+  must(client_gone(BLOCKS) == 0);
+  for (void **block = client_roots[0]; block; block = block[1]) must(is_plausible(block));
+}
+
 static void describe_object(void *object, char *text) {
   (void)object;
   strcpy(text, "described");
@@ -349,62 +402,7 @@ TEST(marks) {
   GC_alloc_unlock();
   must(marked == 1);
   must(GC_clear_stack(held) == held);
-  must((char *)held >= (char *)GC_least_plausible_heap_addr && (char *)held < (char *)GC_greatest_plausible_heap_addr);
-}
-
-/* ---- gc_inline.h ---- */
-
-static void *free_lists[GC_TINY_FREELISTS], *atomic_free_lists[GC_TINY_FREELISTS];
-
-TEST(inline_words) {
-  GC_INIT();
-  void ***held = GC_malloc(1000 * sizeof(void *));
-  for (unsigned i = 0; i < 1000; i++) {
-    size_t words = i % 30;
-    void **object, **atomic;
-    GC_MALLOC_WORDS(object, words, free_lists);
-    GC_MALLOC_ATOMIC_WORDS(atomic, words, atomic_free_lists);
-    must(object && atomic && GC_base(object) == object && GC_base(atomic) == atomic);
-    for (size_t w = 0; w < words; w++) must(!object[w]);
-    for (size_t w = 0; w < words; w++) object[w] = atomic[w] = (void *)(uintptr_t)i;
-    held[i] = object;
-    if (i % 100 == 0) GC_gcollect();
-  }
-  for (unsigned i = 0; i < 1000; i++)
-    for (size_t w = 0; w < i % 30; w++) must(held[i][w] == (void *)(uintptr_t)i);
-}
-
-TEST(inline_cons) {
-  GC_set_all_interior_pointers(0);
-  GC_INIT();
-  void **list = NULL;
-  for (uintptr_t i = 1; i <= 100000; i++) {
-    void **cell;
-    GC_CONS(cell, i, list, free_lists);
-    list = cell;
-  }
-  GC_gcollect();
-  for (uintptr_t i = 100000; i; i--, list = list[1]) must(list && list[0] == (void *)i);
-  must(!list);
-}
-
-TEST(inline_lists) {
-  GC_INIT();
-  for (int number = 0; number < 2; number++)
-    for (size_t granules = 1; granules < GC_TINY_FREELISTS; granules++) {
-      static void *head;
-      if (!number) GC_disable(); /* links of pointer-free objects hold nothing */
-      GC_generic_malloc_many(granules * 16, number ? GC_I_NORMAL : GC_I_PTRFREE, &head);
-      must(head);
-      if (number) client_collect();
-      for (int i = 0; i < 50; i++) memset(GC_malloc_atomic(granules * 16 - 1), 0xff, granules * 16 - 1);
-      unsigned count = 0;
-      for (void *at = head; at; at = GC_NEXT(at), count++) must(GC_base(at) == at && GC_size(at) >= granules * 16);
-      must(count >= 1);
-      if (!number) GC_enable();
-    }
-  GC_print_free_list(GC_I_NORMAL, 1);
-  must(GC_malloc_kind_global(40, GC_I_NORMAL) != NULL);
+  must(is_plausible(held));
 }
 
 int main(void) {
@@ -422,6 +420,7 @@ int main(void) {
       cmocka_unit_test(typed_words_behind_the_bitmap),
       cmocka_unit_test(typed_without_pointers),
       cmocka_unit_test(typed_large),
+      cmocka_unit_test(typed_while_finalizers_do_the_same),
       cmocka_unit_test(typed_array),
       cmocka_unit_test(typed_arrays_of_many_shapes),
       cmocka_unit_test(typed_is_zero),
@@ -429,10 +428,8 @@ int main(void) {
       cmocka_unit_test(kinds_made_with_the_lock),
       cmocka_unit_test(kind_that_clears),
       cmocka_unit_test(generic_uncollectable),
+      cmocka_unit_test(plausible_in_a_growing_heap),
       cmocka_unit_test(marks),
-      cmocka_unit_test(inline_words),
-      cmocka_unit_test(inline_cons),
-      cmocka_unit_test(inline_lists),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

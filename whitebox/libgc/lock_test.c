@@ -1,6 +1,7 @@
 /* gc.h and javaxfc.h: the allocation lock, a stop of the program's own, and threads that are suspended one by one. */
 #include "client.h"
 
+#include <gc/gc_mark.h>
 #include <gc/javaxfc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -106,6 +107,62 @@ TEST(collections_wait_for_the_lock) {
   }
 }
 
+/* ---- Numbers that are given once, with the lock and without it ---- */
+
+enum { PROCEDURES = 20, KINDS = 6, NUMBERS = PROCEDURES + KINDS };
+
+static void **free_lists[2][KINDS];
+static unsigned numbers[2][NUMBERS];
+static atomic_uint arrived;
+
+/* Both threads go on at the same time. */
+static void meet(unsigned round) {
+  arrived++;
+  for (unsigned spins = 0; arrived < 2 * (round + 1); spins++)
+    if (spins > 10000) sched_yield();
+}
+
+static struct GC_ms_entry *mark_nothing(GC_word *addr, struct GC_ms_entry *top, struct GC_ms_entry *limit,
+                                        GC_word env) {
+  return (void)addr, (void)limit, (void)env, top;
+}
+
+static void *claim_with_lock(void *arg) {
+  unsigned i = *(const unsigned *)arg;
+  numbers[0][i] = i < PROCEDURES ? GC_new_proc_inner(mark_nothing)
+                                 : GC_new_kind_inner(free_lists[0][i - PROCEDURES], GC_DS_LENGTH, 1, 1);
+  return NULL;
+}
+
+static void *claim_without(void *arg) {
+  for (unsigned i = 0; i < NUMBERS; i++) {
+    meet(i);
+    numbers[1][i] =
+        i < PROCEDURES ? GC_new_proc(mark_nothing) : GC_new_kind(free_lists[1][i - PROCEDURES], GC_DS_LENGTH, 1, 1);
+  }
+  return arg;
+}
+
+static void claim_in_two_threads(void) {
+  GC_INIT();
+  for (unsigned i = 0; i < KINDS; i++) free_lists[0][i] = GC_new_free_list(), free_lists[1][i] = GC_new_free_list();
+  pthread_t thread;
+  must(!pthread_create(&thread, NULL, claim_without, NULL));
+  for (unsigned i = 0; i < NUMBERS; i++) {
+    meet(i);
+    GC_call_with_alloc_lock(claim_with_lock, &i);
+  }
+  must(!pthread_join(thread, NULL));
+  for (unsigned i = 0; i < NUMBERS; i++)
+    for (unsigned j = i < PROCEDURES ? 0 : PROCEDURES; j < (i < PROCEDURES ? PROCEDURES : NUMBERS); j++)
+      must(numbers[0][i] != numbers[1][j] && (i == j || numbers[0][i] != numbers[0][j]));
+}
+
+static void numbers_are_given_once(void **state) {
+  (void)state;
+  for (int i = 0; i < 50; i++) client_passes(claim_in_two_threads);
+}
+
 /* ---- Suspended threads ---- */
 
 /* Whether the counter stands still, which is looked at for a while. */
@@ -171,6 +228,7 @@ int main(void) {
       cmocka_unit_test(stopped_world),
       cmocka_unit_test(allocation_lock_excludes),
       cmocka_unit_test(collections_wait_for_the_lock),
+      cmocka_unit_test(numbers_are_given_once),
       cmocka_unit_test(suspended_and_resumed),
       cmocka_unit_test(suspended_threads_are_scanned),
       cmocka_unit_test(not_of_unknown_threads),

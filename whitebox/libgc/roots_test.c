@@ -3,17 +3,23 @@
 
 #include <dlfcn.h>
 #include <gc/gc_mark.h>
+#include <link.h>
+#include <malloc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 /* ---- Ranges ---- */
 
 static void **range; /* of no segment that the library knows */
 
+static void *words[MANY] = {&range}; /* .data */
+static void *zeroes[MANY];           /* .bss */
+
 static void fill(void *arg) {
-  void **words = arg;
+  void **array = arg;
   for (unsigned i = 0; i < MANY; i++) {
-    words[i] = GC_malloc(40);
-    client_watch(i, words[i]);
+    array[i] = GC_malloc(40);
+    client_watch(i, array[i]);
   }
 }
 
@@ -72,10 +78,61 @@ TEST(not_removed_in_part) {
   must(gone() == 0);
 }
 
-/* ---- Static data ---- */
+TEST(removed_again_and_again) {
+  start();
+  size_t before = mallinfo2().uordblks;
+  for (unsigned i = 0; i < 100000; i++) {
+    GC_add_roots(range, range + 1);
+    GC_remove_roots(range, range + 1 + i % 100);
+    if (i % 1000 == 0) GC_gcollect();
+  }
+  must(mallinfo2().uordblks < before + 100000);
+  GC_add_roots(range, range + MANY);
+  client_below(fill, range);
+  must(gone() == 0);
+}
 
-static void *words[MANY] = {&range}; /* .data */
-static void *zeroes[MANY];           /* .bss */
+/* ---- More than there is memory for ---- */
+
+static void say(const char *message) {
+  printf("[%s]\n", message);
+  fflush(stdout);
+}
+
+static void leave_little_memory(void) {
+  unsigned long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  must(file && fscanf(file, "%lu", &pages) == 1);
+  fclose(file);
+  struct rlimit limit = {pages * 4096 + (8u << 20), RLIM_INFINITY};
+  must(!setrlimit(RLIMIT_AS, &limit));
+}
+
+static void (*give)(void *low, void *high);
+
+static void give_too_many(void) {
+  const size_t bytes = 1u << 24;
+  char *all = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  must(all != MAP_FAILED);
+  GC_INIT();
+  GC_set_abort_func(say);
+  GC_disable();
+  leave_little_memory();
+  for (char *at = all; at < all + bytes; at += 8) give(at, at + 8);
+}
+
+static void too_many(void **state) {
+  (void)state;
+  static void (*const each[])(void *, void *) = {GC_add_roots, GC_exclude_static_roots};
+  for (unsigned i = 0; i < 2; i++) {
+    give = each[i];
+    const struct client_end *end = client_run(give_too_many, NULL);
+    if (!client_aborted(end) || client_count(end, "[") != 1)
+      fail_msg("status 0x%x\n%s", (unsigned)end->status, end->text);
+  }
+}
+
+/* ---- Static data ---- */
 
 TEST(static_data) {
   GC_INIT();
@@ -112,6 +169,31 @@ TEST(excluded_in_part) {
   client_collect();
   unsigned first = client_gone(MANY / 2);
   must(first >= MOST / 2 && client_gone(MANY) == first);
+}
+
+static int find_program(struct dl_phdr_info *info, size_t size, void *arg) {
+  (void)size;
+  char **segment = arg;
+  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+    char *start = (char *)(uintptr_t)(info->dlpi_addr + header->p_vaddr);
+    if ((char *)zeroes < start || (char *)zeroes >= start + header->p_memsz || header->p_type != PT_LOAD) continue;
+    segment[0] = start;
+    segment[1] = start + header->p_memsz;
+  }
+  return 1; /* the program is the first */
+}
+
+TEST_OURS(the_programs_data_removed, "finds them again at the next collection") {
+  char *segment[2];
+  GC_INIT();
+  must(dl_iterate_phdr(find_program, segment));
+  client_below(fill, zeroes);
+  must(gone() == 0);
+  GC_remove_roots(segment[0], segment[1] - 1);
+  must(gone() == 0);
+  GC_remove_roots(segment[0] - 1, segment[1] + 1);
+  must(gone() >= MOST);
 }
 
 TEST_OURS(exclusions_cleared, "crashes, since its own data were excluded") {
@@ -194,6 +276,19 @@ TEST(filter_taken_back) {
   must(gone() == 0);
 }
 
+TEST_OURS(filter_not_asked_in_vain, "asks at each collection") {
+  start();
+  GC_register_has_static_roots_callback(choose);
+  GC_gcollect();
+  must(asked);
+  asked = 0;
+  GC_add_roots(range, range + MANY);
+  GC_gcollect();
+  GC_remove_roots(range, range + MANY);
+  GC_gcollect();
+  must(!asked);
+}
+
 /* ---- Enumeration ---- */
 
 static unsigned found;
@@ -236,11 +331,14 @@ int main(void) {
       cmocka_unit_test(added_twice_and_overlapping),
       cmocka_unit_test(unaligned),
       cmocka_unit_test(not_removed_in_part),
+      cmocka_unit_test(removed_again_and_again),
+      cmocka_unit_test(too_many),
       cmocka_unit_test(static_data),
       cmocka_unit_test(static_zeroes),
       cmocka_unit_test(static_data_not_removed_in_part),
       cmocka_unit_test(excluded),
       cmocka_unit_test(excluded_in_part),
+      cmocka_unit_test(the_programs_data_removed),
       cmocka_unit_test(exclusions_cleared),
       cmocka_unit_test(cleared),
       cmocka_unit_test(data_of_a_loaded_library),
@@ -248,6 +346,7 @@ int main(void) {
       cmocka_unit_test(filter),
       cmocka_unit_test(filter_lets_others_be),
       cmocka_unit_test(filter_taken_back),
+      cmocka_unit_test(filter_not_asked_in_vain),
       cmocka_unit_test(reachable_objects),
       cmocka_unit_test(reachable_objects_while_leaks_are_sought),
   };
