@@ -38,12 +38,8 @@ void *hooks_out_of_memory(size_t size) {
   return ptr;
 }
 
-static bool same(const struct vgc_hooks *a, const struct vgc_hooks *b) {
-  return a->struct_size == b->struct_size && a->arg == b->arg && a->cycle_start == b->cycle_start &&
-         a->cycle_end == b->cycle_end && a->out_of_memory == b->out_of_memory && a->error == b->error &&
-         a->finalizers_due == b->finalizers_due && a->may_collect == b->may_collect && a->phase == b->phase &&
-         a->finalizer_due == b->finalizer_due && a->thread == b->thread;
-}
+/* Pointers and a size: there is no padding. */
+static bool same(const struct vgc_hooks *a, const struct vgc_hooks *b) { return !memcmp(a, b, sizeof *a); }
 
 static const struct vgc_hooks *keep(const struct vgc_hooks *wanted) {
   struct kept *first = load_acquire(&all); /* acquire: the release below, of each that is reached */

@@ -72,7 +72,6 @@ static void *take_reserve(size_t bytes) {
 static int may_collect(void *arg) {
   (void)arg;
   if (GET(GC_dont_gc) || !layer_may_begin()) return 0;
-  if (!layer_asked && GC_get_stop_func()()) return 0;
   if (GET(GC_find_leak) && !layer_finding) {
     layer_collect();
     return 0;
@@ -197,31 +196,54 @@ static void error(void *arg, enum vgc_error error, const void *ptr, const char *
 
 /* ---- Collections that the program asks for ---- */
 
-void GC_gcollect(void) {
+static int never(void) { return 0; }
+static GC_stop_func stop_func = never;
+static _Thread_local GC_stop_func asked_with; /* NULL: the default one */
+/* There is, or was, a function other than never: until then marking does not ask. */
+static bool may_stop;
+
+static int give_up(void *arg) {
+  (void)arg;
+  GC_stop_func function = asked_with ? asked_with : GET(stop_func);
+  return function();
+}
+
+static void set_hooks(void);
+
+static void learn_of(GC_stop_func function) {
+  if (function == never || GET(may_stop)) return;
+  SET(may_stop, true);
+  if (GC_is_init_called()) set_hooks();
+}
+
+void GC_set_stop_func(GC_stop_func function) {
+  SET(stop_func, function);
+  learn_of(function);
+}
+GC_stop_func GC_get_stop_func(void) { return GET(stop_func); }
+
+static bool collect_with(GC_stop_func function) {
+  GC_stop_func before = asked_with;
   layer_ensure();
-  GC_stop_func stop = GC_get_stop_func();
-  if (stop()) return;
-  layer_collect();
-  if (GC_get_force_unmap_on_gcollect()) vgc_trim();
+  asked_with = function;
+  bool done = layer_collect();
+  asked_with = before;
+  return done;
+}
+
+void GC_gcollect(void) {
+  if (collect_with(NULL) && GC_get_force_unmap_on_gcollect()) vgc_trim();
 }
 
 void GC_gcollect_and_unmap(void) {
-  layer_ensure();
-  layer_collect();
+  collect_with(never);
   vgc_trim();
 }
 
-/* The collector is not interrupted: stop is asked before. */
 int GC_try_to_collect(GC_stop_func stop) {
-  layer_ensure();
-  return !stop() && layer_collect();
+  learn_of(stop);
+  return collect_with(stop);
 }
-
-static int never(void) { return 0; }
-static GC_stop_func stop_func = never;
-
-void GC_set_stop_func(GC_stop_func function) { SET(stop_func, function); }
-GC_stop_func GC_get_stop_func(void) { return GET(stop_func); }
 
 /* ---- Not now ---- */
 
@@ -274,7 +296,8 @@ static void set_hooks(void) {
                             .may_collect = may_collect,
                             .phase = phase,
                             .finalizer_due = finalizer_due,
-                            .thread = thread_event};
+                            .thread = thread_event,
+                            .give_up = GET(may_stop) ? give_up : NULL};
   vgc_set_hooks(&hooks, NULL);
 }
 

@@ -185,6 +185,33 @@ TEST(stopped_collections) {
   must(GC_get_gc_no() > before);
 }
 
+static unsigned patience;
+static int when_patience_ends(void) { return ++stops_asked >= patience; }
+
+/* Marked in part, at whichever question: afterwards it is as if there had been no collection. */
+TEST(stopped_in_the_middle) {
+  enum { CELLS = 200000 };
+  GC_INIT();
+  void **list = NULL;
+  for (unsigned i = 0; i < CELLS; i++) {
+    void **cell = GC_malloc(32);
+    *cell = list;
+    list = cell;
+  }
+  unsigned stopped = 0;
+  for (patience = 1; patience < 4096; patience *= 2) {
+    stops_asked = 0;
+    int done = GC_try_to_collect(when_patience_ends);
+    must(done == (stops_asked < patience));
+    stopped += !done;
+    if (!done) must(GC_try_to_collect(never) == 1);
+  }
+  must(stopped >= 5);
+  unsigned count = 0;
+  for (void **cell = list; cell; cell = *cell) must(++count <= CELLS && GC_base(cell) == cell);
+  must(count == CELLS);
+}
+
 static void dropped(void *arg) {
   (void)arg;
   for (unsigned i = 0; i < MANY; i++) client_watch(i, GC_malloc(16));
@@ -334,6 +361,7 @@ int main(void) {
       cmocka_unit_test(disabled_before_init),
       cmocka_unit_test(no_automatic_collection),
       cmocka_unit_test(stopped_collections),
+      cmocka_unit_test(stopped_in_the_middle),
       cmocka_unit_test(default_stop_func),
       cmocka_unit_test(events_in_order),
       cmocka_unit_test(thread_events),
