@@ -227,6 +227,7 @@ static void adopt_fresh(struct cache *cache, struct span *span) {
 /* The next span to allocate from becomes current. False if there is no memory. */
 static bool next_span(struct cache *cache, enum kind kind, unsigned class_index) {
   size_t slot = span_cache_index(kind, class_index);
+  clear_stack_piece();
   busy_set(cache, 1);
   struct span *span = load_relaxed(&cache->current[slot]);
   if (span != &span_none) {
@@ -249,7 +250,6 @@ static bool next_span(struct cache *cache, enum kind kind, unsigned class_index)
   }
   busy_set(cache, 0);
   if (span) return true;
-  clear_stack_piece();
   span = heap_make_span(class_index, kind, cache);
   if (!span) return false;
   adopt_fresh(cache, span);

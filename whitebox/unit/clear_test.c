@@ -60,6 +60,28 @@ static void a_fresh_span_clears_some(void **state) {
 }
 
 /* Clearing uses no more of the stack than was used before. */
+/* Swept, and used again. */
+static void a_span_from_central_clears_some(void **state) {
+  (void)state;
+  if (platform_sanitizer_runtime()) not_applicable("its runtime's frames are larger than what is cleared");
+  static void *kept[100];
+  for (unsigned i = 0; i < 500; i++) {
+    void *object = vgc_malloc(3000);
+    if (i % 5 == 0) kept[i / 5] = object;
+  }
+  unit_collect();
+  struct vgc_stats before = stats_now();
+  unsigned cleared = 0;
+  for (unsigned i = 0; i < 50; i++) {
+    leave_marks();
+    (void)!vgc_malloc(3000);
+    cleared += longest_cleared() >= 500;
+  }
+  assert_true(cleared >= 3);
+  assert_int_equal(stats_now().heap_bytes, before.heap_bytes);
+  memset(kept, 0, sizeof kept);
+}
+
 static void the_stack_does_not_grow(void **state) {
   (void)state;
   uintptr_t here = (uintptr_t)__builtin_frame_address(0), low = thread_self()->stack_low;
@@ -98,6 +120,7 @@ UNIT(clear) {
   const struct CMUnitTest tests[] = {
       TEST(a_collection_clears_the_dead_stack),
       TEST(a_fresh_span_clears_some),
+      TEST(a_span_from_central_clears_some),
       TEST(the_stack_does_not_grow),
       TEST(small_stacks_are_left_alone),
   };
