@@ -171,6 +171,8 @@ void platform_modules_release(struct platform_modules *);
 bool platform_modules_hold(const struct platform_modules *);
 /* Writable segments. */
 void platform_modules_segments(const struct platform_modules *, platform_range *, void *context);
+/* Learns what this libc tells of loaded objects in a stopped world. Once, by any thread, before the first list. */
+void platform_modules_learn(void);
 /* Learns how this libc keeps pthread_setspecific values. Once, by any thread, before the first storage scan. */
 void platform_storage_learn(void);
 /* Makes the key whose destructor is the last in each round of a thread's exit: libc calls them in the order of the

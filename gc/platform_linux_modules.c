@@ -28,6 +28,13 @@ struct platform_modules {
 
 /* Absent from some -static programs, whose objects never change. */
 #pragma weak _r_debug
+#pragma weak dlsym
+
+#if !__GLIBC_PREREQ(2, 35)
+struct dl_find_object {
+  void *dlfo_map_start;
+};
+#endif
 
 #define CHANGING 0u /* never the fingerprint of a list that holds */
 
@@ -35,11 +42,39 @@ static uint64_t mix(uint64_t hash, uint64_t value) {
   return (hash ^ value) * UINT64_C(0x9E3779B97F4A7C15) + (hash >> 29);
 }
 
-/* Of one name space: every object's place and the head of its dynamic section, which differs between builds. */
+/* What glibc has for debuggers and unwinders, where it has it: both may be asked in a stopped world. */
+static struct {
+  size_t id_offset; /* of the number of an object's thread-local storage in its link map; 0: not known */
+  int (*find)(void *, struct dl_find_object *);
+} loader COLLECTOR_DATA;
+
+void platform_modules_learn(void) {
+  const uint32_t *field = dlsym ? dlsym(RTLD_DEFAULT, "_thread_db_link_map_l_tls_modid") : NULL;
+  void *find = dlsym ? dlsym(RTLD_DEFAULT, "_dl_find_object") : NULL;
+  loader.id_offset = field ? field[2] : 0; /* after its bits and their number */
+  memcpy(&loader.find, &find, sizeof find);
+}
+
+/* The sizes of an object's segments, .bss and thread-local storage among them, in its first page. */
+NO_SANITIZE static uint64_t mix_headers(uint64_t hash, const struct link_map *map) {
+  struct dl_find_object found;
+  if (!loader.find || !map->l_ld || loader.find(map->l_ld, &found)) return hash;
+  const ElfW(Ehdr) *file = found.dlfo_map_start;
+  bool is_header = file->e_ident[0] == ELFMAG0 && file->e_ident[1] == ELFMAG1 && file->e_ident[2] == ELFMAG2;
+  if (!is_header || file->e_phoff + file->e_phnum * sizeof(ElfW(Phdr)) > 4096) return hash;
+  const ElfW(Phdr) *headers = (const void *)((const char *)file + file->e_phoff);
+  for (unsigned i = 0; i < file->e_phnum; i++) hash = mix(mix(hash, headers[i].p_vaddr), headers[i].p_memsz);
+  return hash;
+}
+
+/* Of one name space: all that a list is made of, for one object may come in another's place: every object's place and
+ * sizes, the number of its storage, and the head of its dynamic section, which differs between builds. */
 NO_SANITIZE static uint64_t mix_objects(uint64_t hash, const struct link_map *map) {
   for (; map; map = map->l_next) {
     hash = mix(mix(hash, (uintptr_t)map), map->l_addr);
     hash = mix(hash, (uintptr_t)map->l_ld);
+    if (loader.id_offset) hash = mix(hash, *(const size_t *)(const void *)((const char *)map + loader.id_offset));
+    hash = mix_headers(hash, map);
     for (unsigned i = 0; map->l_ld && i < 8 && map->l_ld[i].d_tag != DT_NULL; i++)
       hash = mix(hash, (uint64_t)map->l_ld[i].d_un.d_val);
   }

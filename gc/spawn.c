@@ -218,6 +218,7 @@ void spawn_start(void) { pthread_once(&started, start_once); }
 /* Before other constructors and before main, which may start threads. */
 __attribute__((constructor(101))) static void begin(void) {
   spawn_start();
+  platform_modules_learn();
   platform_storage_learn();
   thread_set_signal(config_suspend_signal());
   thread_register_first();

@@ -160,13 +160,22 @@ class DetectorTest(unittest.TestCase):
 
 
 class CTestTest(unittest.TestCase):
+    @staticmethod
+    def cases(text):
+        with tempfile.TemporaryDirectory() as folder:
+            junit = Path(folder) / "junit.xml"
+            junit.write_text(text)
+            return list(ctest.cases(junit))
+
     def test_a_skipped_case_of_a_program_that_passed_is_not_run(self):
         text = """<testsuite>
 <testcase name="unit.a" time="2" status="run"><system-out>
+[ RUN      ] first
 not applicable: one processor
 [  SKIPPED ] first
 [  PASSED  ] 1 test(s).
 [  SKIPPED ] 2 test(s), listed below:
+[ RUN      ] second
 not applicable: no vgc
 [  SKIPPED ] second
 [  SKIPPED ] first
@@ -174,15 +183,35 @@ not applicable: no vgc
 </system-out></testcase>
 <testcase name="unit.b" time="1" status="fail"><failure/><system-out>[  SKIPPED ] third
 </system-out></testcase></testsuite>"""
-        with tempfile.TemporaryDirectory() as folder:
-            junit = Path(folder) / "junit.xml"
-            junit.write_text(text)
-            seen = [(case.name, case.status, case.output.strip(), case.program) for case in ctest.cases(junit)]
+        seen = [(case.name, case.status, case.output.strip(), case.program) for case in self.cases(text)]
         self.assertEqual([(name, status, program) for name, status, _, program in seen],
                          [("unit.a", "passed", "unit.a"), ("unit.a:first", "not run", "unit.a"),
                           ("unit.a:second", "not run", "unit.a"), ("unit.b", "failed", "unit.b")])
         self.assertEqual([output for _, status, output, _ in seen if status == "not run"],
                          ["not applicable: one processor", "not applicable: no vgc"])
+
+    def test_a_reason_belongs_to_the_case_that_gave_it(self):
+        text = """<testsuite><testcase name="unit.a" time="2" status="run"><system-out>
+not applicable: said before any case
+[ RUN      ] silent
+[  SKIPPED ] silent
+[ RUN      ] passes
+not applicable: a child's word
+[       OK ] passes
+[ RUN      ] silent_too
+[  SKIPPED ] silent_too
+[ RUN      ] speaks
+not applicable: no vgc
+[  SKIPPED ] speaks
+[ RUN      ] silent_again
+[  SKIPPED ] silent_again
+[  SKIPPED ] 4 test(s), listed below:
+[  SKIPPED ] silent
+[  SKIPPED ] speaks
+</system-out></testcase></testsuite>"""
+        seen = {case.name: case.output for case in self.cases(text) if case.status == "not run"}
+        self.assertEqual(seen, {"unit.a:silent": "skipped", "unit.a:silent_too": "skipped",
+                                "unit.a:speaks": "not applicable: no vgc", "unit.a:silent_again": "skipped"})
 
 
 class SeedTest(unittest.TestCase):

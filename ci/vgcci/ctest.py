@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from .process import run
 
-SKIPPED = re.compile(r"^\[  SKIPPED \] (\w+)$", re.M)
-REASON = re.compile(r"^not applicable: .*$", re.M)
+# What CMocka says of a case as it begins and as it is skipped, and in between the case itself.
+SAID = re.compile(r"^(?:\[ (?P<run>RUN) .*|\[  SKIPPED \] (?P<skipped>\w+)|(?P<reason>not applicable: .*))$", re.M)
 LINE = re.compile(r"^\s*(\d+)/(\d+) Test\s+#\d+: (\S+) \.*\s*(\S.*?)\s+[\d.]+ sec")
 
 
@@ -70,6 +70,10 @@ def cases(junit):
 
 
 def _skipped(program, output):
-    reasons = iter(REASON.findall(output))
-    for name in dict.fromkeys(SKIPPED.findall(output)):
-        yield Case(f"{program}:{name}", "not run", 0.0, next(reasons, "skipped"), program)
+    seen, reason = set(), None
+    for said in SAID.finditer(output):
+        name = said["skipped"]
+        if name and name not in seen:  # they are listed once more at the end
+            seen.add(name)
+            yield Case(f"{program}:{name}", "not run", 0.0, reason or "skipped", program)
+        reason = said["reason"]

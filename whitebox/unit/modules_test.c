@@ -1,4 +1,8 @@
 /* What of the loaded objects' data is roots. */
+#include <dlfcn.h>
+#include <link.h>
+#include <sys/mman.h>
+
 #include "hidden.h"
 #include "unit.h"
 
@@ -232,12 +236,85 @@ static void shutdown_forgets(void **state) {
   assert_int_equal(filter.asked, 0);
 }
 
+/* ---- Libraries that take another's place ---- */
+
+enum { SMALL = 16, LARGE = 200, PAGES = 4096, TRIES = 20, MAPS = 20, MAP_BYTES = 1160 };
+
+struct loaded {
+  struct link_map *map;
+  uintptr_t base;
+  void **(*word)(int own, unsigned i);
+};
+
+static struct loaded load(const char *file) {
+  struct loaded loaded = {.map = dlopen(file, RTLD_NOW)};
+  assert_non_null(loaded.map);
+  loaded.base = loaded.map->l_addr;
+  void *word = dlsym(loaded.map, "unit_module_word");
+  memcpy(&loaded.word, &word, sizeof word);
+  return loaded;
+}
+
+static bool takes_the_place_of(const struct loaded *before, const struct loaded *now) {
+  return now->map == before->map && now->base == before->base;
+}
+
+/* Larger, in place of another that the last collection has listed. */
+static void a_library_takes_anothers_place(void **state) {
+  (void)state;
+  struct loaded small = {0}, large = {0};
+  for (unsigned tries = 0; tries < TRIES; tries++) {
+    if (large.map) assert_int_equal(dlclose(large.map), 0);
+    small = load(UNIT_SMALL);
+    assert_int_equal(vgc_collect(), 0);
+    assert_int_equal(dlclose(small.map), 0);
+    large = load(UNIT_LARGE);
+    if (takes_the_place_of(&small, &large)) break;
+  }
+  if (!takes_the_place_of(&small, &large)) not_applicable("the loader puts it elsewhere");
+  unsigned kept = 0;
+  for (int own = 0; own < 2; own++) kept += keeps(large.word(own, 0)) + keeps(large.word(own, LARGE - 1));
+  assert_int_equal(dlclose(large.map), 0);
+  assert_int_equal(kept, 4);
+}
+
+/* What the loader needed for one library, so that another does not get it. */
+static void fill_in_for(const struct loaded *gone, void *maps[MAPS]) {
+  for (unsigned i = 0; i < MAPS; i++) maps[i] = malloc(MAP_BYTES);
+  for (uintptr_t at = gone->base, end = at + 16 * PAGES; at < end; at += PAGES)
+    (void)mmap((void *)at, PAGES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+/* The same once more, in its own place; but its thread-local storage has the number of one that was unloaded before. */
+static void a_library_comes_back_with_another_number(void **state) {
+  (void)state;
+  void *maps[MAPS];
+  struct loaded first = load(UNIT_LARGE), small = load(UNIT_SMALL);
+  assert_int_equal(dlclose(first.map), 0);
+  fill_in_for(&first, maps);
+  assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(dlclose(small.map), 0);
+  struct loaded again = load(UNIT_SMALL);
+  for (unsigned i = 0; i < MAPS; i++) free(maps[i]);
+  if (!takes_the_place_of(&small, &again)) not_applicable("the loader puts it elsewhere");
+  unsigned kept = keeps(again.word(0, SMALL - 1)) + keeps(again.word(1, SMALL - 1));
+  assert_int_equal(dlclose(again.map), 0);
+  assert_int_equal(kept, 2);
+}
+
 UNIT(modules) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, unit_setup, unit_teardown)
   const struct CMUnitTest tests[] = {
-      TEST(they_may_be_none),          TEST(a_range_may_be_left_out), TEST(ranges_overlap),
-      TEST(what_cannot_be_is_refused), TEST(a_filter_is_asked),       TEST(it_holds_from_the_next_collection_on),
-      TEST(two_threads_may_change_it), TEST(shutdown_forgets),
+      TEST(they_may_be_none),
+      TEST(a_range_may_be_left_out),
+      TEST(ranges_overlap),
+      TEST(what_cannot_be_is_refused),
+      TEST(a_filter_is_asked),
+      TEST(it_holds_from_the_next_collection_on),
+      TEST(two_threads_may_change_it),
+      TEST(shutdown_forgets),
+      TEST(a_library_comes_back_with_another_number),
+      TEST(a_library_takes_anothers_place),
   };
   return cmocka_run_group_tests_name("modules", tests, NULL, NULL);
 }
