@@ -24,9 +24,13 @@ void GC_end_stubborn_change(const void *ptr) { (void)ptr; }
 
 void GC_ptr_store_and_dirty(void *place, const void *value) { *(const void **)place = value; }
 
+/* What is no power of two stands for the next one, as in malloc.h. */
 void *GC_memalign(size_t alignment, size_t bytes) {
+  size_t power = 16; /* every object's */
+  while (power < alignment && power <= SIZE_MAX / 2) power *= 2;
+  if (power == 16) return GC_malloc(bytes);
   layer_ensure();
-  return vgc_aligned_alloc(alignment, layer_size(bytes));
+  return vgc_aligned_alloc(power, layer_size(bytes));
 }
 
 int GC_posix_memalign(void **result, size_t alignment, size_t bytes) {
@@ -91,11 +95,14 @@ void *GC_realloc(void *ptr, size_t bytes) {
     GC_free(ptr);
     return NULL;
   }
-  size_t before = GET(GC_non_gc_bytes) ? vgc_usable_size(ptr) : 0;
+  size_t size = layer_size(bytes), before = GET(GC_non_gc_bytes) ? vgc_usable_size(ptr) : 0;
   struct vgc_object object = {.struct_size = sizeof object};
   bool uncollectable = before && !vgc_inspect(ptr, &object) && object.uncollectable;
-  void *moved = vgc_realloc(ptr, layer_size(bytes));
-  if (moved && uncollectable) __atomic_fetch_add(&GC_non_gc_bytes, vgc_usable_size(moved) - before, __ATOMIC_RELAXED);
+  char *moved = vgc_realloc(ptr, size);
+  if (!moved) return NULL;
+  /* What the layer adds is given up, too; behind it vgc clears. What GC_oom_fn gives may be smaller. */
+  if (moved == ptr || vgc_usable_size(moved) >= size) memset(moved + bytes, 0, size - bytes);
+  if (uncollectable) __atomic_fetch_add(&GC_non_gc_bytes, vgc_usable_size(moved) - before, __ATOMIC_RELAXED);
   return moved;
 }
 

@@ -7,33 +7,64 @@
 bool debug_used;
 
 #define HEADER_BYTES sizeof(struct debug_header)
-#define GUARD_BYTES  sizeof(GC_word)
+#define SEAL_BYTES   sizeof(GC_word)
 #define PATTERN      UINT64_C(0x5bd1e9955bd1e995)
+#define FREED        UINT64_C(0xdeadbeefdeadbeef)
+_Static_assert(HEADER_BYTES % 16 == 0, "the object is aligned as others");
 
 const size_t GC_debug_header_size = HEADER_BYTES;
 size_t GC_get_debug_header_size(void) { return HEADER_BYTES; }
 
-/* What stands at both ends: no two objects have the same, so a copied header is none. */
-static GC_word guard_of(const struct debug_header *header) { return PATTERN ^ (GC_word)header; }
+/* No two objects have the same, so a copied header is none, nor is one that an object of another size has left in
+ * pointer-free memory. */
+static GC_word guard_of(const struct debug_header *header, size_t bytes) {
+  return PATTERN ^ (GC_word)header ^ bytes * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static GC_word seal_of(const struct debug_header *header) {
+  GC_word words[] = {(GC_word)header->file, header->line, header->size}, seal = PATTERN ^ (GC_word)header;
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) seal = (seal ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+  return seal;
+}
 
 static char *end_of(const struct debug_header *header) { return (char *)(uintptr_t)(header + 1) + header->size; }
 
-const struct debug_header *debug_header_at(const void *object, size_t bytes) {
+struct debug_object debug_look(const void *object, size_t bytes) {
   const struct debug_header *header = object;
-  if (bytes < HEADER_BYTES + GUARD_BYTES || header->guard != guard_of(header)) return NULL;
-  return header->size <= bytes - HEADER_BYTES - GUARD_BYTES ? header : NULL;
+  struct debug_object known = {.is_one = false};
+  if (bytes < HEADER_BYTES + SEAL_BYTES) return known;
+  GC_word guard = __atomic_load_n(&header->guard, __ATOMIC_ACQUIRE); /* release: finish */
+  known.freed = guard == ~guard_of(header, bytes);
+  known.is_one = known.freed || guard == guard_of(header, bytes);
+  if (!known.is_one) return known;
+  GC_word seal = seal_of(header), end = ~seal;
+  known.size = bytes - HEADER_BYTES - SEAL_BYTES;
+  if (header->size <= known.size) memcpy(&end, end_of(header), sizeof end);
+  bool front = header->seal[0] == seal && header->seal[1] == seal;
+  known.smashed = !front ? "in front of its start" : end != seal && !known.freed ? "behind its end" : NULL;
+  if (header->seal[0] != seal && header->seal[1] != seal && end != seal) return known; /* what is sealed may be wrong */
+  known.file = header->file;
+  known.line = header->line;
+  known.size = header->size;
+  return known;
 }
 
-bool debug_is_smashed(const struct debug_header *header) {
-  GC_word guard = guard_of(header);
-  return memcmp(end_of(header), &guard, sizeof guard) != 0;
+/* What the program was given, if it is a debugging object. */
+static struct debug_object look_at(const void *ptr) {
+  const char *object = vgc_base_of(ptr);
+  if (!object || (const char *)ptr != object + HEADER_BYTES) return (struct debug_object){.is_one = false};
+  return debug_look(object, vgc_usable_size(object));
 }
 
-/* The header of what the program was given, or NULL: it is no debugging object. */
-static struct debug_header *header_of(const void *ptr) {
-  void *object = vgc_base_of(ptr);
-  if (!object || (const char *)ptr != (const char *)object + HEADER_BYTES) return NULL;
-  return (struct debug_header *)(uintptr_t)debug_header_at(object, vgc_usable_size(object));
+static struct debug_header *header_of(void *ptr) { return (struct debug_header *)ptr - 1; }
+
+static void report(const char *function, const void *ptr, const struct debug_object *known, const char *what,
+                   const char *where) {
+  if (known->file)
+    GC_err_printf("%s: object %p (%s:%lu, size %zu) is %s%s\n", function, ptr, known->file, (unsigned long)known->line,
+                  known->size, what, where);
+  else
+    GC_err_printf("%s: object %p (made at an unknown place) is %s%s\n", function, ptr, what, where);
 }
 
 /* ---- Allocation ---- */
@@ -46,22 +77,38 @@ static void begin(void) {
   SET(debug_used, true);
 }
 
+/* Before anything else is written: a collection may stop the thread at any store, and looks at what has a guard. */
+static void set_guard(struct debug_header *header, GC_word guard) {
+  SET(header->guard, guard);
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* With what is around the object; no such memory can be had, if that overflows. */
+static size_t whole(size_t size) {
+  size_t bytes;
+  return __builtin_add_overflow(size, HEADER_BYTES + SEAL_BYTES, &bytes) ? SIZE_MAX : bytes;
+}
+
 static void *finish(struct debug_header *header, size_t size, const char *file, int line) {
-  if (!header) return NULL;
+  if (!header) {
+    GC_err_printf("out of memory for a debugging object (%s:%d, size %zu)\n", file ? file : "unknown", line, size);
+    return NULL;
+  }
+  size_t bytes = vgc_usable_size(header);
+  if (bytes < whole(size)) return header; /* what GC_oom_fn gives instead of memory */
+  set_guard(header, 0);                   /* pointer-free memory may hold an earlier object's */
   header->file = file;
   header->line = (GC_word)line;
   header->size = size;
-  GC_word guard = guard_of(header);
-  memcpy(end_of(header), &guard, sizeof guard);
-  SET(header->guard, guard);
+  GC_word seal = header->seal[0] = header->seal[1] = seal_of(header);
+  memcpy(end_of(header), &seal, sizeof seal);
+  __atomic_store_n(&header->guard, guard_of(header, bytes), __ATOMIC_RELEASE); /* acquire: debug_look */
   return header + 1;
 }
 
 static void *allocate(void *(*function)(size_t), size_t size, const char *file, int line) {
-  size_t bytes;
   begin();
-  if (__builtin_add_overflow(size, HEADER_BYTES + GUARD_BYTES, &bytes)) bytes = SIZE_MAX;
-  return finish(function(bytes), size, file, line);
+  return finish(function(whole(size)), size, file, line);
 }
 
 #define DEFINE(name)                                                                                                   \
@@ -96,8 +143,7 @@ void *GC_debug_malloc_replacement(size_t size) { return GC_debug_malloc(size, "u
 /* With a mark procedure that knows of the header. */
 void *GC_debug_gcj_malloc(size_t size, void *type, GC_EXTRA_PARAMS) {
   begin();
-  struct debug_header *header = layer_malloc_kind(HEADER_BYTES + size + GUARD_BYTES, GC_gcj_debug_kind);
-  void **ptr = finish(header, size, s, i);
+  void **ptr = finish(layer_malloc_kind(whole(size), GC_gcj_debug_kind), size, s, i);
   if (ptr) *ptr = type;
   return ptr;
 }
@@ -118,33 +164,60 @@ char *GC_debug_strndup(const char *string, size_t most, GC_EXTRA_PARAMS) {
   return copy;
 }
 
-/* ---- Free and realloc ---- */
+/* ---- Free and realloc: what is wrong is reported, and the program goes on ---- */
+
+/* Of what is no debugging object. False: of another allocator of this library's, or foreign, for that to judge. */
+static bool is_refused(const char *function, const void *ptr) {
+  const void *object = vgc_base_of(ptr);
+  void *low, *high;
+  vgc_heap_bounds(&low, &high);
+  if (object == ptr || (const char *)ptr < (char *)low || (const char *)ptr >= (char *)high) return false;
+  GC_err_printf("%s: %p has no debugging information: it is freed already, or no object's start\n", function, ptr);
+  return true;
+}
+
+/* Where the collector will take it, it stays until then, as freed: nobody else's object is there if it is freed again.
+ */
+static void release(struct debug_header *header) {
+  size_t bytes;
+  int kind = GC_get_kind_and_size(header, &bytes);
+  if (GET(GC_find_leak) || (kind != KIND_NORMAL && kind != KIND_POINTER_FREE)) {
+    SET(header->guard, 0);
+    GC_free(header);
+    return;
+  }
+  GC_register_finalizer_no_order(header, NULL, NULL, NULL, NULL);
+  set_guard(header, ~guard_of(header, bytes));
+  GC_word *words = (GC_word *)(header + 1);
+  for (size_t i = 0; i < (bytes - HEADER_BYTES) / sizeof *words; i++) words[i] = FREED;
+}
 
 void GC_debug_free(void *ptr) {
   if (!ptr) return;
-  struct debug_header *header = header_of(ptr);
-  if (!header) { /* of another allocator of this library's */
-    GC_free(ptr);
+  struct debug_object known = look_at(ptr);
+  if (!known.is_one) {
+    if (!is_refused("GC_debug_free", ptr)) GC_free(ptr);
     return;
   }
-  if (debug_is_smashed(header))
-    GC_err_printf("GC_debug_free: object %p (%s:%lu, size %lu) is overwritten behind its end\n", ptr, header->file,
-                  (unsigned long)header->line, (unsigned long)header->size);
-  SET(header->guard, 0);
-  GC_free(header);
+  if (known.freed) {
+    report("GC_debug_free", ptr, &known, "freed already", "");
+    return;
+  }
+  if (known.smashed) report("GC_debug_free", ptr, &known, "overwritten ", known.smashed);
+  release(header_of(ptr));
 }
 
 void *GC_debug_realloc(void *ptr, size_t size, GC_EXTRA_PARAMS) {
   if (!ptr) return GC_debug_malloc(size, s, i);
-  struct debug_header *header = header_of(ptr);
-  if (!header) return GC_realloc(ptr, size);
+  struct debug_object known = look_at(ptr);
+  if (!known.is_one) return is_refused("GC_debug_realloc", ptr) ? GC_debug_malloc(size, s, i) : GC_realloc(ptr, size);
   if (!size) {
     GC_debug_free(ptr);
     return NULL;
   }
-  void *moved = debug_malloc_kind(size, GC_get_kind_and_size(header, NULL), s, i);
+  void *moved = debug_malloc_kind(size, GC_get_kind_and_size(header_of(ptr), NULL), s, i);
   if (!moved) return NULL;
-  memcpy(moved, ptr, size < header->size ? size : header->size);
+  memcpy(moved, ptr, size < known.size ? size : known.size);
   GC_debug_free(ptr);
   return moved;
 }
@@ -181,8 +254,7 @@ typedef void registration(void *, GC_finalization_proc, void *, GC_finalization_
 
 static void set(registration *plain, void *ptr, GC_finalization_proc finalizer, void *arg, GC_finalization_proc *old,
                 void **old_arg) {
-  struct debug_header *header = header_of(ptr);
-  if (!header) {
+  if (!look_at(ptr).is_one) {
     plain(ptr, finalizer, arg, old, old_arg);
     return;
   }
@@ -191,7 +263,7 @@ static void set(registration *plain, void *ptr, GC_finalization_proc finalizer, 
   if (closure) *closure = (struct closure){finalizer, arg};
   GC_finalization_proc before = NULL;
   void *before_arg = NULL;
-  plain(header, finalizer ? call : NULL, closure, &before, &before_arg);
+  plain(header_of(ptr), finalizer ? call : NULL, closure, &before, &before_arg);
   const struct closure *wrapped = before == call ? before_arg : NULL;
   if (old) *old = wrapped ? wrapped->finalizer : before;
   if (old_arg) *old_arg = wrapped ? wrapped->arg : before_arg;

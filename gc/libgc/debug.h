@@ -4,20 +4,28 @@
 
 #include "layer.h"
 
-/* In front of what the program is given; behind it stands `guard`, too. */
+/* In front of what the program is given; behind it stands the seal, too. */
 struct debug_header {
-  GC_word guard; /* see debug_guard */
+  GC_word guard; /* tells that it is one; inverted once it is freed */
   const char *file;
   GC_word line;
-  GC_word size; /* what was asked for */
+  GC_word size;    /* what was asked for */
+  GC_word seal[2]; /* of the words above, and the first to be hit by what is written in front of the object */
+};
+
+/* What a header and the seals tell. */
+struct debug_object {
+  bool is_one, freed;
+  const char *smashed; /* where it is overwritten; NULL: nowhere */
+  const char *file;    /* NULL: not known */
+  GC_word line;
+  size_t size;
 };
 
 /* Whether there are such objects. */
 extern INTERNAL bool debug_used;
 
-/* The header of the object that begins there and has so many bytes, or NULL. World stopped, or a live object. */
-INTERNAL const struct debug_header *debug_header_at(const void *object, size_t bytes);
-/* Whether something has been written behind its end. */
-INTERNAL bool debug_is_smashed(const struct debug_header *header);
+/* The object that begins there and has so many bytes. World stopped, or a live object. */
+INTERNAL struct debug_object debug_look(const void *object, size_t bytes);
 
 #endif

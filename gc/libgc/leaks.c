@@ -19,18 +19,20 @@ struct findings {
 };
 static struct findings lost, smashed;
 
-static void note(struct findings *findings, const void *object, size_t size, const struct debug_header *header) {
+static void note(struct findings *findings, const void *object, size_t size, const struct debug_object *known) {
+  uintptr_t address = (uintptr_t)object + (known->is_one ? sizeof(struct debug_header) : 0);
   if (findings->count < SHOWN)
-    findings->shown[findings->count] = (struct finding){~(uintptr_t)object, header ? header->size : size,
-                                                        header ? header->file : NULL, header ? header->line : 0};
+    findings->shown[findings->count] =
+        (struct finding){~address, known->is_one ? known->size : size, known->file, known->line};
   findings->count++;
 }
 
 static void visit(void *object, size_t size, int reached, void *arg) {
   (void)arg;
-  const struct debug_header *header = GET(debug_used) ? debug_header_at(object, size) : NULL;
-  if (header && debug_is_smashed(header)) note(&smashed, object, size, header);
-  if (!reached && GET(GC_find_leak)) note(&lost, object, size, header);
+  struct debug_object known = {.is_one = false};
+  if (GET(debug_used)) known = debug_look(object, size);
+  if (known.smashed) note(&smashed, object, size, &known);
+  if (!reached && GET(GC_find_leak) && !known.freed) note(&lost, object, size, &known);
 }
 
 static void show(const struct findings *findings, const char *what) {

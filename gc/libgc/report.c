@@ -88,4 +88,10 @@ void layer_fatal(const char *message) {
   abort();
 }
 
-void GC_abort_on_oom(void) { layer_fatal("Insufficient memory for the allocation"); }
+/* No message announces that the program exits. */
+void GC_abort_on_oom(void) {
+  GC_err_printf("Insufficient memory for the allocation\n");
+  GET(GC_on_abort)(NULL);
+  while (GET(loops)) pause();
+  exit(1);
+}

@@ -115,6 +115,18 @@ static void align(size_t most) {
 TEST(aligned) { align(4096); }
 TEST_OURS(aligned_to_more_than_a_page, "its largest alignment is a page") { align(65536); }
 
+/* What is no power of two, too. */
+TEST(odd_alignments) {
+  GC_INIT();
+  static const size_t alignments[] = {0, 1, 2, 3, 5, 8, 12, 24, 100};
+  for (unsigned i = 0; i < sizeof alignments / sizeof *alignments; i++)
+    for (size_t size = 1; size < 10000; size = size * 3 + 1) {
+      char *ptr = GC_memalign(alignments[i], size);
+      must(ptr && GC_base(ptr + size - 1) == GC_base(ptr));
+      memset(ptr, 1, size);
+    }
+}
+
 TEST(refused_alignments) {
   GC_INIT();
   void *untouched = &untouched;
@@ -245,6 +257,32 @@ TEST(realloc_zeroes_after_shrinking) {
   }
 }
 
+/* To any size, by any size: in place, and by a copy. */
+TEST(realloc_zeroes_what_was_given_up) {
+  GC_INIT();
+  for (unsigned a = 0; a < CLEARED; a++)
+    for (unsigned i = 1; i < SIZES; i++)
+      for (unsigned j = 1; j < i; j++)
+        for (unsigned k = j + 1; k < SIZES && sizes[k] <= 4 * sizes[i]; k++) {
+          char *ptr = allocators[a](sizes[i]);
+          memset(ptr, 9, sizes[i]);
+          ptr = GC_realloc(GC_realloc(ptr, sizes[j]), sizes[k]);
+          must(is_filled(ptr, 9, sizes[j]) && is_zero(ptr + sizes[j], sizes[k] - sizes[j]));
+          GC_free(ptr);
+        }
+}
+
+/* What the program gives instead of memory has another size than was asked for. */
+static void *reserve;
+static void *give_reserve(size_t bytes) { return bytes > 1 << 20 ? reserve : NULL; }
+
+TEST(realloc_without_memory) {
+  GC_INIT();
+  reserve = GC_malloc(100);
+  GC_set_oom_fn(give_reserve);
+  must(GC_realloc(GC_malloc(10), (size_t)1 << 60) == reserve);
+}
+
 static void hold_by_realloc(void *arg) {
   allocator *allocate = *(allocator **)arg;
   for (unsigned i = 0; i < MANY; i++) {
@@ -372,6 +410,7 @@ int main(void) {
       cmocka_unit_test(strings),
       cmocka_unit_test(aligned),
       cmocka_unit_test(aligned_to_more_than_a_page),
+      cmocka_unit_test(odd_alignments),
       cmocka_unit_test(refused_alignments),
       cmocka_unit_test(scanned),
       cmocka_unit_test(scanned_uncollectable),
@@ -390,6 +429,8 @@ int main(void) {
       cmocka_unit_test(interior_pointers_of_the_stack),
       cmocka_unit_test(realloc_content),
       cmocka_unit_test(realloc_zeroes_after_shrinking),
+      cmocka_unit_test(realloc_zeroes_what_was_given_up),
+      cmocka_unit_test(realloc_without_memory),
       cmocka_unit_test(realloc_keeps_the_kind_atomic_uncollectable),
       cmocka_unit_test(realloc_keeps_the_kind_uncollectable),
       cmocka_unit_test(realloc_keeps_the_kind_normal),

@@ -203,6 +203,31 @@ TEST(finalized_not_while_reachable) {
   must(!finalized);
 }
 
+/* What the program is given is not the base, and keeps the object even so. */
+TEST(finalized_not_while_reachable_without_interior_pointers) {
+  GC_set_all_interior_pointers(0);
+  GC_INIT();
+  GC_init_finalized_malloc();
+  for (unsigned i = 0; i < MANY; i++) client_roots[i] = make_finalized(i, &closure);
+  client_collect();
+  must(!finalized);
+}
+
+/* By its base, which lies a word before, as the header has it. */
+TEST(finalized_with_displacements) {
+  GC_set_all_interior_pointers(0);
+  GC_INIT();
+  GC_init_finalized_malloc();
+  GC_register_displacement(sizeof(GC_word) + 16);
+  for (unsigned i = 0; i < MANY; i++) {
+    struct object *object = make_finalized(i, &closure);
+    must((GC_word *)GC_base(object) + 1 == (GC_word *)object);
+    client_roots[i] = &object->check;
+  }
+  client_collect();
+  must(!finalized);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(asked_before_reclaim),
@@ -214,6 +239,8 @@ int main(void) {
       cmocka_unit_test(finalized_when_unreachable),
       cmocka_unit_test(finalized_by_a_closure_of_the_heap),
       cmocka_unit_test(finalized_not_while_reachable),
+      cmocka_unit_test(finalized_not_while_reachable_without_interior_pointers),
+      cmocka_unit_test(finalized_with_displacements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

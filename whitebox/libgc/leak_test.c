@@ -3,6 +3,8 @@
 #define GC_DEBUG
 #include "client.h"
 
+#include <gc/gc_gcj.h>
+#include <gc/gc_inline.h>
 #include <gc/gc_mark.h>
 #include <gc/leak_detector.h>
 
@@ -178,13 +180,145 @@ static void whole_objects_are_not_reported(void **state) {
   for (by_free = 0; by_free < 2; by_free++) assert_false(client_count(passes(write_behind), HERE));
 }
 
-/* ---- Debugging allocation ---- */
-
 static int is_zero(const char *bytes, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (bytes[i]) return 0;
   return 1;
 }
+
+static void drop_small(void *arg) {
+  (void)arg;
+  for (unsigned i = 0; i < 50000; i++) *(char *)GC_MALLOC_ATOMIC(20) = 1;
+}
+
+/* Not all of it: what earlier objects have left at its start may stay. */
+static void use_for_others(void) {
+  GC_INIT();
+  client_below(drop_small, NULL);
+  client_collect();
+  for (unsigned i = 0; i < 5000; i++) {
+    char *plain = GC_malloc_atomic(1000);
+    memset(plain + 50, 1, 950);
+    client_roots[i % MANY] = plain;
+  }
+  GC_gcollect();
+}
+
+static void what_is_left_of_others_is_not_reported(void **state) {
+  (void)state;
+  assert_string_equal(passes(use_for_others)->text, "");
+}
+
+/* ---- Misuse, after which the program goes on ---- */
+
+static struct misuse { int front, behind, collect, again, realloc; } misuse;
+
+static void misuse_one(void) {
+  GC_INIT();
+  char *volatile made = GC_MALLOC(16); /* whose size the compiler forgets */
+  line = __LINE__ - 1;
+  char *object = made;
+  memset(object, 0xab, 16);
+  if (misuse.front) memset(object - misuse.front, 9, (size_t)misuse.front);
+  if (misuse.behind) memset(object + 16, 9, (size_t)misuse.behind);
+  if (misuse.collect) GC_gcollect();
+  char *moved = misuse.realloc ? GC_REALLOC(object, 50) : NULL;
+  must(!misuse.realloc || (moved[0] == (char)0xab && moved[15] == (char)0xab && is_zero(moved + 16, 34)));
+  if (!misuse.collect && !misuse.realloc) GC_FREE(object);
+  if (misuse.again) GC_FREE(object);
+  GC_reachable_here(object);
+  printf("%d\n", line);
+}
+
+static const struct client_end *misused(struct misuse how) {
+  misuse = how;
+  return passes(misuse_one);
+}
+
+static void overwritten_in_front(void **state) {
+  (void)state;
+  for (int front = 1; front <= 8; front += 7) {
+    assert_true(reports_line(misused((struct misuse){.front = front, .collect = 1})));
+    assert_true(reports_line(misused((struct misuse){.front = front})));
+    assert_true(reports_line(misused((struct misuse){.front = front, .realloc = 1})));
+  }
+}
+
+/* What tells the place of allocation is overwritten, too: it is not followed. */
+static void overwritten_far_in_front(void **state) {
+  (void)state;
+  for (int front = 9; front <= 32; front++) {
+    assert_true(client_count(misused((struct misuse){.front = front, .collect = 1}), "\n") > 1);
+    assert_true(client_count(misused((struct misuse){.front = front}), "\n") > 1);
+    assert_true(client_count(misused((struct misuse){.front = front, .behind = 8}), "\n") > 1);
+  }
+}
+
+static void freed_twice(void **state) {
+  (void)state;
+  assert_true(client_count(misused((struct misuse){0}), "\n") == 1);
+  assert_true(client_count(misused((struct misuse){.again = 1}), "\n") == 2);
+  assert_true(client_count(misused((struct misuse){.behind = 8, .again = 1}), "\n") == 3);
+}
+
+static void free_amidst(void) {
+  GC_INIT();
+  char *object = GC_MALLOC(40);
+  memset(object, 1, 40);
+  GC_FREE(object + 1);
+  must(object[0] == 1);
+}
+
+static void freed_by_no_start(void **state) {
+  (void)state;
+  assert_true(*passes(free_amidst)->text);
+}
+
+/* Whoever gets the memory next is not freed by the second call. */
+static void free_twice_with_others(void) {
+  GC_INIT();
+  for (unsigned i = 0; i < MANY; i++) {
+    char *object = GC_MALLOC_ATOMIC(40);
+    GC_FREE(object);
+    char *other = client_roots[i] = GC_MALLOC_ATOMIC(40);
+    memset(other, (int)i, 40);
+    GC_FREE(object);
+  }
+  for (unsigned i = 0; i < 1000; i++) memset(GC_MALLOC_ATOMIC(40), 0xff, 40);
+  for (unsigned i = 0; i < MANY; i++) must(*(char *)client_roots[i] == (char)i);
+}
+
+static void freed_twice_with_others(void **state) {
+  (void)state;
+  assert_true(client_count(passes(free_twice_with_others), "\n") == MANY);
+}
+
+static void drop_freed(void *arg) {
+  (void)arg;
+  for (unsigned i = 0; i < MANY; i++) {
+    void **object = GC_MALLOC(40);
+    object[1] = GC_MALLOC(40);
+    client_watch(i, object[1]);
+    client_roots[i] = object;
+    GC_FREE(object);
+  }
+}
+
+TEST(freed_objects_hold_nothing) {
+  GC_INIT();
+  client_below(drop_freed, NULL);
+  client_collect();
+  must(client_gone(MANY) >= MOST);
+}
+
+TEST(freed_memory_is_used_again) {
+  GC_INIT();
+  size_t before = GC_get_heap_size();
+  for (unsigned i = 0; i < 500000; i++) GC_FREE(GC_MALLOC(1000));
+  must(GC_get_heap_size() < before + 16 * 1024 * 1024);
+}
+
+/* ---- Debugging allocation ---- */
 
 TEST(debugging_objects) {
   GC_INIT();
@@ -236,6 +370,56 @@ TEST(debugging_realloc) {
   GC_debug_change_stubborn(word);
 }
 
+static struct GC_ms_entry *mark_nothing(GC_word *words, struct GC_ms_entry *entry, struct GC_ms_entry *limit,
+                                        GC_word environment) {
+  (void)words, (void)limit, (void)environment;
+  return entry;
+}
+
+/* With what is added to them. */
+TEST(sizes_that_overflow) {
+  static struct {
+    void *unused;
+    GC_word descriptor;
+  } type;
+  GC_INIT();
+  GC_init_gcj_malloc(5, (void *)(GC_word)mark_nothing);
+  for (size_t less = 1; less < 100; less++) {
+    volatile size_t size = (size_t)0 - less;
+    must(!GC_debug_malloc(size, "file.c", 1) && !GC_debug_malloc_atomic(size, "file.c", 1));
+    must(!GC_debug_malloc_uncollectable(size, "file.c", 1));
+    must(!GC_debug_malloc_atomic_uncollectable(size, "file.c", 1));
+    must(!GC_debug_malloc_ignore_off_page(size, "file.c", 1));
+    must(!GC_debug_malloc_atomic_ignore_off_page(size, "file.c", 1));
+    must(!GC_debug_malloc_stubborn(size, "file.c", 1) && !GC_debug_malloc_replacement(size));
+    must(!GC_debug_generic_or_special_malloc(size, GC_I_NORMAL, "file.c", 1));
+    must(!GC_debug_gcj_malloc(size, &type, "file.c", 1));
+    must(!GC_debug_realloc(NULL, size, "file.c", 1));
+    must(!GC_debug_realloc(GC_debug_malloc(10, "file.c", 1), size, "file.c", 1));
+  }
+  must(!strcmp(GC_debug_strndup("abc", SIZE_MAX, "file.c", 1), "abc"));
+}
+
+static void ask_for_too_much(void) {
+  GC_INIT();
+  must(!GC_MALLOC(SIZE_MAX / 2));
+}
+
+static void out_of_memory_is_reported(void **state) {
+  (void)state;
+  assert_true(client_count(passes(ask_for_too_much), HERE));
+}
+
+static char reserve[100];
+static void *give_reserve(size_t bytes) { return bytes ? reserve : NULL; }
+
+TEST_OURS(reserve_is_given_as_it_is, "writes behind it") {
+  GC_INIT();
+  GC_set_oom_fn(give_reserve);
+  volatile uintptr_t given = (uintptr_t)GC_MALLOC((size_t)1 << 60); /* the compiler takes it for fresh */
+  must(given == (uintptr_t)reserve && is_zero(reserve, sizeof reserve));
+}
+
 static void hold_debugging(void *arg) {
   (void)arg;
   for (unsigned i = 0; i < MANY; i++) {
@@ -271,7 +455,18 @@ int main(void) {
       cmocka_unit_test(overwritten_found_by_collection),
       cmocka_unit_test(overwritten_found_by_free),
       cmocka_unit_test(whole_objects_are_not_reported),
+      cmocka_unit_test(what_is_left_of_others_is_not_reported),
+      cmocka_unit_test(overwritten_in_front),
+      cmocka_unit_test(overwritten_far_in_front),
+      cmocka_unit_test(freed_twice),
+      cmocka_unit_test(freed_by_no_start),
+      cmocka_unit_test(freed_twice_with_others),
+      cmocka_unit_test(freed_objects_hold_nothing),
+      cmocka_unit_test(freed_memory_is_used_again),
       cmocka_unit_test(debugging_objects),
+      cmocka_unit_test(sizes_that_overflow),
+      cmocka_unit_test(out_of_memory_is_reported),
+      cmocka_unit_test(reserve_is_given_as_it_is),
       cmocka_unit_test(debugging_realloc),
       cmocka_unit_test(debugging_pointers_keep),
       cmocka_unit_test(debugging_pointers_keep_without_interior_ones),
