@@ -29,22 +29,23 @@ static COLD void report_order(const struct lock *lock, const struct lock *other)
   platform_abort();
 }
 
-/* Old versions of ThreadSanitizer do not deliver a signal to a thread that waits for a mutex; they do while it sleeps.
+/* Old versions of ThreadSanitizer do not deliver a signal to a thread that waits for a lock; they do while it sleeps.
  */
-#define WAIT_FOR(call, try)                                                                                            \
-  do {                                                                                                                 \
-    static const struct timespec moment = {0, 50000};                                                                  \
-    if (!platform_defers_signals())                                                                                    \
-      (void)(call);                                                                                                    \
-    else                                                                                                               \
-      while ((try) != 0) nanosleep(&moment, NULL);                                                                     \
-  } while (0)
+static void nap(void) { nanosleep(&(struct timespec){0, 50000}, NULL); }
+
+static void wait_for(struct lock *lock) {
+  if (!platform_defers_signals()) {
+    pthread_mutex_lock(&lock->mutex);
+    return;
+  }
+  while (pthread_mutex_trylock(&lock->mutex) != 0) nap();
+}
 
 void lock_acquire(struct lock *lock) {
   bool check = load_relaxed(&checking);
   /* The list falls in rank from its head, so the head alone decides. */
   if (UNLIKELY(check) && held && !ranks_above(lock, held)) report_order(lock, held);
-  WAIT_FOR(pthread_mutex_lock(&lock->mutex), pthread_mutex_trylock(&lock->mutex));
+  wait_for(lock);
   if (UNLIKELY(check)) {
     lock->below = held;
     held = lock;
@@ -79,11 +80,17 @@ unsigned lock_depth(void) {
 }
 
 void shared_lock_enter(struct shared_lock *lock) {
-  WAIT_FOR(pthread_rwlock_rdlock(&lock->rwlock), pthread_rwlock_tryrdlock(&lock->rwlock));
+  if (!platform_defers_signals())
+    pthread_rwlock_rdlock(&lock->rwlock);
+  else
+    while (pthread_rwlock_tryrdlock(&lock->rwlock) != 0) nap();
 }
 
 void shared_lock_close(struct shared_lock *lock) {
-  WAIT_FOR(pthread_rwlock_wrlock(&lock->rwlock), pthread_rwlock_trywrlock(&lock->rwlock));
+  if (!platform_defers_signals())
+    pthread_rwlock_wrlock(&lock->rwlock);
+  else
+    while (pthread_rwlock_trywrlock(&lock->rwlock) != 0) nap();
 }
 
 void shared_lock_leave(struct shared_lock *lock) { pthread_rwlock_unlock(&lock->rwlock); }
