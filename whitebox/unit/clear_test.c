@@ -118,10 +118,8 @@ static void small_stacks_are_left_alone(void **state) {
 UNIT(clear) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, unit_setup, unit_teardown)
   const struct CMUnitTest tests[] = {
-      TEST(a_collection_clears_the_dead_stack),
-      TEST(a_fresh_span_clears_some),
-      TEST(a_span_from_central_clears_some),
-      TEST(the_stack_does_not_grow),
+      TEST(a_collection_clears_the_dead_stack), TEST(a_fresh_span_clears_some),
+      TEST(a_span_from_central_clears_some),    TEST(the_stack_does_not_grow),
       TEST(small_stacks_are_left_alone),
   };
   return cmocka_run_group_tests_name("clear", tests, NULL, NULL);
