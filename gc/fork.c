@@ -42,7 +42,7 @@ static void release(bool child) {
   thread_registry_unlock();
   collect_lock_release();
   init_lock_release();
-  roots_after_fork(child);
+  roots_after_fork();
 }
 
 /* A thread that is no more may have been anywhere in its fast path or its slow path; what it owned reads right all the

@@ -79,20 +79,21 @@ unsigned lock_depth(void) {
   return depth;
 }
 
+/* Acquire: the release of who was inside, or had it closed. */
+static bool change(struct shared_lock *lock, int from, int to) { return cas_acquire(&lock->inside, &from, to); }
+
 void shared_lock_enter(struct shared_lock *lock) {
-  if (!platform_defers_signals())
-    pthread_rwlock_rdlock(&lock->rwlock);
-  else
-    while (pthread_rwlock_tryrdlock(&lock->rwlock) != 0) nap();
+  for (;;) {
+    int inside = load_relaxed(&lock->inside);
+    if (inside != SHARED_LOCK_CLOSED && change(lock, inside, inside + 1)) return;
+    if (inside == SHARED_LOCK_CLOSED) nap();
+  }
 }
 
 void shared_lock_close(struct shared_lock *lock) {
-  if (!platform_defers_signals())
-    pthread_rwlock_wrlock(&lock->rwlock);
-  else
-    while (pthread_rwlock_trywrlock(&lock->rwlock) != 0) nap();
+  while (load_relaxed(&lock->inside) != 0 || !change(lock, 0, SHARED_LOCK_CLOSED)) nap();
 }
 
-void shared_lock_leave(struct shared_lock *lock) { pthread_rwlock_unlock(&lock->rwlock); }
-void shared_lock_open(struct shared_lock *lock) { pthread_rwlock_unlock(&lock->rwlock); }
-void shared_lock_renew(struct shared_lock *lock) { lock->rwlock = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER; }
+/* Release: what is done inside or while it is closed is done; acquire in change. */
+void shared_lock_leave(struct shared_lock *lock) { fetch_sub_release(&lock->inside, 1); }
+void shared_lock_open(struct shared_lock *lock) { store_release(&lock->inside, 0); }

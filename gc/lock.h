@@ -9,6 +9,7 @@
 #define VGC_LOCK_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 enum lock_rank {
@@ -34,20 +35,17 @@ struct lock {
   { PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, rank_, index_, NULL }
 
 /* Many threads may be inside, or one has closed it. Who is inside may enter again, whoever waits to close it, and holds
- * no lock of ours; who closes it holds none, either. */
+ * no lock of ours; who closes it holds none, either, and a forked child may open what its parent's thread has closed.
+ * Who waits naps: it is seldom, and short. */
 struct shared_lock {
-  pthread_rwlock_t rwlock; /* glibc's default prefers who shares it */
+  _Atomic int inside; /* threads; SHARED_LOCK_CLOSED */
 };
-
-#define SHARED_LOCK_INITIALIZER                                                                                        \
-  { PTHREAD_RWLOCK_INITIALIZER }
+#define SHARED_LOCK_CLOSED (-1)
 
 void shared_lock_enter(struct shared_lock *);
 void shared_lock_leave(struct shared_lock *);
 void shared_lock_close(struct shared_lock *);
 void shared_lock_open(struct shared_lock *);
-/* Instead of opening it in a forked child, whose thread has another number. */
-void shared_lock_renew(struct shared_lock *);
 
 void lock_init(struct lock *, enum lock_rank, unsigned index);
 void lock_acquire(struct lock *);

@@ -149,16 +149,11 @@ static struct filter filter_now(void) {
 }
 
 /* Who lists them has the loader's lock, which a forked child must not inherit. */
-static struct shared_lock listing COLLECTOR_DATA = SHARED_LOCK_INITIALIZER;
+static struct shared_lock listing COLLECTOR_DATA;
 
 void roots_before_fork(void) { shared_lock_close(&listing); }
 
-void roots_after_fork(bool child) {
-  if (child)
-    shared_lock_renew(&listing);
-  else
-    shared_lock_open(&listing);
-}
+void roots_after_fork(void) { shared_lock_open(&listing); }
 
 bool roots_list_modules(void) {
   struct filter asked = filter_now();

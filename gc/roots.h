@@ -19,7 +19,7 @@ bool roots_list_modules(void);
 /* No thread lists them from the first to the second, so that a forked child does not inherit the loader's lock. The
  * first waits, with no lock of ours held. */
 void roots_before_fork(void);
-void roots_after_fork(bool child);
+void roots_after_fork(void);
 /* Whether there is a list yet, by the filter that is in force. Roots lock. */
 bool roots_modules_listed(void);
 /* Whether the list still holds: no object came or went, or is about to (B12, N22). World stopped, roots lock. */
