@@ -44,18 +44,18 @@ void vgc_enable(void) {
 
 int vgc_tune(const struct vgc_config *given) {
   if (!cache_ensure()) return -1;
-  collect_lock_acquire();
+  collect_enter();
   int result = config_tune(given);
   if (!result) pace_tune();
-  collect_lock_release();
+  collect_leave();
   return result;
 }
 
 int vgc_reserve(size_t bytes) {
   if (!cache_ensure()) return -1;
-  collect_lock_acquire();
+  collect_enter();
   int result = pace_reserve(bytes);
-  collect_lock_release();
+  collect_leave();
   if (result) errno = ENOMEM;
   return result;
 }

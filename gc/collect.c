@@ -264,27 +264,38 @@ bool collect_here(void) { return collecting || holding; }
 bool collect_knows(void) { return known; }
 bool collect_in_hook(void) { return inside > 0; }
 
+/* The caller has the lock: in its cycle's hooks, after vgc_lock, or with the world stopped for the program. */
+static bool has_lock(void) { return collecting || excluding || holding; }
+
+void collect_enter(void) {
+  if (!has_lock()) lock_acquire(&collect_lock);
+}
+
+void collect_leave(void) {
+  if (!has_lock()) lock_release(&collect_lock);
+}
+
 void collect_disable(void) {
-  lock_acquire(&collect_lock);
+  collect_enter();
   unsigned depth = load_relaxed(&disabled);
   POINT(disable_between);
   store_relaxed(&disabled, depth + 1);
-  lock_release(&collect_lock);
+  collect_leave();
 }
 
 bool collect_enable(void) {
-  lock_acquire(&collect_lock);
+  collect_enter();
   unsigned depth = load_relaxed(&disabled);
   if (depth) store_relaxed(&disabled, depth - 1);
-  lock_release(&collect_lock);
+  collect_leave();
   return depth > 0;
 }
 
 struct collect_totals collect_totals(void) {
-  lock_acquire(&collect_lock);
+  collect_enter();
   struct collect_totals copy = totals;
   copy.mark_stack_bytes = mark_stack_bytes();
-  lock_release(&collect_lock);
+  collect_leave();
   return copy;
 }
 

@@ -176,6 +176,39 @@ static void a_collection_goes_through_its_phases_once(void **state) {
   assert_memory_equal(told.phase, all, sizeof all);
 }
 
+/* Where the thread has the lock that settings are changed with: must neither wait for it nor give it away. */
+static void change_everything(void) {
+  struct vgc_config given = changes();
+  given.minimum_heap = 2 * MIB;
+  assert_int_equal(vgc_tune(&given), 0);
+  assert_int_equal(vgc_reserve(MIB), 0);
+  vgc_disable();
+  vgc_enable();
+}
+
+static void change_in_phase(void *arg, enum vgc_phase at) {
+  (void)arg;
+  (void)at;
+  change_everything();
+}
+
+static void settings_may_be_changed_with_the_lock(void **state) {
+  (void)state;
+  vgc_lock();
+  change_everything();
+  assert_int_equal(cycles(), 0);
+  vgc_unlock();
+  assert_int_equal(vgc_collect(), 0);
+}
+
+static void settings_may_be_changed_by_hooks(void **state) {
+  (void)state;
+  const struct vgc_hooks hooks = {.struct_size = sizeof hooks, .phase = change_in_phase};
+  vgc_set_hooks(&hooks, NULL);
+  for (unsigned i = 0; i < 3; i++) assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(cycles(), 3);
+}
+
 static void no_finalizer(void *object, void *arg) { (void)object, (void)arg; }
 
 static void the_program_hears_of_each_object_that_is_to_be_finalized(void **state) {
@@ -205,6 +238,8 @@ UNIT(tune) {
       TEST(reserved_memory_is_used_before_the_next_collection),
       HOOKS(a_program_that_refuses_is_not_collected),
       HOOKS(settings_may_be_changed_when_asked),
+      TEST(settings_may_be_changed_with_the_lock),
+      HOOKS(settings_may_be_changed_by_hooks),
       HOOKS(a_collection_goes_through_its_phases_once),
       HOOKS(the_program_hears_of_each_object_that_is_to_be_finalized),
   };
