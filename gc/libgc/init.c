@@ -85,7 +85,7 @@ static void cycle_start(void *arg) {
   if (procedure) procedure();
 }
 
-/* Stopped world. */
+/* With the allocation lock, as of a collection. */
 static size_t heap_bytes;
 
 void layer_tell_of_resize(void) {
@@ -99,6 +99,7 @@ static void phase(void *arg, enum vgc_phase phase) {
   (void)arg;
   switch (phase) {
   case VGC_PHASE_STOPPING:
+    layer_within_collection(true); /* again, if a stop before collected nothing */
     layer_collection_begins();
     event(GC_EVENT_PRE_STOP_WORLD);
     break;
@@ -217,23 +218,26 @@ GC_stop_func GC_get_stop_func(void) { return GET(stop_func); }
 
 /* ---- Not now ---- */
 
-/* Calls of GC_disable that vgc knows of; GC_dont_gc is also written by programs. */
-static unsigned disabled;
+/* GC_dont_gc, which programs write, too, is looked at before each collection; vgc refuses those of threads that have
+ * looked already. */
+static void change_disabled(int by) {
+  static bool known; /* to vgc; allocation lock */
+  bool taken = layer_exclude();
+  bool disabled = __atomic_add_fetch(&GC_dont_gc, by, __ATOMIC_RELAXED) != 0;
+  if (disabled && !known) vgc_disable();
+  if (!disabled && known) vgc_enable();
+  known = disabled;
+  layer_admit(taken);
+}
 
 void GC_disable(void) {
   layer_ensure();
-  vgc_disable();
-  __atomic_fetch_add(&disabled, 1, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&GC_dont_gc, 1, __ATOMIC_RELAXED);
+  change_disabled(1);
 }
 
 void GC_enable(void) {
-  __atomic_fetch_sub(&GC_dont_gc, 1, __ATOMIC_RELAXED);
-  unsigned before = GET(disabled);
-  while (before &&
-         !__atomic_compare_exchange_n(&disabled, &before, before - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-  }
-  if (before) vgc_enable();
+  layer_ensure();
+  change_disabled(-1);
 }
 
 int GC_is_disabled(void) { return GET(GC_dont_gc) != 0; }
@@ -241,7 +245,7 @@ int GC_is_disabled(void) { return GET(GC_dont_gc) != 0; }
 /* ---- Mutexes ---- */
 
 static pthread_mutex_t mutexes[MUTEXES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                           PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+                                           PTHREAD_MUTEX_INITIALIZER};
 
 void layer_lock(enum layer_mutex mutex) { pthread_mutex_lock(&mutexes[mutex]); }
 void layer_unlock(enum layer_mutex mutex) { pthread_mutex_unlock(&mutexes[mutex]); }

@@ -38,11 +38,11 @@ static inline void layer_ensure(void) {
 
 /* If finalizers are due, calls them, or tells the program that there are some. */
 INTERNAL void layer_finalizers_due(void);
-/* Tells the program if the size of the heap is another than when it was told last. World stopped, by the caller. */
+/* Tells the program if the size of the heap is another than when it was told last. With the allocation lock. */
 INTERNAL void layer_tell_of_resize(void);
 
 /* In the order in which they are taken; forks take them all. */
-enum layer_mutex { MUTEX_LEAKS, MUTEX_KINDS, MUTEX_ROOTS, MUTEX_TUNE, MUTEXES };
+enum layer_mutex { MUTEX_LEAKS, MUTEX_KINDS, MUTEX_ROOTS, MUTEXES };
 INTERNAL void layer_lock(enum layer_mutex mutex);
 INTERNAL void layer_unlock(enum layer_mutex mutex);
 
@@ -102,7 +102,7 @@ INTERNAL void layer_toggle(void);
 
 /* ---- pace.c ---- */
 
-/* Takes over what variables say that steer the pace, if it has changed; before vgc_init what they say then. */
+/* Takes over what variables say of the pace and of roots, if it has changed; before vgc_init what they say then. */
 INTERNAL void layer_tune(void);
 INTERNAL void layer_pace_begins(struct vgc_config *config);
 /* For that: the collecting thread, with no other in a collection. */
@@ -161,5 +161,8 @@ INTERNAL void layer_print_address_map(void);
 INTERNAL void layer_threads_start(void);
 /* The calling thread has the allocation lock. */
 extern INTERNAL _Thread_local bool layer_locked;
+/* Takes it, unless the thread has it, or is in a collection; false then. Gives it back if it was taken. */
+INTERNAL bool layer_exclude(void);
+INTERNAL void layer_admit(bool taken);
 
 #endif
