@@ -114,6 +114,7 @@ static void phase(void *arg, enum vgc_phase phase) {
     break;
   case VGC_PHASE_RECLAIMED: /* a stop that finds the loaded objects changed collects nothing */
     layer_collection_ends();
+    layer_begin_count();
     layer_learn_of_finalizers();
     layer_tell_of_resize();
     event(GC_EVENT_RECLAIM_END);

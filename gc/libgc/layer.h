@@ -88,9 +88,11 @@ extern INTERNAL _Thread_local bool layer_asked;
 
 /* ---- statistics.c ---- */
 
-/* The calling thread begins or ends a collection, in which vgc must not be asked for figures. */
+/* The calling thread begins or ends a collection, in which vgc must not be asked for all figures. */
 INTERNAL void layer_within_collection(bool on);
 INTERNAL bool layer_is_within_collection(void);
+/* A collection knows what it reclaims: what is allocated counts for the next one. */
+INTERNAL void layer_begin_count(void);
 INTERNAL uint64_t layer_bytes_since_collection(void);
 /* The heap is said to have at least so many bytes from now on. */
 INTERNAL void layer_heap_reserved(size_t bytes);
@@ -108,6 +110,8 @@ INTERNAL void layer_pace_begins(struct vgc_config *config);
 /* For that: the collecting thread, with no other in a collection. */
 INTERNAL void layer_collection_begins(void);
 INTERNAL void layer_collection_ends(void);
+/* That all of them have taken. */
+INTERNAL uint64_t layer_collecting_ns(void);
 /* Of finalizers: so many more are set; in the stopped world: one is due; that were all. */
 INTERNAL void layer_count_finalizer(int more);
 INTERNAL void layer_finalizer_is_due(void);

@@ -24,6 +24,7 @@ static struct {
 
 /* Nanoseconds that collections take, and from end to end of them: means that forget an eighth at each. */
 static uint64_t collecting_ns, passing_ns, began_ns, ended_ns;
+static uint64_t total_ns; /* of collections, with nothing forgotten */
 
 static uint64_t now_ns(void) {
   struct timespec now;
@@ -35,12 +36,15 @@ void layer_collection_begins(void) { began_ns = now_ns(); }
 
 void layer_collection_ends(void) {
   uint64_t end = now_ns();
+  SET(total_ns, total_ns + end - began_ns);
   if (ended_ns) {
     SET(collecting_ns, collecting_ns / 8 * 7 + (end - began_ns) / 8);
     SET(passing_ns, passing_ns / 8 * 7 + (end - ended_ns) / 8);
   }
   ended_ns = end;
 }
+
+uint64_t layer_collecting_ns(void) { return GET(total_ns); }
 
 /* Of the time, in eighths: the more goes into collections, the more memory buys. */
 static unsigned share_of_collections(void) {
