@@ -146,10 +146,8 @@ void layer_mark_in_parallel(void) { SET(GC_parallel, (int)markers_wanted() - 1);
 
 /* ---- The environment ---- */
 
-static bool is_on(const char *name) {
-  const char *text = getenv(name);
-  return text && strcmp(text, "0") != 0;
-}
+/* Most are on if they are there, whatever they say. */
+static bool is_there(const char *name) { return getenv(name) != NULL; }
 
 /* A number with an optional k, M or G. False: it is not set, or is none, which is said. */
 static bool number(const char *name, size_t *value) {
@@ -176,13 +174,16 @@ static void read_flags(void) {
   static const struct {
     const char *name;
     int *variable;
-  } flags[] = {{"GC_FIND_LEAK", &GC_find_leak},
-               {"GC_ALL_INTERIOR_POINTERS", &GC_all_interior_pointers},
-               {"GC_DONT_GC", &GC_dont_gc},
-               {"GC_USE_ENTIRE_HEAP", &GC_use_entire_heap},
-               {"GC_FORCE_UNMAP_ON_GCOLLECT", &force_unmap_on_gcollect}};
-  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-    if (getenv(flags[i].name)) SET(*flags[i].variable, is_on(flags[i].name));
+    bool off_by_zero;
+  } flags[] = {{"GC_FIND_LEAK", &GC_find_leak, false},
+               {"GC_ALL_INTERIOR_POINTERS", &GC_all_interior_pointers, false},
+               {"GC_DONT_GC", &GC_dont_gc, false},
+               {"GC_USE_ENTIRE_HEAP", &GC_use_entire_heap, true},
+               {"GC_FORCE_UNMAP_ON_GCOLLECT", &force_unmap_on_gcollect, true}};
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+    const char *text = getenv(flags[i].name);
+    if (text) SET(*flags[i].variable, !flags[i].off_by_zero || strcmp(text, "0") != 0);
+  }
 }
 
 static void read_numbers(void) {
@@ -203,16 +204,16 @@ static void open_log(void) {
     layer_log("vgc: GC_LOG_FILE: cannot open '%s': %s; the log goes to standard error\n", name, strerror(errno));
   else
     GC_set_log_fd(fd);
-  if (fd >= 0 && !getenv("GC_ONLY_LOG_TO_FILE")) layer_redirect_to_log();
+  if (fd >= 0 && !is_there("GC_ONLY_LOG_TO_FILE")) layer_redirect_to_log();
 }
 
 static struct { bool statistics, dump, address_map; } reports;
 
 static void read_reports(void) {
-  reports.statistics = is_on("GC_PRINT_STATS") || is_on("GC_PRINT_VERBOSE_STATS");
-  reports.dump = is_on("GC_DUMP_REGULARLY");
-  reports.address_map = is_on("GC_PRINT_ADDRESS_MAP");
-  if (getenv("GC_LOOP_ON_ABORT")) layer_loop_on_abort();
+  reports.statistics = is_there("GC_PRINT_STATS") || is_there("GC_PRINT_VERBOSE_STATS");
+  reports.dump = is_there("GC_DUMP_REGULARLY");
+  reports.address_map = is_there("GC_PRINT_ADDRESS_MAP");
+  if (is_there("GC_LOOP_ON_ABORT")) layer_loop_on_abort();
 }
 
 bool layer_report_wanted(void) { return reports.statistics || reports.dump || reports.address_map; }

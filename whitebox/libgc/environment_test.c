@@ -80,6 +80,26 @@ static void settings(void **state) {
   passes(finds_leaks, WITH("GC_FIND_LEAK=1"));
 }
 
+/* On by presence, but for two whose value counts. */
+static void zeros_are(void) {
+  GC_set_all_interior_pointers(0);
+  GC_set_force_unmap_on_gcollect(1);
+  GC_use_entire_heap = 1;
+  GC_INIT();
+  must(GC_get_all_interior_pointers() == 1 && GC_get_find_leak() == 1 && GC_is_disabled());
+  must(GC_get_force_unmap_on_gcollect() == 0 && GC_use_entire_heap == 0);
+}
+
+static void zeros(void **state) {
+  (void)state;
+  passes(zeros_are, WITH("GC_ALL_INTERIOR_POINTERS=0", "GC_FIND_LEAK=0", "GC_DONT_GC=0", "GC_FORCE_UNMAP_ON_GCOLLECT=0",
+                         "GC_USE_ENTIRE_HEAP=0"));
+  assert_true(strlen(passes(collect_thrice, WITH("GC_PRINT_STATS=0"))->text) > 50);
+  assert_true(strlen(passes(collect_thrice, WITH("GC_PRINT_VERBOSE_STATS=0"))->text) > 50);
+  assert_true(client_count(passes(collect_thrice, WITH("GC_DUMP_REGULARLY=0")), "GC Dump") >= 4);
+  assert_true(client_count(passes(collect_thrice, WITH("GC_PRINT_ADDRESS_MAP=0")), " r-xp ") >= 3);
+}
+
 static void no_interior_by_default(void) {
   GC_set_all_interior_pointers(0);
   GC_INIT();
@@ -318,6 +338,7 @@ int main(void) {
       cmocka_unit_test(initial_heap_size),
       cmocka_unit_test(maximum_heap_size),
       cmocka_unit_test(settings),
+      cmocka_unit_test(zeros),
       cmocka_unit_test(all_interior_pointers),
       cmocka_unit_test(markers),
       cmocka_unit_test(markers_by_call),
