@@ -49,6 +49,9 @@ static _Thread_local bool collecting __attribute__((tls_model("initial-exec")));
 /* In the part of a cycle in which the marks tell what is kept. */
 static _Thread_local bool known __attribute__((tls_model("initial-exec")));
 
+/* What may_collect is called for. */
+static _Thread_local enum collect_reason asked_about __attribute__((tls_model("initial-exec")));
+
 struct cycle {
   enum collect_reason reason;
   vgc_visit *visit; /* or NULL */
@@ -227,17 +230,24 @@ static void tell(const struct cycle *cycle) {
   if (hooks->cycle_end) hooks->cycle_end(hooks->arg, &stats);
 }
 
+enum vgc_reason vgc_collection_reason(void) { return (enum vgc_reason)asked_about; }
+
 /* The program allows no collection now. */
-static bool is_refused(void) {
+static bool is_refused(enum collect_reason reason) {
   if (load_relaxed(&disabled) || excluding) return true;
   const struct vgc_hooks *hooks = hooks_get();
-  return hooks->may_collect && !hooks->may_collect(hooks->arg);
+  if (!hooks->may_collect) return false;
+  enum collect_reason outer = asked_about; /* the hook may collect */
+  asked_about = reason;
+  bool may = hooks->may_collect(hooks->arg);
+  asked_about = outer;
+  return !may;
 }
 
 static bool collect(struct cycle cycle) {
   inside++;
   cycle.begun_before = load_relaxed(&begun);
-  cycle.refused = is_refused();
+  cycle.refused = is_refused(cycle.reason);
   int error = cycle.refused ? EBUSY : 0;
   thread_reap();
   while (!error && !attempt(&cycle))

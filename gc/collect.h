@@ -9,7 +9,12 @@
 
 #include "vgc.h"
 
-enum collect_reason { COLLECT_EXPLICIT, COLLECT_PACE, COLLECT_MEMORY, COLLECT_STRESS };
+enum collect_reason {
+  COLLECT_EXPLICIT = VGC_REASON_CALL,
+  COLLECT_PACE = VGC_REASON_PACE,
+  COLLECT_MEMORY = VGC_REASON_MEMORY,
+  COLLECT_STRESS = VGC_REASON_STRESS
+};
 
 /* Collects, unless collection is disabled, or for a reason that another thread's cycle, begun after the call, has
  * served. No locks held, cache not busy, allocation possible afterwards. False with errno EBUSY if disabled, ENOMEM if

@@ -433,6 +433,15 @@ enum vgc_phase {
   VGC_PHASE_RESUMED,
 };
 
+enum vgc_reason {
+  VGC_REASON_CALL,
+  VGC_REASON_PACE,   /* enough was allocated, or many links and finalizers added */
+  VGC_REASON_MEMORY, /* it is that, or an allocation that fails */
+  VGC_REASON_STRESS, /* collect_every */
+};
+/* Why the collection is to begin that may_collect is asked about: for that hook. */
+VGC_API enum vgc_reason vgc_collection_reason(void);
+
 struct vgc_hooks {
   size_t struct_size;
   void *arg;                      /* first argument of each */

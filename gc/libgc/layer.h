@@ -112,6 +112,8 @@ INTERNAL void layer_collection_begins(void);
 INTERNAL void layer_collection_ends(void);
 /* That all of them have taken. */
 INTERNAL uint64_t layer_collecting_ns(void);
+/* The pace asks for a collection, but the program wants more to be allocated before. */
+INTERNAL bool layer_too_early(void);
 /* Of finalizers: so many more are set; in the stopped world: one is due; that were all. */
 INTERNAL void layer_count_finalizer(int more);
 INTERNAL void layer_finalizer_is_due(void);

@@ -66,6 +66,12 @@ static size_t new_minimum(unsigned share) {
   return most / 8 * 7 > GET(told.minimum) && !told.users_minimum ? most : 0;
 }
 
+/* Where the heap is not to grow it counts for nothing. */
+bool layer_too_early(void) {
+  if (vgc_collection_reason() != VGC_REASON_PACE || GET(GC_dont_expand) || told.users_soft_limit) return false;
+  return layer_bytes_since_collection() < GC_get_min_bytes_allocd();
+}
+
 /* ---- Whether it grows at all ---- */
 
 #define LOOK_AGAIN 256u

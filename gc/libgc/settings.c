@@ -76,7 +76,7 @@ HELD(int, manual_vdb_allowed, 0)
 HELD(size_t, min_bytes_allocd, 1)
 HELD(int, disable_automatic_collection, 0)
 
-bool layer_may_begin(void) { return layer_asked || !GET(disable_automatic_collection); }
+bool layer_may_begin(void) { return layer_asked || (!GET(disable_automatic_collection) && !layer_too_early()); }
 
 /* Pages are never executable. */
 void GC_set_pages_executable(int value) { (void)value; }

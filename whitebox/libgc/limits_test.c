@@ -115,6 +115,31 @@ TEST(expands_freely) {
   must(expanded_by(0) > 200);
 }
 
+static GC_word collections_of(unsigned megabytes) {
+  GC_word before = GC_get_gc_no();
+  for (unsigned i = 0; i < megabytes * 1000; i++) GC_reachable_here(GC_malloc_atomic(1000));
+  return GC_get_gc_no() - before;
+}
+
+TEST(least_bytes_between_collections) {
+  GC_INIT();
+  must(collections_of(100) > 1);
+  GC_set_min_bytes_allocd(200 << 20);
+  GC_gcollect();
+  must(collections_of(150) == 0);
+  must(collections_of(500) >= 1);
+  GC_word before = GC_get_gc_no();
+  GC_gcollect();
+  must(GC_get_gc_no() > before);
+}
+
+TEST_OURS(least_bytes_within_the_limit, "fails instead of collecting") {
+  GC_INIT();
+  GC_set_max_heap_size(32 << 20);
+  GC_set_min_bytes_allocd(200 << 20);
+  for (unsigned i = 0; i < 100000; i++) must(GC_malloc_atomic(1000));
+}
+
 TEST(does_not_expand) {
   GC_INIT();
   GC_set_dont_expand(1);
@@ -225,6 +250,8 @@ int main(void) {
       cmocka_unit_test(too_large),
       cmocka_unit_test(expanded),
       cmocka_unit_test(expands_freely),
+      cmocka_unit_test(least_bytes_between_collections),
+      cmocka_unit_test(least_bytes_within_the_limit),
       cmocka_unit_test(does_not_expand),
       cmocka_unit_test(does_not_expand_by_variable),
       cmocka_unit_test(expands_if_that_is_asked_for),

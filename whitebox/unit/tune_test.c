@@ -112,6 +112,7 @@ static void reserved_memory_is_used_before_the_next_collection(void **state) {
 
 static struct {
   bool refuse, raise;
+  enum vgc_reason reason;
   unsigned asked, phases;
   enum vgc_phase phase[32];
   void *due;
@@ -120,6 +121,7 @@ static struct {
 static int may_collect(void *arg) {
   assert_ptr_equal(arg, &told);
   told.asked++;
+  told.reason = vgc_collection_reason();
   struct vgc_config given = changes();
   given.minimum_heap = 64 * MIB;
   if (told.raise) assert_int_equal(vgc_tune(&given), 0);
@@ -159,6 +161,25 @@ static void a_program_that_refuses_is_not_collected(void **state) {
   told.refuse = false;
   assert_int_equal(vgc_collect(), 0);
   assert_int_equal(cycles(), 1);
+}
+
+static void the_program_hears_why(void **state) {
+  (void)state;
+  assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(told.reason, VGC_REASON_CALL);
+  assert_int_not_equal(allocate(16 * MIB), 0);
+  assert_int_equal(told.reason, VGC_REASON_PACE);
+  struct vgc_config given = changes();
+  given.hard_limit = 8 * MIB;
+  given.minimum_heap = 64 * MIB;
+  assert_int_equal(vgc_tune(&given), 0);
+  assert_null(vgc_malloc_noscan(16 * MIB));
+  assert_int_equal(told.reason, VGC_REASON_MEMORY);
+  given = changes();
+  given.collect_every = 1;
+  assert_int_equal(vgc_tune(&given), 0);
+  assert_non_null(vgc_malloc(16));
+  assert_int_equal(told.reason, VGC_REASON_STRESS);
 }
 
 static void settings_may_be_changed_when_asked(void **state) {
@@ -237,6 +258,7 @@ UNIT(tune) {
       TEST(what_cannot_change_is_refused_and_nothing_else_changes),
       TEST(reserved_memory_is_used_before_the_next_collection),
       HOOKS(a_program_that_refuses_is_not_collected),
+      HOOKS(the_program_hears_why),
       HOOKS(settings_may_be_changed_when_asked),
       TEST(settings_may_be_changed_with_the_lock),
       HOOKS(settings_may_be_changed_by_hooks),
