@@ -179,6 +179,8 @@ static void *out_of_memory(void *arg, size_t bytes) {
   (void)arg;
   void *ptr = layer_is_within_collection() ? take_reserve(bytes) : NULL;
   if (ptr) return ptr;
+  if (!layer_is_within_collection())
+    layer_warn("GC Warning: Out of Memory! Heap size: %lu MiB. Returning NULL!\n", GC_get_heap_size() >> 20);
   size_t added = bytes > 16 && bytes <= SIZE_MAX / 2 + 16 ? (size_t)GET(GC_all_interior_pointers) : 0;
   return GET(GC_oom_fn)(bytes - added);
 }

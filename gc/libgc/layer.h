@@ -155,6 +155,8 @@ EXPORTED void GC_incr_bytes_freed(size_t bytes);
 INTERNAL _Noreturn void layer_fatal(const char *message);
 /* Instead of ending it, loops, where a debugger finds it. */
 INTERNAL void layer_loop_on_abort(void);
+/* To the program's procedure; the format has one conversion. */
+INTERNAL void layer_warn(const char *format, GC_word arg);
 /* To the log, as printf. */
 INTERNAL void layer_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What is printed elsewhere goes to the log, too. */

@@ -149,6 +149,13 @@ void layer_mark_in_parallel(void) { SET(GC_parallel, (int)markers_wanted() - 1);
 /* Most are on if they are there, whatever they say. */
 static bool is_there(const char *name) { return getenv(name) != NULL; }
 
+/* The procedure gets the text as its only argument. */
+static void warn_of(const char *name, const char *text, const char *what) {
+  char format[192];
+  snprintf(format, sizeof format, "GC Warning: %s: '%%s' is not acceptable: %s\n", name, what);
+  layer_warn(format, (GC_word)text);
+}
+
 /* A number with an optional k, M or G. False: it is not set, or is none, which is said. */
 static bool number(const char *name, size_t *value) {
   const char *text = getenv(name);
@@ -165,8 +172,7 @@ static bool number(const char *name, size_t *value) {
     *value = (size_t)given << shift;
     return true;
   }
-  layer_log("vgc: %s: '%s' is not acceptable: expected a number, with k, M or G for powers of 1024; it is ignored\n",
-            name, text);
+  warn_of(name, text, "expected a number, with k, M or G for powers of 1024; it is ignored");
   return false;
 }
 
@@ -201,7 +207,7 @@ static void open_log(void) {
   if (!name) return;
   int fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0)
-    layer_log("vgc: GC_LOG_FILE: cannot open '%s': %s; the log goes to standard error\n", name, strerror(errno));
+    warn_of("GC_LOG_FILE", name, "it cannot be opened; the log goes to standard error");
   else
     GC_set_log_fd(fd);
   if (fd >= 0 && !is_there("GC_ONLY_LOG_TO_FILE")) layer_redirect_to_log();

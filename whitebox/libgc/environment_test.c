@@ -154,6 +154,26 @@ static void disable_incremental(void **state) {
   passes(is_not_incremental, WITH("GC_DISABLE_INCREMENTAL=1"));
 }
 
+static unsigned warnings;
+static void count_warning(char *format, GC_word arg) {
+  must(strstr(format, "%s") && !strcmp((const char *)arg, "xyz"));
+  warnings++;
+}
+
+static void is_warned(void) {
+  GC_set_warn_proc(count_warning);
+  GC_INIT();
+  must(warnings == 1);
+  collect_thrice();
+}
+
+static void numbers_that_are_none(void **state) {
+  (void)state;
+  assert_int_equal(client_count(passes(is_warned, WITH("GC_MAXIMUM_HEAP_SIZE=xyz")), "xyz"), 0);
+  assert_int_equal(client_count(passes(is_warned, WITH("GC_INITIAL_HEAP_SIZE=xyz")), "xyz"), 0);
+  assert_true(client_count(passes(collect_thrice, WITH("GC_MAXIMUM_HEAP_SIZE=xyz")), "xyz") >= 1);
+}
+
 /* ---- gcj's descriptors ---- */
 
 static struct { GC_word before, descriptor; } type = {0, GC_DS_LENGTH};
@@ -343,6 +363,7 @@ int main(void) {
       cmocka_unit_test(markers),
       cmocka_unit_test(markers_by_call),
       cmocka_unit_test(disable_incremental),
+      cmocka_unit_test(numbers_that_are_none),
       cmocka_unit_test(ignore_gcj_info),
       cmocka_unit_test(silent),
       cmocka_unit_test(statistics),

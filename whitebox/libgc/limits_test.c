@@ -33,6 +33,42 @@ TEST(limited_heap) {
   must(GC_malloc(64 * 1024 * 1024) != NULL);
 }
 
+static unsigned warnings;
+static char warning[300];
+static void note_warning(char *format, GC_word arg) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+  snprintf(warning, sizeof warning, format, arg);
+#pragma GCC diagnostic pop
+  warnings++;
+}
+
+TEST(failed_allocations_are_told) {
+  GC_INIT();
+  GC_set_warn_proc(note_warning);
+  must(GC_get_warn_proc() == note_warning);
+  GC_set_max_heap_size(16 << 20);
+  for (unsigned i = 1; i <= 10; i++) {
+    must(!GC_malloc(100 << 20));
+    must(warnings >= i && strstr(warning, "GC Warning: Out of Memory!"));
+  }
+  GC_set_warn_proc(GC_ignore_warn_proc);
+  warnings = 0;
+  must(!GC_malloc(100 << 20) && !warnings);
+}
+
+static void ask_for_too_much(void) {
+  GC_INIT();
+  GC_set_max_heap_size(16 << 20);
+  must(!GC_malloc(100 << 20));
+}
+
+static void failed_allocations_are_printed(void **state) {
+  (void)state;
+  const struct client_end *end = client_run(ask_for_too_much, NULL);
+  assert_true(client_exited(end, 0) && client_count(end, "GC Warning: Out of Memory!") >= 1);
+}
+
 static void nothing(void *object, void *data) { (void)object, (void)data; }
 
 static GC_word collections_before_failure(void) {
@@ -246,6 +282,8 @@ TEST(resizes_are_told) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(limited_heap),
+      cmocka_unit_test(failed_allocations_are_told),
+      cmocka_unit_test(failed_allocations_are_printed),
       cmocka_unit_test(retries),
       cmocka_unit_test(too_large),
       cmocka_unit_test(expanded),
