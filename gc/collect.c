@@ -277,35 +277,35 @@ bool collect_in_hook(void) { return inside > 0; }
 /* The caller has the lock: in its cycle's hooks, after vgc_lock, or with the world stopped for the program. */
 static bool has_lock(void) { return collecting || excluding || holding; }
 
-void collect_enter(void) {
+void collect_own_lock_acquire(void) {
   if (!has_lock()) lock_acquire(&collect_lock);
 }
 
-void collect_leave(void) {
+void collect_own_lock_release(void) {
   if (!has_lock()) lock_release(&collect_lock);
 }
 
 void collect_disable(void) {
-  collect_enter();
+  collect_own_lock_acquire();
   unsigned depth = load_relaxed(&disabled);
   POINT(disable_between);
   store_relaxed(&disabled, depth + 1);
-  collect_leave();
+  collect_own_lock_release();
 }
 
 bool collect_enable(void) {
-  collect_enter();
+  collect_own_lock_acquire();
   unsigned depth = load_relaxed(&disabled);
   if (depth) store_relaxed(&disabled, depth - 1);
-  collect_leave();
+  collect_own_lock_release();
   return depth > 0;
 }
 
 struct collect_totals collect_totals(void) {
-  collect_enter();
+  collect_own_lock_acquire();
   struct collect_totals copy = totals;
   copy.mark_stack_bytes = mark_stack_bytes();
-  collect_leave();
+  collect_own_lock_release();
   return copy;
 }
 

@@ -57,8 +57,8 @@ struct collect_totals collect_totals(void);
 void collect_lock_acquire(void);
 void collect_lock_release(void);
 /* The same, but nothing for a thread that has the lock: a hook's, or one that has called vgc_lock. */
-void collect_enter(void);
-void collect_leave(void);
+void collect_own_lock_acquire(void);
+void collect_own_lock_release(void);
 /* Zeroes the totals (shutdown). */
 void collect_reset(void);
 
