@@ -44,18 +44,18 @@ void vgc_enable(void) {
 
 int vgc_tune(const struct vgc_config *given) {
   if (!cache_ensure()) return -1;
-  collect_lock_acquire();
+  collect_own_lock_acquire();
   int result = config_tune(given);
   if (!result) pace_tune();
-  collect_lock_release();
+  collect_own_lock_release();
   return result;
 }
 
 int vgc_reserve(size_t bytes) {
   if (!cache_ensure()) return -1;
-  collect_lock_acquire();
+  collect_own_lock_acquire();
   int result = pace_reserve(bytes);
-  collect_lock_release();
+  collect_own_lock_release();
   if (result) errno = ENOMEM;
   return result;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "atomic.h"
+#include "cache.h"
 #include "collect.h"
 #include "error.h"
 #include "init.h"
@@ -126,7 +127,7 @@ int vgc_thread_suspended(pthread_t handle) {
 void vgc_poll(void) { platform_poll(); }
 
 void vgc_stop_world(void) {
-  if (!init_ensure() || !thread_ensure()) {
+  if (!cache_ensure()) { /* what is called in the stopped world cannot make one */
     platform_print("vgc: vgc_stop_world: no memory for a record of the calling thread\n");
     platform_abort();
   }

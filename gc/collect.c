@@ -50,6 +50,9 @@ static _Thread_local bool collecting __attribute__((tls_model("initial-exec")));
 /* In the part of a cycle in which the marks tell what is kept. */
 static _Thread_local bool known __attribute__((tls_model("initial-exec")));
 
+/* What may_collect is called for. */
+static _Thread_local enum collect_reason asked_about __attribute__((tls_model("initial-exec")));
+
 struct cycle {
   enum collect_reason reason;
   vgc_visit *visit; /* or NULL */
@@ -257,17 +260,24 @@ static void tell(const struct cycle *cycle) {
   if (hooks->cycle_end) hooks->cycle_end(hooks->arg, &stats);
 }
 
+enum vgc_reason vgc_collection_reason(void) { return (enum vgc_reason)asked_about; }
+
 /* The program allows no collection now. */
-static bool is_refused(void) {
+static bool is_refused(enum collect_reason reason) {
   if (load_relaxed(&disabled) || excluding) return true;
   const struct vgc_hooks *hooks = hooks_get();
-  return hooks->may_collect && !hooks->may_collect(hooks->arg);
+  if (!hooks->may_collect) return false;
+  enum collect_reason outer = asked_about; /* the hook may collect */
+  asked_about = reason;
+  bool may = hooks->may_collect(hooks->arg);
+  asked_about = outer;
+  return !may;
 }
 
 static bool collect(struct cycle cycle) {
   inside++;
   cycle.begun_before = load_relaxed(&begun);
-  cycle.refused = is_refused();
+  cycle.refused = is_refused(cycle.reason);
   int error = cycle.refused ? EBUSY : 0;
   thread_reap();
   while (!error && !attempt(&cycle))
@@ -298,27 +308,38 @@ bool collect_here(void) { return collecting || holding; }
 bool collect_knows(void) { return known; }
 bool collect_in_hook(void) { return inside > 0; }
 
+/* The caller has the lock: in its cycle's hooks, after vgc_lock, or with the world stopped for the program. */
+static bool has_lock(void) { return collecting || excluding || holding; }
+
+void collect_own_lock_acquire(void) {
+  if (!has_lock()) lock_acquire(&collect_lock);
+}
+
+void collect_own_lock_release(void) {
+  if (!has_lock()) lock_release(&collect_lock);
+}
+
 void collect_disable(void) {
-  lock_acquire(&collect_lock);
+  collect_own_lock_acquire();
   unsigned depth = load_relaxed(&disabled);
   POINT(disable_between);
   store_relaxed(&disabled, depth + 1);
-  lock_release(&collect_lock);
+  collect_own_lock_release();
 }
 
 bool collect_enable(void) {
-  lock_acquire(&collect_lock);
+  collect_own_lock_acquire();
   unsigned depth = load_relaxed(&disabled);
   if (depth) store_relaxed(&disabled, depth - 1);
-  lock_release(&collect_lock);
+  collect_own_lock_release();
   return depth > 0;
 }
 
 struct collect_totals collect_totals(void) {
-  lock_acquire(&collect_lock);
+  collect_own_lock_acquire();
   struct collect_totals copy = totals;
   copy.mark_stack_bytes = mark_stack_bytes();
-  lock_release(&collect_lock);
+  collect_own_lock_release();
   return copy;
 }
 

@@ -9,7 +9,12 @@
 
 #include "vgc.h"
 
-enum collect_reason { COLLECT_EXPLICIT, COLLECT_PACE, COLLECT_MEMORY, COLLECT_STRESS };
+enum collect_reason {
+  COLLECT_EXPLICIT = VGC_REASON_CALL,
+  COLLECT_PACE = VGC_REASON_PACE,
+  COLLECT_MEMORY = VGC_REASON_MEMORY,
+  COLLECT_STRESS = VGC_REASON_STRESS
+};
 
 /* Collects, unless collection is disabled, or for a reason that another thread's cycle, begun after the call, has
  * served. No locks held, cache not busy, allocation possible afterwards. False with errno EBUSY if disabled, ENOMEM if
@@ -24,7 +29,7 @@ bool collect_knows(void);
 /* Whether the caller is in a hook of a cycle that it runs itself. */
 bool collect_in_hook(void);
 
-/* See vgc_disable, vgc_enable. False if there is nothing to enable. */
+/* See vgc_disable, vgc_enable. False if there is nothing to enable. Also in a hook, and after vgc_lock. */
 void collect_disable(void);
 bool collect_enable(void);
 
@@ -46,11 +51,14 @@ struct collect_totals {
   uint64_t pause_last, pause_max, pause_total, stop_last, stop_max; /* ns */
   size_t mark_stack_bytes;
 };
-/* Registered thread, no locks held. */
+/* Registered thread, no locks held but by collect_exclude. */
 struct collect_totals collect_totals(void);
 
 void collect_lock_acquire(void);
 void collect_lock_release(void);
+/* The same, but nothing for a thread that has the lock: a hook's, or one that has called vgc_lock. */
+void collect_own_lock_acquire(void);
+void collect_own_lock_release(void);
 /* Zeroes the totals (shutdown). */
 void collect_reset(void);
 

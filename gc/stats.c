@@ -98,14 +98,31 @@ void stats_fill(struct vgc_stats *stats) {
   stats->threads = thread_count();
 }
 
-int vgc_get_stats(struct vgc_stats *out) {
-  if (!out || out->struct_size < sizeof out->struct_size) {
-    errno = EINVAL;
-    return -1;
-  }
-  if (!cache_ensure()) return -1;
-  struct vgc_stats stats = {.struct_size = out->struct_size};
-  stats_fill(&stats);
-  memcpy(out, &stats, out->struct_size < sizeof stats ? out->struct_size : sizeof stats);
+static bool is_sized(const struct vgc_stats *out) {
+  if (out && out->struct_size >= sizeof out->struct_size) return true;
+  errno = EINVAL;
+  return false;
+}
+
+static int give(struct vgc_stats *out, struct vgc_stats *stats) {
+  stats->struct_size = out->struct_size;
+  memcpy(out, stats, out->struct_size < sizeof *stats ? out->struct_size : sizeof *stats);
   return 0;
+}
+
+int vgc_get_stats(struct vgc_stats *out) {
+  if (!is_sized(out) || !cache_ensure()) return -1;
+  struct vgc_stats stats = {0};
+  stats_fill(&stats);
+  return give(out, &stats);
+}
+
+int vgc_peek_stats(struct vgc_stats *out) {
+  if (!is_sized(out)) return -1;
+  struct vgc_stats stats = {.bytes_allocated = vgc_allocated_bytes(),
+                            .marked_bytes = pace_marked(),
+                            .heap_bytes = pages_taken_bytes(),
+                            .free_bytes = pages_free_bytes(),
+                            .trigger_bytes = pace_goal()};
+  return give(out, &stats);
 }

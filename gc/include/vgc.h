@@ -81,7 +81,7 @@ VGC_API int vgc_init(const struct vgc_config *config);
 /* Changes settings while the program runs: of minimum_heap, soft_limit, hard_limit, growth_percent, collect_every, log,
  * finalize_on_demand, memory_retries, pause_limit_us those that are not zero; the limits: SIZE_MAX / 2 is none. The
  * other fields are zero. They count from the next decision on. 0, or -1 with errno EINVAL, stderr names what is
- * refused. */
+ * refused. This function, vgc_reserve, vgc_disable and vgc_enable also in a hook or a procedure, and after vgc_lock. */
 VGC_API int vgc_tune(const struct vgc_config *config);
 /* Lets the heap grow by so many bytes before the next collection, and raises minimum_heap to that size. 0, or -1 with
  * errno ENOMEM (beyond hard_limit). */
@@ -209,7 +209,7 @@ VGC_API void vgc_enable(void);
 VGC_API size_t vgc_heap_bytes(void);
 /* Between the two no collection runs, and no other thread is between them: so a disguised pointer can be made a plain
  * one before the object that it names is found unreachable. One that runs is waited for. They do not nest; in between
- * the thread calls nothing that waits for others, nor of this library what is about collections or settings. */
+ * the thread calls nothing that waits for others, nor of this library what collects or stops the world. */
 VGC_API void vgc_lock(void);
 VGC_API void vgc_unlock(void);
 /* Gives free pages back to the system. Returns the number of bytes. */
@@ -410,6 +410,10 @@ struct vgc_stats {
 /* Fills at most stats->struct_size bytes. Exact when no other thread allocates or frees; sweeps what is left to sweep.
  * 0, or -1 with errno EINVAL. */
 VGC_API int vgc_get_stats(struct vgc_stats *stats);
+/* As vgc_get_stats, but only what takes neither a lock nor a walk over the heap: bytes_allocated, marked_bytes,
+ * heap_bytes, free_bytes and trigger_bytes; the others are 0. Cheap, and in any context, also a hook's or a
+ * procedure's. */
+VGC_API int vgc_peek_stats(struct vgc_stats *stats);
 /* bytes_allocated alone: cheap, and in any context, also a hook's or a procedure's. */
 VGC_API uint64_t vgc_allocated_bytes(void);
 
@@ -433,6 +437,15 @@ enum vgc_phase {
   VGC_PHASE_RESUMING,
   VGC_PHASE_RESUMED,
 };
+
+enum vgc_reason {
+  VGC_REASON_CALL,
+  VGC_REASON_PACE,   /* enough was allocated, or many links and finalizers added */
+  VGC_REASON_MEMORY, /* it is that, or an allocation that fails */
+  VGC_REASON_STRESS, /* collect_every */
+};
+/* Why the collection is to begin that may_collect is asked about: for that hook. */
+VGC_API enum vgc_reason vgc_collection_reason(void);
 
 struct vgc_hooks {
   size_t struct_size;

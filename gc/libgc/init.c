@@ -91,7 +91,7 @@ static void cycle_start(void *arg) {
   if (procedure) procedure();
 }
 
-/* Stopped world. */
+/* With the allocation lock, as of a collection. */
 static size_t heap_bytes;
 
 void layer_tell_of_resize(void) {
@@ -105,6 +105,7 @@ static void phase(void *arg, enum vgc_phase phase) {
   (void)arg;
   switch (phase) {
   case VGC_PHASE_STOPPING:
+    layer_within_collection(true); /* again, if a stop before collected nothing */
     layer_collection_begins();
     event(GC_EVENT_PRE_STOP_WORLD);
     break;
@@ -119,6 +120,7 @@ static void phase(void *arg, enum vgc_phase phase) {
     break;
   case VGC_PHASE_RECLAIMED: /* a stop that finds the loaded objects changed collects nothing */
     layer_collection_ends();
+    layer_begin_count();
     layer_learn_of_finalizers();
     layer_tell_of_resize();
     event(GC_EVENT_RECLAIM_END);
@@ -184,6 +186,8 @@ static void *out_of_memory(void *arg, size_t bytes) {
   (void)arg;
   void *ptr = layer_is_within_collection() ? take_reserve(bytes) : NULL;
   if (ptr) return ptr;
+  if (!layer_is_within_collection())
+    layer_warn("GC Warning: Out of Memory! Heap size: %lu MiB. Returning NULL!\n", GC_get_heap_size() >> 20);
   size_t added = bytes > 16 && bytes <= SIZE_MAX / 2 + 16 ? (size_t)GET(GC_all_interior_pointers) : 0;
   return GET(GC_oom_fn)(bytes - added);
 }
@@ -247,23 +251,26 @@ int GC_try_to_collect(GC_stop_func stop) {
 
 /* ---- Not now ---- */
 
-/* Calls of GC_disable that vgc knows of; GC_dont_gc is also written by programs. */
-static unsigned disabled;
+/* GC_dont_gc, which programs write, too, is looked at before each collection; vgc refuses those of threads that have
+ * looked already. */
+static void change_disabled(int by) {
+  static bool known; /* to vgc; allocation lock */
+  bool taken = layer_exclude();
+  bool disabled = __atomic_add_fetch(&GC_dont_gc, by, __ATOMIC_RELAXED) != 0;
+  if (disabled && !known) vgc_disable();
+  if (!disabled && known) vgc_enable();
+  known = disabled;
+  layer_admit(taken);
+}
 
 void GC_disable(void) {
   layer_ensure();
-  vgc_disable();
-  __atomic_fetch_add(&disabled, 1, __ATOMIC_RELAXED);
-  __atomic_fetch_add(&GC_dont_gc, 1, __ATOMIC_RELAXED);
+  change_disabled(1);
 }
 
 void GC_enable(void) {
-  __atomic_fetch_sub(&GC_dont_gc, 1, __ATOMIC_RELAXED);
-  unsigned before = GET(disabled);
-  while (before &&
-         !__atomic_compare_exchange_n(&disabled, &before, before - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-  }
-  if (before) vgc_enable();
+  layer_ensure();
+  change_disabled(-1);
 }
 
 int GC_is_disabled(void) { return GET(GC_dont_gc) != 0; }
@@ -271,7 +278,7 @@ int GC_is_disabled(void) { return GET(GC_dont_gc) != 0; }
 /* ---- Mutexes ---- */
 
 static pthread_mutex_t mutexes[MUTEXES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                           PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+                                           PTHREAD_MUTEX_INITIALIZER};
 
 void layer_lock(enum layer_mutex mutex) { pthread_mutex_lock(&mutexes[mutex]); }
 void layer_unlock(enum layer_mutex mutex) { pthread_mutex_unlock(&mutexes[mutex]); }

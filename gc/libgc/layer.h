@@ -38,11 +38,11 @@ static inline void layer_ensure(void) {
 
 /* If finalizers are due, calls them, or tells the program that there are some. */
 INTERNAL void layer_finalizers_due(void);
-/* Tells the program if the size of the heap is another than when it was told last. World stopped, by the caller. */
+/* Tells the program if the size of the heap is another than when it was told last. With the allocation lock. */
 INTERNAL void layer_tell_of_resize(void);
 
 /* In the order in which they are taken; forks take them all. */
-enum layer_mutex { MUTEX_LEAKS, MUTEX_KINDS, MUTEX_ROOTS, MUTEX_TUNE, MUTEXES };
+enum layer_mutex { MUTEX_LEAKS, MUTEX_KINDS, MUTEX_ROOTS, MUTEXES };
 INTERNAL void layer_lock(enum layer_mutex mutex);
 INTERNAL void layer_unlock(enum layer_mutex mutex);
 
@@ -88,9 +88,11 @@ extern INTERNAL _Thread_local bool layer_asked;
 
 /* ---- statistics.c ---- */
 
-/* The calling thread begins or ends a collection, in which vgc must not be asked for figures. */
+/* The calling thread begins or ends a collection, in which vgc must not be asked for all figures. */
 INTERNAL void layer_within_collection(bool on);
 INTERNAL bool layer_is_within_collection(void);
+/* A collection knows what it reclaims: what is allocated counts for the next one. */
+INTERNAL void layer_begin_count(void);
 INTERNAL uint64_t layer_bytes_since_collection(void);
 /* The heap is said to have at least so many bytes from now on. */
 INTERNAL void layer_heap_reserved(size_t bytes);
@@ -102,12 +104,16 @@ INTERNAL void layer_toggle(void);
 
 /* ---- pace.c ---- */
 
-/* Takes over what variables say that steer the pace, if it has changed; before vgc_init what they say then. */
+/* Takes over what variables say of the pace and of roots, if it has changed; before vgc_init what they say then. */
 INTERNAL void layer_tune(void);
 INTERNAL void layer_pace_begins(struct vgc_config *config);
 /* For that: the collecting thread, with no other in a collection. */
 INTERNAL void layer_collection_begins(void);
 INTERNAL void layer_collection_ends(void);
+/* That all of them have taken. */
+INTERNAL uint64_t layer_collecting_ns(void);
+/* The pace asks for a collection, but the program wants more to be allocated before. */
+INTERNAL bool layer_too_early(void);
 /* Of finalizers: so many more are set; in the stopped world: one is due; that were all. */
 INTERNAL void layer_count_finalizer(int more);
 INTERNAL void layer_finalizer_is_due(void);
@@ -149,6 +155,8 @@ EXPORTED void GC_incr_bytes_freed(size_t bytes);
 INTERNAL _Noreturn void layer_fatal(const char *message);
 /* Instead of ending it, loops, where a debugger finds it. */
 INTERNAL void layer_loop_on_abort(void);
+/* To the program's procedure; the format has one conversion. */
+INTERNAL void layer_warn(const char *format, GC_word arg);
 /* To the log, as printf. */
 INTERNAL void layer_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What is printed elsewhere goes to the log, too. */
@@ -161,5 +169,8 @@ INTERNAL void layer_print_address_map(void);
 INTERNAL void layer_threads_start(void);
 /* The calling thread has the allocation lock. */
 extern INTERNAL _Thread_local bool layer_locked;
+/* Takes it, unless the thread has it, or is in a collection; false then. Gives it back if it was taken. */
+INTERNAL bool layer_exclude(void);
+INTERNAL void layer_admit(bool taken);
 
 #endif

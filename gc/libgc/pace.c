@@ -16,7 +16,7 @@ static struct {
   GC_word divisor, retries;
   size_t minimum, soft_limit;
   unsigned share;
-  int interior;
+  int interior, no_dls;
   bool users_minimum, users_soft_limit, users_growth; /* immutable */
 } told = {.minimum = MINIMUM_HEAP, .soft_limit = NO_LIMIT, .interior = 1};
 
@@ -24,6 +24,7 @@ static struct {
 
 /* Nanoseconds that collections take, and from end to end of them: means that forget an eighth at each. */
 static uint64_t collecting_ns, passing_ns, began_ns, ended_ns;
+static uint64_t total_ns; /* of collections, with nothing forgotten */
 
 static uint64_t now_ns(void) {
   struct timespec now;
@@ -35,12 +36,15 @@ void layer_collection_begins(void) { began_ns = now_ns(); }
 
 void layer_collection_ends(void) {
   uint64_t end = now_ns();
+  SET(total_ns, total_ns + end - began_ns);
   if (ended_ns) {
     SET(collecting_ns, collecting_ns / 8 * 7 + (end - began_ns) / 8);
     SET(passing_ns, passing_ns / 8 * 7 + (end - ended_ns) / 8);
   }
   ended_ns = end;
 }
+
+uint64_t layer_collecting_ns(void) { return GET(total_ns); }
 
 /* Of the time, in eighths: the more goes into collections, the more memory buys. */
 static unsigned share_of_collections(void) {
@@ -60,6 +64,12 @@ static unsigned growth_percent(GC_word divisor, unsigned share) {
 static size_t new_minimum(unsigned share) {
   size_t most = vgc_heap_bytes() / 8 * (share < 4 ? 4 + share : 8);
   return most / 8 * 7 > GET(told.minimum) && !told.users_minimum ? most : 0;
+}
+
+/* Where the heap is not to grow it counts for nothing. */
+bool layer_too_early(void) {
+  if (vgc_collection_reason() != VGC_REASON_PACE || GET(GC_dont_expand) || told.users_soft_limit) return false;
+  return layer_bytes_since_collection() < GC_get_min_bytes_allocd();
 }
 
 /* ---- Whether it grows at all ---- */
@@ -120,17 +130,22 @@ static void tune(GC_word divisor, unsigned share, size_t minimum, size_t soft_li
 
 void layer_tune(void) {
   GC_word divisor = GET(GC_free_space_divisor), max_retries = GET(GC_max_retries);
-  int interior = GET(GC_all_interior_pointers) != 0;
+  int interior = GET(GC_all_interior_pointers) != 0, no_dls = GET(GC_no_dls) != 0;
   unsigned share = share_of_collections();
   size_t minimum = new_minimum(share), soft_limit = new_soft_limit();
-  if (LIKELY(divisor == GET(told.divisor) && share == GET(told.share) && interior == GET(told.interior) && !minimum &&
-             soft_limit == GET(told.soft_limit) && max_retries == GET(told.retries)))
+  if (LIKELY(divisor == GET(told.divisor) && share == GET(told.share) && interior == GET(told.interior) &&
+             no_dls == GET(told.no_dls) && !minimum && soft_limit == GET(told.soft_limit) &&
+             max_retries == GET(told.retries)))
     return;
-  layer_lock(MUTEX_TUNE);
+  bool taken = layer_exclude();
   tune(divisor, share, minimum, soft_limit, max_retries);
   vgc_exact_pointers(!interior);
   SET(told.interior, interior);
-  layer_unlock(MUTEX_TUNE);
+  if (no_dls != GET(told.no_dls) && !layer_is_within_collection()) {
+    layer_roots_choose();
+    SET(told.no_dls, no_dls);
+  }
+  layer_admit(taken);
 }
 
 /* What vgc has been told is looked at again now and then, for the heap may have room to grow. */
@@ -154,6 +169,7 @@ void layer_catch_up(const struct vgc_config *wanted) {
 void layer_pace_begins(struct vgc_config *config) {
   SET(told.divisor, GET(GC_free_space_divisor));
   SET(told.interior, GET(GC_all_interior_pointers) != 0);
+  SET(told.no_dls, GET(GC_no_dls) != 0);
   SET(told.retries, GET(GC_max_retries));
   told.users_minimum = getenv("VGC_MINIMUM_HEAP");
   told.users_soft_limit = getenv("VGC_SOFT_LIMIT");
@@ -188,15 +204,15 @@ int GC_expand_hp(size_t bytes) {
   layer_ensure();
   struct vgc_stats stats = {.struct_size = sizeof stats};
   size_t before = GC_get_heap_size(), more;
-  if (vgc_get_stats(&stats)) return 0;
+  vgc_peek_stats(&stats);
   size_t beyond = before > stats.heap_bytes ? before - stats.heap_bytes : 0; /* pages with objects: vgc counts these */
   if (__builtin_add_overflow(beyond, bytes, &more) || vgc_reserve(more)) return 0;
   layer_heap_reserved(before + bytes);
   if (before + bytes > GET(told.minimum)) SET(told.minimum, before + bytes);
   if (GET(GC_on_heap_resize)) {
-    vgc_stop_world();
+    bool taken = layer_exclude();
     layer_tell_of_resize();
-    vgc_resume_world();
+    layer_admit(taken);
   }
   layer_tune();
   return 1;

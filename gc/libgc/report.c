@@ -63,6 +63,8 @@ static void warn(char *format, GC_word arg) {
 
 static GC_warn_proc warner = warn;
 
+void layer_warn(const char *format, GC_word arg) { GET(warner)((char *)(uintptr_t)format, arg); }
+
 void GC_set_warn_proc(GC_warn_proc procedure) { SET(warner, procedure); }
 GC_warn_proc GC_get_warn_proc(void) { return GET(warner); }
 void GC_ignore_warn_proc(char *format, GC_word arg) { (void)format, (void)arg; }

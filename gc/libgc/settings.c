@@ -60,7 +60,7 @@ void GC_set_free_space_divisor(GC_word value) { SET(GC_free_space_divisor, value
 
 void GC_set_no_dls(int value) {
   SET(GC_no_dls, value);
-  layer_roots_choose();
+  if (!layer_is_within_collection()) layer_roots_choose(); /* else the next one does */
 }
 
 /* What has no variable is held here. Incremental collection and what goes with it is not there, but its settings are
@@ -76,7 +76,7 @@ HELD(int, manual_vdb_allowed, 0)
 HELD(size_t, min_bytes_allocd, 1)
 HELD(int, disable_automatic_collection, 0)
 
-bool layer_may_begin(void) { return layer_asked || !GET(disable_automatic_collection); }
+bool layer_may_begin(void) { return layer_asked || (!GET(disable_automatic_collection) && !layer_too_early()); }
 
 /* Pages are never executable. */
 void GC_set_pages_executable(int value) { (void)value; }
@@ -146,9 +146,14 @@ void layer_mark_in_parallel(void) { SET(GC_parallel, (int)markers_wanted() - 1);
 
 /* ---- The environment ---- */
 
-static bool is_on(const char *name) {
-  const char *text = getenv(name);
-  return text && strcmp(text, "0") != 0;
+/* Most are on if they are there, whatever they say. */
+static bool is_there(const char *name) { return getenv(name) != NULL; }
+
+/* The procedure gets the text as its only argument. */
+static void warn_of(const char *name, const char *text, const char *what) {
+  char format[192];
+  snprintf(format, sizeof format, "GC Warning: %s: '%%s' is not acceptable: %s\n", name, what);
+  layer_warn(format, (GC_word)text);
 }
 
 /* A number with an optional k, M or G. False: it is not set, or is none, which is said. */
@@ -167,8 +172,7 @@ static bool number(const char *name, size_t *value) {
     *value = (size_t)given << shift;
     return true;
   }
-  layer_log("vgc: %s: '%s' is not acceptable: expected a number, with k, M or G for powers of 1024; it is ignored\n",
-            name, text);
+  warn_of(name, text, "expected a number, with k, M or G for powers of 1024; it is ignored");
   return false;
 }
 
@@ -176,13 +180,16 @@ static void read_flags(void) {
   static const struct {
     const char *name;
     int *variable;
-  } flags[] = {{"GC_FIND_LEAK", &GC_find_leak},
-               {"GC_ALL_INTERIOR_POINTERS", &GC_all_interior_pointers},
-               {"GC_DONT_GC", &GC_dont_gc},
-               {"GC_USE_ENTIRE_HEAP", &GC_use_entire_heap},
-               {"GC_FORCE_UNMAP_ON_GCOLLECT", &force_unmap_on_gcollect}};
-  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-    if (getenv(flags[i].name)) SET(*flags[i].variable, is_on(flags[i].name));
+    bool off_by_zero;
+  } flags[] = {{"GC_FIND_LEAK", &GC_find_leak, false},
+               {"GC_ALL_INTERIOR_POINTERS", &GC_all_interior_pointers, false},
+               {"GC_DONT_GC", &GC_dont_gc, false},
+               {"GC_USE_ENTIRE_HEAP", &GC_use_entire_heap, true},
+               {"GC_FORCE_UNMAP_ON_GCOLLECT", &force_unmap_on_gcollect, true}};
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+    const char *text = getenv(flags[i].name);
+    if (text) SET(*flags[i].variable, !flags[i].off_by_zero || strcmp(text, "0") != 0);
+  }
 }
 
 static void read_numbers(void) {
@@ -200,19 +207,19 @@ static void open_log(void) {
   if (!name) return;
   int fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0)
-    layer_log("vgc: GC_LOG_FILE: cannot open '%s': %s; the log goes to standard error\n", name, strerror(errno));
+    warn_of("GC_LOG_FILE", name, "it cannot be opened; the log goes to standard error");
   else
     GC_set_log_fd(fd);
-  if (fd >= 0 && !getenv("GC_ONLY_LOG_TO_FILE")) layer_redirect_to_log();
+  if (fd >= 0 && !is_there("GC_ONLY_LOG_TO_FILE")) layer_redirect_to_log();
 }
 
 static struct { bool statistics, dump, address_map; } reports;
 
 static void read_reports(void) {
-  reports.statistics = is_on("GC_PRINT_STATS") || is_on("GC_PRINT_VERBOSE_STATS");
-  reports.dump = is_on("GC_DUMP_REGULARLY");
-  reports.address_map = is_on("GC_PRINT_ADDRESS_MAP");
-  if (getenv("GC_LOOP_ON_ABORT")) layer_loop_on_abort();
+  reports.statistics = is_there("GC_PRINT_STATS") || is_there("GC_PRINT_VERBOSE_STATS");
+  reports.dump = is_there("GC_DUMP_REGULARLY");
+  reports.address_map = is_there("GC_PRINT_ADDRESS_MAP");
+  if (is_there("GC_LOOP_ON_ABORT")) layer_loop_on_abort();
 }
 
 bool layer_report_wanted(void) { return reports.statistics || reports.dump || reports.address_map; }

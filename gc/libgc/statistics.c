@@ -4,18 +4,15 @@
 
 #include "layer.h"
 
-/* Programs ask also from procedures that a collection calls, and with the allocation lock, when vgc may not be: they
- * are told what was known before. */
-static struct vgc_stats known;
+/* Programs ask also from procedures that a collection calls, when vgc may not be asked for all. */
 static _Thread_local bool within;
 
 /* Of bytes_allocated: before the last collection. */
 static uint64_t allocated_before;
 
-void layer_within_collection(bool on) {
-  within = on;
-  if (on) SET(allocated_before, vgc_allocated_bytes());
-}
+void layer_within_collection(bool on) { within = on; }
+
+void layer_begin_count(void) { SET(allocated_before, vgc_allocated_bytes()); }
 
 uint64_t layer_bytes_since_collection(void) {
   uint64_t all = vgc_allocated_bytes(), before = GET(allocated_before);
@@ -24,11 +21,33 @@ uint64_t layer_bytes_since_collection(void) {
 
 bool layer_is_within_collection(void) { return within; }
 
+static size_t since_collection(const struct vgc_stats *stats) {
+  uint64_t before = GET(allocated_before);
+  return stats->bytes_allocated > before ? stats->bytes_allocated - before : 0;
+}
+
+/* What only a walk over the heap tells: as the last one found it. */
+static uint64_t swept, metadata;
+
+/* Cheap, and in any context. Alive is taken to be what was found so, and what came since, as far as there is room. */
+static struct vgc_stats glance(void) {
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  vgc_peek_stats(&stats);
+  uint64_t most = stats.marked_bytes + since_collection(&stats);
+  stats.live_bytes = most < stats.heap_bytes ? most : stats.heap_bytes;
+  stats.bytes_swept = GET(swept);
+  stats.metadata_bytes = GET(metadata);
+  return stats;
+}
+
+/* Exact, with a walk over the heap, where that may be. */
 static struct vgc_stats now(void) {
   struct vgc_stats stats = {.struct_size = sizeof stats};
+  if (within) return glance();
   layer_ensure();
-  if (within || layer_locked || vgc_get_stats(&stats)) return known;
-  known = stats;
+  if (vgc_get_stats(&stats)) return glance();
+  SET(swept, stats.bytes_swept);
+  SET(metadata, stats.metadata_bytes);
   return stats;
 }
 
@@ -46,11 +65,6 @@ static size_t heap_in(const struct vgc_stats *stats) { return heap_of(stats->hea
 
 static size_t free_in(const struct vgc_stats *stats) { return heap_in(stats) - stats->live_bytes; }
 
-static size_t since_collection(const struct vgc_stats *stats) {
-  uint64_t before = GET(allocated_before);
-  return stats->bytes_allocated > before ? stats->bytes_allocated - before : 0;
-}
-
 /* What was there, and has been added, and is there no more. */
 static size_t freed_since_collection(const struct vgc_stats *stats) {
   uint64_t all = stats->marked_bytes + since_collection(stats);
@@ -66,34 +80,31 @@ static size_t obtained(const struct vgc_stats *stats) {
 }
 
 size_t GC_get_free_bytes(void) {
-  struct vgc_stats stats = now();
+  struct vgc_stats stats = glance();
   return free_in(&stats);
 }
 
 /* What is given back to the system is not of the heap any more. */
 size_t GC_get_unmapped_bytes(void) { return 0; }
 
-size_t GC_get_bytes_since_gc(void) {
-  struct vgc_stats stats = now();
-  return since_collection(&stats);
-}
+size_t GC_get_bytes_since_gc(void) { return layer_bytes_since_collection(); }
 
 size_t GC_get_expl_freed_bytes_since_gc(void) {
   struct vgc_stats stats = now();
   return freed_since_collection(&stats);
 }
 
-size_t GC_get_total_bytes(void) { return now().bytes_allocated; }
+size_t GC_get_total_bytes(void) { return vgc_allocated_bytes(); }
 
 size_t GC_get_obtained_from_os_bytes(void) {
-  struct vgc_stats stats = now();
+  struct vgc_stats stats = glance();
   return obtained(&stats);
 }
 
 size_t GC_get_memory_use(void) { return now().live_bytes; }
 
 void GC_get_heap_usage_safe(GC_word *heap, GC_word *free_bytes, GC_word *unmapped, GC_word *since, GC_word *total) {
-  struct vgc_stats stats = now();
+  struct vgc_stats stats = glance();
   if (heap) *heap = heap_in(&stats);
   if (free_bytes) *free_bytes = free_in(&stats);
   if (unmapped) *unmapped = 0;
@@ -102,12 +113,12 @@ void GC_get_heap_usage_safe(GC_word *heap, GC_word *free_bytes, GC_word *unmappe
 }
 
 size_t GC_get_prof_stats(struct GC_prof_stats_s *given, size_t size) {
-  struct vgc_stats stats = now();
-  GC_word since = since_collection(&stats);
-  struct GC_prof_stats_s all = {.heapsize_full = heap_in(&stats),
-                                .free_bytes_full = free_in(&stats),
+  struct vgc_stats stats = now(), cheap = glance();
+  GC_word since = since_collection(&cheap);
+  struct GC_prof_stats_s all = {.heapsize_full = heap_in(&cheap),
+                                .free_bytes_full = free_in(&cheap),
                                 .bytes_allocd_since_gc = since,
-                                .allocd_bytes_before_gc = stats.bytes_allocated - since,
+                                .allocd_bytes_before_gc = cheap.bytes_allocated - since,
                                 .non_gc_bytes = GET(GC_non_gc_bytes),
                                 .gc_no = GET(GC_gc_no),
                                 .markers_m1 = (GC_word)GET(GC_parallel),
@@ -136,9 +147,9 @@ size_t GC_get_size_map_at(int index) {
 
 static uint64_t measured_from;
 
-void GC_start_performance_measurement(void) { measured_from = now().pause_ns_total; }
+void GC_start_performance_measurement(void) { SET(measured_from, layer_collecting_ns()); }
 unsigned long GC_get_full_gc_total_time(void) {
-  return (unsigned long)((now().pause_ns_total - measured_from) / 1000000);
+  return (unsigned long)((layer_collecting_ns() - GET(measured_from)) / 1000000);
 }
 
 /* ---- Dumps ---- */
@@ -152,7 +163,7 @@ void GC_dump_named(const char *name) {
   GC_printf("heap %llu KiB, free %llu KiB, live %llu objects of %llu KiB, %llu collections, longest pause %llu us\n",
             (unsigned long long)heap_in(&stats) / 1024, (unsigned long long)free_in(&stats) / 1024,
             (unsigned long long)stats.live_objects, (unsigned long long)stats.live_bytes / 1024,
-            (unsigned long long)stats.cycles, (unsigned long long)stats.pause_ns_max / 1000);
+            (unsigned long long)GET(GC_gc_no), (unsigned long long)stats.pause_ns_max / 1000);
 }
 
 void GC_dump(void) { GC_dump_named(NULL); }

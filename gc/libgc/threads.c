@@ -20,6 +20,16 @@ void GC_alloc_unlock(void) {
   vgc_unlock();
 }
 
+bool layer_exclude(void) {
+  if (layer_locked || layer_is_within_collection()) return false;
+  vgc_lock();
+  return layer_locked = true;
+}
+
+void layer_admit(bool taken) {
+  if (taken) GC_alloc_unlock();
+}
+
 void *GC_call_with_alloc_lock(GC_fn_type function, void *arg) {
   GC_alloc_lock();
   void *result = function(arg);
@@ -117,8 +127,12 @@ int GC_is_thread_suspended(GC_SUSPEND_THREAD_ID id) { return vgc_thread_suspende
 void GC_stop_world_external(void) {
   layer_ensure();
   vgc_stop_world();
+  layer_within_collection(true); /* as far as locks go */
 }
-void GC_start_world_external(void) { vgc_resume_world(); }
+void GC_start_world_external(void) {
+  layer_within_collection(false);
+  vgc_resume_world();
+}
 
 /* ---- Stacks ---- */
 

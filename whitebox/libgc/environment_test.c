@@ -110,6 +110,26 @@ static void settings(void **state) {
   passes(finds_leaks, WITH("GC_FIND_LEAK=1"));
 }
 
+/* On by presence, but for two whose value counts. */
+static void zeros_are(void) {
+  GC_set_all_interior_pointers(0);
+  GC_set_force_unmap_on_gcollect(1);
+  GC_use_entire_heap = 1;
+  GC_INIT();
+  must(GC_get_all_interior_pointers() == 1 && GC_get_find_leak() == 1 && GC_is_disabled());
+  must(GC_get_force_unmap_on_gcollect() == 0 && GC_use_entire_heap == 0);
+}
+
+static void zeros(void **state) {
+  (void)state;
+  passes(zeros_are, WITH("GC_ALL_INTERIOR_POINTERS=0", "GC_FIND_LEAK=0", "GC_DONT_GC=0", "GC_FORCE_UNMAP_ON_GCOLLECT=0",
+                         "GC_USE_ENTIRE_HEAP=0"));
+  assert_true(strlen(passes(collect_thrice, WITH("GC_PRINT_STATS=0"))->text) > 50);
+  assert_true(strlen(passes(collect_thrice, WITH("GC_PRINT_VERBOSE_STATS=0"))->text) > 50);
+  assert_true(client_count(passes(collect_thrice, WITH("GC_DUMP_REGULARLY=0")), "GC Dump") >= 4);
+  assert_true(client_count(passes(collect_thrice, WITH("GC_PRINT_ADDRESS_MAP=0")), " r-xp ") >= 3);
+}
+
 static void no_interior_by_default(void) {
   GC_set_all_interior_pointers(0);
   GC_INIT();
@@ -160,6 +180,26 @@ static void is_not_incremental(void) {
 static void disable_incremental(void **state) {
   (void)state;
   passes(is_not_incremental, WITH("GC_DISABLE_INCREMENTAL=1"));
+}
+
+static unsigned warnings;
+static void count_warning(char *format, GC_word arg) {
+  must(strstr(format, "%s") && !strcmp((const char *)arg, "xyz"));
+  warnings++;
+}
+
+static void is_warned(void) {
+  GC_set_warn_proc(count_warning);
+  GC_INIT();
+  must(warnings == 1);
+  collect_thrice();
+}
+
+static void numbers_that_are_none(void **state) {
+  (void)state;
+  assert_int_equal(client_count(passes(is_warned, WITH("GC_MAXIMUM_HEAP_SIZE=xyz")), "xyz"), 0);
+  assert_int_equal(client_count(passes(is_warned, WITH("GC_INITIAL_HEAP_SIZE=xyz")), "xyz"), 0);
+  assert_true(client_count(passes(collect_thrice, WITH("GC_MAXIMUM_HEAP_SIZE=xyz")), "xyz") >= 1);
 }
 
 /* ---- gcj's descriptors ---- */
@@ -339,10 +379,12 @@ int main(void) {
       cmocka_unit_test(maximum_heap_size),
       cmocka_unit_test(unmap_threshold),
       cmocka_unit_test(settings),
+      cmocka_unit_test(zeros),
       cmocka_unit_test(all_interior_pointers),
       cmocka_unit_test(markers),
       cmocka_unit_test(markers_by_call),
       cmocka_unit_test(disable_incremental),
+      cmocka_unit_test(numbers_that_are_none),
       cmocka_unit_test(ignore_gcj_info),
       cmocka_unit_test(silent),
       cmocka_unit_test(statistics),

@@ -33,6 +33,42 @@ TEST(limited_heap) {
   must(GC_malloc(64 * 1024 * 1024) != NULL);
 }
 
+static unsigned warnings;
+static char warning[300];
+static void note_warning(char *format, GC_word arg) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+  snprintf(warning, sizeof warning, format, arg);
+#pragma GCC diagnostic pop
+  warnings++;
+}
+
+TEST(failed_allocations_are_told) {
+  GC_INIT();
+  GC_set_warn_proc(note_warning);
+  must(GC_get_warn_proc() == note_warning);
+  GC_set_max_heap_size(16 << 20);
+  for (unsigned i = 1; i <= 10; i++) {
+    must(!GC_malloc(100 << 20));
+    must(warnings >= i && strstr(warning, "GC Warning: Out of Memory!"));
+  }
+  GC_set_warn_proc(GC_ignore_warn_proc);
+  warnings = 0;
+  must(!GC_malloc(100 << 20) && !warnings);
+}
+
+static void ask_for_too_much(void) {
+  GC_INIT();
+  GC_set_max_heap_size(16 << 20);
+  must(!GC_malloc(100 << 20));
+}
+
+static void failed_allocations_are_printed(void **state) {
+  (void)state;
+  const struct client_end *end = client_run(ask_for_too_much, NULL);
+  assert_true(client_exited(end, 0) && client_count(end, "GC Warning: Out of Memory!") >= 1);
+}
+
 static void nothing(void *object, void *data) { (void)object, (void)data; }
 
 static GC_word collections_before_failure(void) {
@@ -113,6 +149,31 @@ static size_t expanded_by(int finalized) {
 TEST(expands_freely) {
   GC_INIT();
   must(expanded_by(0) > 200);
+}
+
+static GC_word collections_of(unsigned megabytes) {
+  GC_word before = GC_get_gc_no();
+  for (unsigned i = 0; i < megabytes * 1000; i++) GC_reachable_here(GC_malloc_atomic(1000));
+  return GC_get_gc_no() - before;
+}
+
+TEST(least_bytes_between_collections) {
+  GC_INIT();
+  must(collections_of(100) > 1);
+  GC_set_min_bytes_allocd(200 << 20);
+  GC_gcollect();
+  must(collections_of(150) == 0);
+  must(collections_of(500) >= 1);
+  GC_word before = GC_get_gc_no();
+  GC_gcollect();
+  must(GC_get_gc_no() > before);
+}
+
+TEST_OURS(least_bytes_within_the_limit, "fails instead of collecting") {
+  GC_INIT();
+  GC_set_max_heap_size(32 << 20);
+  GC_set_min_bytes_allocd(200 << 20);
+  for (unsigned i = 0; i < 100000; i++) must(GC_malloc_atomic(1000));
 }
 
 TEST(does_not_expand) {
@@ -221,10 +282,14 @@ TEST(resizes_are_told) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(limited_heap),
+      cmocka_unit_test(failed_allocations_are_told),
+      cmocka_unit_test(failed_allocations_are_printed),
       cmocka_unit_test(retries),
       cmocka_unit_test(too_large),
       cmocka_unit_test(expanded),
       cmocka_unit_test(expands_freely),
+      cmocka_unit_test(least_bytes_between_collections),
+      cmocka_unit_test(least_bytes_within_the_limit),
       cmocka_unit_test(does_not_expand),
       cmocka_unit_test(does_not_expand_by_variable),
       cmocka_unit_test(expands_if_that_is_asked_for),

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 static sem_t ready;
 
@@ -163,6 +164,162 @@ static void numbers_are_given_once(void **state) {
   for (int i = 0; i < 50; i++) client_passes(claim_in_two_threads);
 }
 
+/* ---- Settings, with the lock or in a collection ---- */
+
+#define LIMIT ((GC_word)64 << 20)
+
+/* Those that the header says are unsynchronized, or that take no lock. */
+static void set_all(void) {
+  GC_set_max_heap_size(LIMIT);
+  GC_set_free_space_divisor(GC_get_free_space_divisor() % 5 + 1);
+  GC_set_max_retries(2);
+  GC_set_no_dls(0);
+  GC_set_full_freq(5);
+  GC_set_min_bytes_allocd(1);
+  GC_set_allocd_bytes_per_finalizer(GC_get_allocd_bytes_per_finalizer());
+  GC_set_dont_expand(0);
+  GC_set_find_leak(0);
+  GC_set_non_gc_bytes(GC_get_non_gc_bytes() + 8);
+  GC_set_force_unmap_on_gcollect(GC_get_force_unmap_on_gcollect());
+}
+
+static void *set_locked(void *arg) {
+  set_all();
+  return arg;
+}
+
+static void must_be_limited(void) {
+  GC_set_warn_proc(GC_ignore_warn_proc);
+  must(GC_malloc_atomic(LIMIT / 4) && !GC_malloc_atomic(LIMIT * 2));
+}
+
+TEST(settings_with_the_lock) {
+  start();
+  alarm(20);
+  GC_call_with_alloc_lock(set_locked, NULL);
+  must_be_limited();
+}
+
+static void *set_and_allocate(void *arg) {
+  for (int i = 0; i < 200; i++) {
+    GC_call_with_alloc_lock(set_locked, NULL);
+    for (int n = 0; n < 100; n++) GC_reachable_here(GC_malloc(1000));
+  }
+  return arg;
+}
+
+TEST(settings_with_the_lock_of_several_threads) {
+  start();
+  alarm(60);
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) must(!pthread_create(&threads[i], NULL, set_and_allocate, NULL));
+  for (int i = 0; i < 4; i++) must(!pthread_join(threads[i], NULL));
+  must_be_limited();
+}
+
+static unsigned events;
+static void set_in_event(GC_EventType type) {
+  (void)type;
+  events++;
+  set_all();
+}
+
+TEST(settings_in_events) {
+  start();
+  alarm(20);
+  GC_set_on_collection_event(set_in_event);
+  for (int i = 0; i < 3; i++) GC_gcollect();
+  must(events >= 3);
+  GC_set_on_collection_event(NULL);
+  must_be_limited();
+}
+
+static void set_at_resize(GC_word bytes) {
+  (void)bytes;
+  events++;
+  set_all();
+}
+
+TEST(settings_when_the_heap_grows) {
+  start();
+  alarm(20);
+  GC_set_on_heap_resize(set_at_resize);
+  must(GC_expand_hp(20 << 20) == 1);
+  for (int i = 0; i < 200000; i++) GC_reachable_here(GC_malloc(100));
+  GC_gcollect();
+  must(events);
+  must_be_limited();
+}
+
+static GC_ToggleRefStatus set_at_toggle(void *object) {
+  (void)object;
+  events++;
+  set_all();
+  return GC_TOGGLE_REF_STRONG;
+}
+
+TEST(settings_for_toggle_references) {
+  start();
+  alarm(20);
+  GC_set_toggleref_func(set_at_toggle);
+  must(GC_toggleref_add(GC_malloc(10), 1) == GC_SUCCESS);
+  GC_gcollect();
+  must(events);
+  must_be_limited();
+}
+
+static void *expand_and_disable(void *arg) {
+  must(GC_expand_hp(20 << 20) == 1);
+  GC_set_all_interior_pointers(!GC_get_all_interior_pointers());
+  GC_disable();
+  must(GC_is_disabled());
+  GC_enable();
+  GC_disable();
+  return arg;
+}
+
+static int allocation_collects(void) {
+  GC_word before = GC_get_gc_no();
+  for (int i = 0; i < 100000; i++) GC_reachable_here(GC_malloc(1000));
+  return GC_get_gc_no() != before;
+}
+
+TEST_OURS(more_with_the_lock, "takes the lock once more") {
+  start();
+  alarm(20);
+  GC_call_with_alloc_lock(expand_and_disable, NULL);
+  must(GC_is_disabled() && !allocation_collects());
+  GC_enable();
+  must(allocation_collects());
+}
+
+static void disable_in_event(GC_EventType type) {
+  if (type == GC_EVENT_MARK_START) GC_disable();
+  if (type == GC_EVENT_RECLAIM_END) expand_and_disable(NULL);
+}
+
+TEST_OURS(more_in_events, "takes the lock once more") {
+  start();
+  alarm(20);
+  GC_set_on_collection_event(disable_in_event);
+  GC_gcollect();
+  must(!allocation_collects());
+  GC_enable();
+  must(GC_is_disabled() && !allocation_collects());
+  GC_enable();
+  GC_set_on_collection_event(NULL);
+  must(allocation_collects());
+}
+
+TEST(settings_in_a_stopped_world) {
+  start();
+  alarm(20);
+  GC_stop_world_external();
+  set_all();
+  GC_start_world_external();
+  must_be_limited();
+}
+
 /* ---- Suspended threads ---- */
 
 /* Whether the counter stands still, which is looked at for a while. */
@@ -232,6 +389,14 @@ int main(void) {
       cmocka_unit_test(suspended_and_resumed),
       cmocka_unit_test(suspended_threads_are_scanned),
       cmocka_unit_test(not_of_unknown_threads),
+      cmocka_unit_test(settings_with_the_lock),
+      cmocka_unit_test(settings_with_the_lock_of_several_threads),
+      cmocka_unit_test(settings_in_events),
+      cmocka_unit_test(settings_when_the_heap_grows),
+      cmocka_unit_test(settings_for_toggle_references),
+      cmocka_unit_test(more_with_the_lock),
+      cmocka_unit_test(more_in_events),
+      cmocka_unit_test(settings_in_a_stopped_world),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,19 @@ TEST(disabled_before_init) {
   must(collects());
 }
 
+/* "Garbage collection is enabled if the number of calls to both functions is equal." */
+TEST(enabled_before_disabled) {
+  GC_INIT();
+  for (int i = 0; i < 3; i++) GC_enable();
+  must(GC_is_disabled());
+  for (int i = 0; i < 3; i++) GC_disable();
+  must(!GC_is_disabled() && collects());
+  GC_disable();
+  must(!collects());
+  GC_enable();
+  must(collects());
+}
+
 TEST(no_automatic_collection) {
   GC_INIT();
   GC_set_disable_automatic_collection(1);
@@ -359,6 +372,7 @@ int main(void) {
       cmocka_unit_test(disabled_by_count),
       cmocka_unit_test(disabled_by_variable),
       cmocka_unit_test(disabled_before_init),
+      cmocka_unit_test(enabled_before_disabled),
       cmocka_unit_test(no_automatic_collection),
       cmocka_unit_test(stopped_collections),
       cmocka_unit_test(stopped_in_the_middle),

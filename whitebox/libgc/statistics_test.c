@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include <gc/gc_mark.h>
+#include <time.h>
 
 static void *held[1000];
 
@@ -132,6 +133,125 @@ TEST(asked_in_a_collection) {
   must(asked_within > 10000000);
 }
 
+/* ---- With the allocation lock, and in events: what is so now, not what was so when somebody asked last ---- */
+
+static struct {
+  size_t heap, free_bytes, since, total;
+  struct GC_prof_stats_s profile;
+} asked;
+
+static void *ask_all(void *arg) {
+  asked.heap = GC_get_heap_size();
+  asked.free_bytes = GC_get_free_bytes();
+  asked.since = GC_get_bytes_since_gc();
+  asked.total = GC_get_total_bytes();
+  must(GC_get_prof_stats_unsafe(&asked.profile, sizeof asked.profile) == sizeof asked.profile);
+  return arg;
+}
+
+static void must_be_of_100_mb(void) {
+  must(asked.heap >= 100000000 && asked.free_bytes < 50000000 && asked.free_bytes <= asked.heap);
+  must(asked.since >= 90000000 && asked.total >= 100000000);
+  must(asked.profile.heapsize_full >= 100000000 && asked.profile.free_bytes_full < 50000000);
+  must(asked.profile.bytes_allocd_since_gc >= 90000000);
+}
+
+static void hold_100_mb(void *arg) {
+  (void)arg;
+  for (unsigned i = 0; i < 1000; i++) held[i] = GC_malloc(100000);
+}
+
+TEST(asked_with_the_lock) {
+  GC_INIT();
+  GC_set_disable_automatic_collection(1);
+  GC_gcollect();
+  client_below(hold_100_mb, NULL);
+  GC_call_with_alloc_lock(ask_all, NULL);
+  must_be_of_100_mb();
+  memset(held, 0, sizeof held);
+  client_collect();
+  GC_call_with_alloc_lock(ask_all, NULL);
+  must(asked.since < 1000000 && asked.total >= 100000000 && asked.free_bytes + GC_get_unmapped_bytes() >= 50000000);
+  must(asked.profile.bytes_allocd_since_gc < 1000000 && asked.profile.allocd_bytes_before_gc >= 90000000);
+}
+
+static GC_EventType asking;
+static unsigned answers;
+static void ask_in_event(GC_EventType type) {
+  if (type != asking || answers) return;
+  ask_all(NULL);
+  answers++;
+}
+
+static void ask_when(GC_EventType type) {
+  asking = type;
+  answers = 0;
+  GC_set_on_collection_event(ask_in_event);
+  GC_gcollect();
+  GC_set_on_collection_event(NULL);
+  must(answers == 1);
+}
+
+TEST(asked_when_a_collection_starts) {
+  GC_INIT();
+  GC_set_disable_automatic_collection(1);
+  GC_gcollect();
+  hold_100_mb(NULL);
+  ask_when(GC_EVENT_START);
+  must_be_of_100_mb();
+}
+
+TEST(asked_when_a_collection_has_ended) {
+  GC_INIT();
+  GC_set_disable_automatic_collection(1);
+  hold_100_mb(NULL);
+  ask_when(GC_EVENT_END);
+  must(asked.heap >= 100000000 && asked.total >= 100000000 && asked.since < 1000000);
+  must(asked.profile.heapsize_full >= 100000000 && asked.profile.allocd_bytes_before_gc >= 90000000);
+}
+
+static void *dump_locked(void *arg) {
+  GC_dump_named("with the lock");
+  return arg;
+}
+
+static void dump_with_lock(void) {
+  GC_INIT();
+  hold_100_mb(NULL);
+  GC_call_with_alloc_lock(dump_locked, NULL);
+}
+
+static void dumps_with_the_lock(void **state) {
+  (void)state;
+  const struct client_end *end = client_run(dump_with_lock, NULL);
+  assert_true(client_exited(end, 0) && client_count(end, "with the lock") == 1);
+  assert_true(client_count(end, "heap 0 ") == 0);
+}
+
+static double seconds_of_getters(void) {
+  struct timespec begin, end;
+  size_t sum = 0;
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  for (int i = 0; i < 2000; i++)
+    sum += GC_get_total_bytes() + GC_get_bytes_since_gc() + GC_get_free_bytes() + GC_get_heap_size();
+  clock_gettime(CLOCK_MONOTONIC, &end);
+  must(sum);
+  return (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+}
+
+/* "This getter remains lock-free": it does not look at the heap. */
+TEST(getters_are_cheap) {
+  GC_INIT();
+  GC_reachable_here(GC_malloc(100));
+  double small = seconds_of_getters();
+  for (unsigned i = 0; i < 1000000; i++) {
+    void **cell = GC_malloc(100);
+    *cell = client_roots[0];
+    client_roots[0] = cell;
+  }
+  must(seconds_of_getters() < small * 5 + 0.02);
+}
+
 TEST(time_of_collections) {
   GC_INIT();
   GC_start_performance_measurement();
@@ -159,11 +279,21 @@ static void dumps(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(bytes_of_the_heap),     cmocka_unit_test(bytes_of_a_cycle),
-      cmocka_unit_test(all_at_once),           cmocka_unit_test(profile),
-      cmocka_unit_test(profile_of_reclaimed),  cmocka_unit_test(profile_of_other_sizes),
-      cmocka_unit_test(number_of_collections), cmocka_unit_test(asked_in_a_collection),
-      cmocka_unit_test(time_of_collections),   cmocka_unit_test(dumps),
+      cmocka_unit_test(bytes_of_the_heap),
+      cmocka_unit_test(bytes_of_a_cycle),
+      cmocka_unit_test(all_at_once),
+      cmocka_unit_test(profile),
+      cmocka_unit_test(profile_of_reclaimed),
+      cmocka_unit_test(profile_of_other_sizes),
+      cmocka_unit_test(number_of_collections),
+      cmocka_unit_test(asked_in_a_collection),
+      cmocka_unit_test(asked_with_the_lock),
+      cmocka_unit_test(asked_when_a_collection_starts),
+      cmocka_unit_test(asked_when_a_collection_has_ended),
+      cmocka_unit_test(dumps_with_the_lock),
+      cmocka_unit_test(getters_are_cheap),
+      cmocka_unit_test(time_of_collections),
+      cmocka_unit_test(dumps),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,14 @@ static void assert_exact(void) {
   assert_int_equal(stats.heap_bytes, pages);
   assert_int_equal(vgc_allocated_bytes(), stats.bytes_allocated);
   assert_int_equal(vgc_heap_bytes(), stats.heap_bytes + stats.free_bytes);
+  struct vgc_stats peek = {.struct_size = sizeof peek, .live_bytes = 1};
+  assert_int_equal(vgc_peek_stats(&peek), 0);
+  assert_int_equal(peek.bytes_allocated, stats.bytes_allocated);
+  assert_int_equal(peek.marked_bytes, stats.marked_bytes);
+  assert_int_equal(peek.heap_bytes, stats.heap_bytes);
+  assert_int_equal(peek.free_bytes, stats.free_bytes);
+  assert_int_equal(peek.trigger_bytes, stats.trigger_bytes);
+  assert_int_equal(peek.live_bytes, 0);
   assert_true(stats.peak_heap_bytes >= stats.heap_bytes);
 }
 

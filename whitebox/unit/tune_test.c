@@ -112,6 +112,7 @@ static void reserved_memory_is_used_before_the_next_collection(void **state) {
 
 static struct {
   bool refuse, raise;
+  enum vgc_reason reason;
   unsigned asked, phases;
   enum vgc_phase phase[32];
   void *due;
@@ -120,6 +121,7 @@ static struct {
 static int may_collect(void *arg) {
   assert_ptr_equal(arg, &told);
   told.asked++;
+  told.reason = vgc_collection_reason();
   struct vgc_config given = changes();
   given.minimum_heap = 64 * MIB;
   if (told.raise) assert_int_equal(vgc_tune(&given), 0);
@@ -161,6 +163,25 @@ static void a_program_that_refuses_is_not_collected(void **state) {
   assert_int_equal(cycles(), 1);
 }
 
+static void the_program_hears_why(void **state) {
+  (void)state;
+  assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(told.reason, VGC_REASON_CALL);
+  assert_int_not_equal(allocate(16 * MIB), 0);
+  assert_int_equal(told.reason, VGC_REASON_PACE);
+  struct vgc_config given = changes();
+  given.hard_limit = 8 * MIB;
+  given.minimum_heap = 64 * MIB;
+  assert_int_equal(vgc_tune(&given), 0);
+  assert_null(vgc_malloc_noscan(16 * MIB));
+  assert_int_equal(told.reason, VGC_REASON_MEMORY);
+  given = changes();
+  given.collect_every = 1;
+  assert_int_equal(vgc_tune(&given), 0);
+  assert_non_null(vgc_malloc(16));
+  assert_int_equal(told.reason, VGC_REASON_STRESS);
+}
+
 static void settings_may_be_changed_when_asked(void **state) {
   (void)state;
   told.raise = true;
@@ -174,6 +195,39 @@ static void a_collection_goes_through_its_phases_once(void **state) {
                                        VGC_PHASE_RECLAIMED, VGC_PHASE_RESUMING, VGC_PHASE_RESUMED};
   assert_int_equal(told.phases, sizeof all / sizeof *all);
   assert_memory_equal(told.phase, all, sizeof all);
+}
+
+/* Where the thread has the lock that settings are changed with: must neither wait for it nor give it away. */
+static void change_everything(void) {
+  struct vgc_config given = changes();
+  given.minimum_heap = 2 * MIB;
+  assert_int_equal(vgc_tune(&given), 0);
+  assert_int_equal(vgc_reserve(MIB), 0);
+  vgc_disable();
+  vgc_enable();
+}
+
+static void change_in_phase(void *arg, enum vgc_phase at) {
+  (void)arg;
+  (void)at;
+  change_everything();
+}
+
+static void settings_may_be_changed_with_the_lock(void **state) {
+  (void)state;
+  vgc_lock();
+  change_everything();
+  assert_int_equal(cycles(), 0);
+  vgc_unlock();
+  assert_int_equal(vgc_collect(), 0);
+}
+
+static void settings_may_be_changed_by_hooks(void **state) {
+  (void)state;
+  const struct vgc_hooks hooks = {.struct_size = sizeof hooks, .phase = change_in_phase};
+  vgc_set_hooks(&hooks, NULL);
+  for (unsigned i = 0; i < 3; i++) assert_int_equal(vgc_collect(), 0);
+  assert_int_equal(cycles(), 3);
 }
 
 static void no_finalizer(void *object, void *arg) { (void)object, (void)arg; }
@@ -204,7 +258,10 @@ UNIT(tune) {
       TEST(what_cannot_change_is_refused_and_nothing_else_changes),
       TEST(reserved_memory_is_used_before_the_next_collection),
       HOOKS(a_program_that_refuses_is_not_collected),
+      HOOKS(the_program_hears_why),
       HOOKS(settings_may_be_changed_when_asked),
+      TEST(settings_may_be_changed_with_the_lock),
+      HOOKS(settings_may_be_changed_by_hooks),
       HOOKS(a_collection_goes_through_its_phases_once),
       HOOKS(the_program_hears_of_each_object_that_is_to_be_finalized),
   };
