@@ -29,9 +29,6 @@
 #define fetch_or_release(p, v)  atomic_fetch_or_explicit(p, v, memory_order_release)
 #define fetch_and_acq_rel(p, v) atomic_fetch_and_explicit(p, v, memory_order_acq_rel)
 #define fetch_and_release(p, v) atomic_fetch_and_explicit(p, v, memory_order_release)
-#define fetch_sub_release(p, v) atomic_fetch_sub_explicit(p, v, memory_order_release)
-#define cas_acquire(p, expected, v)                                                                                    \
-  atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acquire, memory_order_relaxed)
 #define cas_weak_release(p, expected, v)                                                                               \
   atomic_compare_exchange_weak_explicit(p, expected, v, memory_order_release, memory_order_relaxed)
 #define cas_weak_acq_rel(p, expected, v)                                                                               \

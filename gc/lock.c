@@ -29,16 +29,16 @@ static COLD void report_order(const struct lock *lock, const struct lock *other)
   platform_abort();
 }
 
+void lock_nap(void) { nanosleep(&(struct timespec){0, 50000}, NULL); }
+
 /* Old versions of ThreadSanitizer do not deliver a signal to a thread that waits for a lock; they do while it sleeps.
  */
-static void nap(void) { nanosleep(&(struct timespec){0, 50000}, NULL); }
-
 static void wait_for(struct lock *lock) {
   if (!platform_defers_signals()) {
     pthread_mutex_lock(&lock->mutex);
     return;
   }
-  while (pthread_mutex_trylock(&lock->mutex) != 0) nap();
+  while (pthread_mutex_trylock(&lock->mutex) != 0) lock_nap();
 }
 
 void lock_acquire(struct lock *lock) {
@@ -78,22 +78,3 @@ unsigned lock_depth(void) {
   for (const struct lock *lock = held; lock; lock = lock->below) depth++;
   return depth;
 }
-
-/* Acquire: the release of who was inside, or had it closed. */
-static bool change(struct shared_lock *lock, int from, int to) { return cas_acquire(&lock->inside, &from, to); }
-
-void shared_lock_enter(struct shared_lock *lock) {
-  for (;;) {
-    int inside = load_relaxed(&lock->inside);
-    if (inside != SHARED_LOCK_CLOSED && change(lock, inside, inside + 1)) return;
-    if (inside == SHARED_LOCK_CLOSED) nap();
-  }
-}
-
-void shared_lock_close(struct shared_lock *lock) {
-  while (load_relaxed(&lock->inside) != 0 || !change(lock, 0, SHARED_LOCK_CLOSED)) nap();
-}
-
-/* Release: what is done inside or while it is closed is done; acquire in change. */
-void shared_lock_leave(struct shared_lock *lock) { fetch_sub_release(&lock->inside, 1); }
-void shared_lock_open(struct shared_lock *lock) { store_release(&lock->inside, 0); }

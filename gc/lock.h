@@ -9,11 +9,11 @@
 #define VGC_LOCK_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 
 enum lock_rank {
   LOCK_NONE = 0,
+  LOCK_LISTING,  /* how many threads list the loaded objects */
   LOCK_INIT,     /* vgc_init, vgc_shutdown */
   LOCK_COLLECT,  /* one cycle at a time; the disable count */
   LOCK_REGISTRY, /* list of threads, births and deaths */
@@ -34,22 +34,11 @@ struct lock {
 #define LOCK_INITIALIZER(rank_, index_)                                                                                \
   { PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, rank_, index_, NULL }
 
-/* Many threads may be inside, or one has closed it. Who is inside may enter again, whoever waits to close it, and holds
- * no lock of ours; who closes it holds none, either, and a forked child may open what its parent's thread has closed.
- * Who waits naps: it is seldom, and short. */
-struct shared_lock {
-  _Atomic int inside; /* threads; SHARED_LOCK_CLOSED */
-};
-#define SHARED_LOCK_CLOSED (-1)
-
-void shared_lock_enter(struct shared_lock *);
-void shared_lock_leave(struct shared_lock *);
-void shared_lock_close(struct shared_lock *);
-void shared_lock_open(struct shared_lock *);
-
 void lock_init(struct lock *, enum lock_rank, unsigned index);
 void lock_acquire(struct lock *);
 void lock_release(struct lock *);
+/* For who polls: a moment, in which a thread answers a stop. */
+void lock_nap(void);
 /* Asserts that the calling thread holds it (check level 2 and above). */
 void lock_assert_held(const struct lock *);
 /* Turns rank checking on; set once by initialisation. */

@@ -148,18 +148,33 @@ static struct filter filter_now(void) {
   return now;
 }
 
-/* Who lists them has the loader's lock, which a forked child must not inherit. */
-static struct shared_lock listing COLLECTOR_DATA;
+/* Who lists them has the loader's lock, which a forked child must not inherit. They are counted, not kept out while a
+ * fork waits: one that is inside may list again, in a filter. */
+static struct lock listing_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_LISTING, 0);
+static unsigned listing COLLECTOR_DATA; /* with the lock */
 
-void roots_before_fork(void) { shared_lock_close(&listing); }
+static void count_listing(unsigned more) {
+  lock_acquire(&listing_lock);
+  listing += more;
+  lock_release(&listing_lock);
+}
 
-void roots_after_fork(void) { shared_lock_open(&listing); }
+void roots_before_fork(void) {
+  lock_acquire(&listing_lock);
+  while (listing) {
+    lock_release(&listing_lock);
+    lock_nap();
+    lock_acquire(&listing_lock);
+  }
+}
+
+void roots_after_fork(void) { lock_release(&listing_lock); }
 
 bool roots_list_modules(void) {
   struct filter asked = filter_now();
-  shared_lock_enter(&listing);
+  count_listing(1);
   struct platform_modules *list = platform_modules_list(asked.function, asked.arg);
-  shared_lock_leave(&listing);
+  count_listing(-1u);
   if (!list) return false;
   lock_acquire(&lock);
   struct platform_modules *before = modules;
