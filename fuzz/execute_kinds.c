@@ -64,7 +64,8 @@ static bool look_at(struct run *run, struct object *object) {
   bool now = asked_now(run, object), alive = vgc_base_of(address) == address;
   CHECK(run, alive || now, "the object at %p (allocation %u) is reclaimed, and was not disclaimed", address,
         shadow_index(run->shadow, object));
-  CHECK(run, !alive || !now || object->marked, "the object at %p was disclaimed, and is not reclaimed", address);
+  CHECK(run, !alive || !now || object->marked || shadow_has_anothers_place(run->shadow, object),
+        "the object at %p was disclaimed, and is not reclaimed", address);
   if (!alive) shadow_reclaimed(run->shadow, object);
   return true;
 }

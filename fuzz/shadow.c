@@ -73,6 +73,13 @@ struct object *shadow_find(struct shadow *shadow, const void *address, enum stat
   return NULL;
 }
 
+bool shadow_has_anothers_place(const struct shadow *shadow, const struct object *object) {
+  uintptr_t low = ~object->hidden, high = low + shadow_slot(object);
+  for (const struct object *before = shadow->objects; before < object; before++)
+    if (~before->hidden < high && ~before->hidden + shadow_slot(before) > low) return true;
+  return false;
+}
+
 struct object *shadow_last_dropped(struct shadow *shadow, const void *address) {
   for (uint32_t i = shadow->count; i-- > 0;) {
     struct object *object = &shadow->objects[i];

@@ -156,6 +156,8 @@ void *shadow_address(const struct object *);
  * follows them, which names it and which the program may not use. */
 size_t shadow_slot(const struct object *);
 uint32_t shadow_index(const struct shadow *, const struct object *);
+/* Whether an object before it had some of its place: words that named that one may name it now. */
+bool shadow_has_anothers_place(const struct shadow *, const struct object *);
 /* The last object at this address, if it was dropped and not freed; or NULL. */
 struct object *shadow_last_dropped(struct shadow *, const void *address);
 /* The LIVE (or DROPPED) object with this address in its bytes, or NULL. */
