@@ -65,7 +65,7 @@ struct cycle {
   uint64_t stop, pause; /* nanoseconds */
 };
 
-/* Of the cycle: nanoseconds by the clock at which it is given up. */
+/* Of the cycle: nanoseconds by the clock at which it is given up; 0: never. */
 static uint64_t deadline COLLECTOR_DATA;
 
 /* ---- With the world stopped ---- */
@@ -85,9 +85,8 @@ static bool enough(void) {
 }
 
 static bool may_be_given_up(const struct cycle *cycle) {
-  bool asked = cycle->reason == COLLECT_EXPLICIT, limited = CONFIG(pause_limit_us) < SIZE_MAX / 2000;
-  return (cycle->reason == COLLECT_PACE && limited) ||
-         ((asked || cycle->reason == COLLECT_PACE) && hooks_get()->give_up);
+  bool may = cycle->reason == COLLECT_EXPLICIT || cycle->reason == COLLECT_PACE;
+  return deadline || (may && hooks_get()->give_up);
 }
 
 static void give_up(struct cycle *cycle) {

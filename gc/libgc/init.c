@@ -157,10 +157,11 @@ static void invoke_outermost(void) {
 void layer_finalizers_due(void) {
   static GC_word told; /* GC_gc_no: once for a collection */
   if (!vgc_finalizers_due()) return;
+  GC_word number = GET(GC_gc_no);
   GC_finalizer_notifier_proc notifier = GET(GC_finalizer_notifier);
   if (!GET(GC_finalize_on_demand))
     invoke_outermost();
-  else if (notifier && __atomic_exchange_n(&told, GET(GC_gc_no), __ATOMIC_RELAXED) != GET(GC_gc_no))
+  else if (notifier && __atomic_exchange_n(&told, number, __ATOMIC_RELAXED) != number)
     notifier();
 }
 

@@ -192,7 +192,7 @@ struct enumeration {
 
 static void note_if_reached(void *object, size_t size, int reached, void *arg) {
   struct enumeration *all = arg;
-  if (!reached) return;
+  if (!reached || object == all->found) return;
   if (all->count < all->room) {
     all->found[all->count].object = object;
     all->found[all->count].size = size;

@@ -314,6 +314,27 @@ TEST(reachable_objects) {
   must(found == MANY);
 }
 
+static void note_largest(void *object, size_t size, void *arg) {
+  (void)object;
+  size_t *largest = arg;
+  if (size > *largest) *largest = size;
+}
+
+static void *find_largest(void *arg) {
+  GC_enumerate_reachable_objects_inner(note_largest, arg);
+  return NULL;
+}
+
+/* The list of them is none of the program's. */
+TEST(reachable_objects_are_the_programs) {
+  GC_INIT();
+  client_below(fill, zeroes);
+  GC_gcollect();
+  size_t largest = 0;
+  GC_call_with_alloc_lock(find_largest, &largest);
+  must(largest && largest < 4096);
+}
+
 TEST(reachable_objects_while_leaks_are_sought) {
   GC_INIT();
   client_below(fill, zeroes);
@@ -348,6 +369,7 @@ int main(void) {
       cmocka_unit_test(filter_taken_back),
       cmocka_unit_test(filter_not_asked_in_vain),
       cmocka_unit_test(reachable_objects),
+      cmocka_unit_test(reachable_objects_are_the_programs),
       cmocka_unit_test(reachable_objects_while_leaks_are_sought),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,16 +132,21 @@ static void let_it_end(void *window) {
   while (syscall(SYS_tgkill, getpid(), atomic_load(&setter_tid), 0) == 0) sched_yield();
 }
 
-static void it_ends_while_the_world_stands(void **state) {
-  (void)state;
-  struct park *window = park_arm_thread("thread_exit_after_deregister", setter.thread);
+/* It stands at one point of its exit until the collector has come to another. */
+static void leaves_at(const char *exit, const char *collection, void (*let_go)(void *window)) {
+  struct park *window = park_arm_thread(exit, setter.thread);
   worker_leave(&setter);
   park_await(window);
-  park_arm_call("collect_stopped", let_it_end, window);
+  park_arm_call(collection, let_go, window);
   unit_collect();
   end_setter(NULL);
   expect_due();
   each_is_called_once();
+}
+
+static void it_ends_while_the_world_stands(void **state) {
+  (void)state;
+  leaves_at("thread_exit_after_deregister", "collect_stopped", let_it_end);
 }
 
 static void release(void *window) { park_release(window); }
@@ -149,14 +154,7 @@ static void release(void *window) { park_release(window); }
 /* It comes for the locks that the collector still holds. */
 static void it_leaves_as_the_world_resumes(void **state) {
   (void)state;
-  struct park *window = park_arm_thread("thread_exit_before_deregister", setter.thread);
-  worker_leave(&setter);
-  park_await(window);
-  park_arm_call("collect_after_resume", release, window);
-  unit_collect();
-  end_setter(NULL);
-  expect_due();
-  each_is_called_once();
+  leaves_at("thread_exit_before_deregister", "collect_after_resume", release);
 }
 
 /* ---- Before and during the calls ---- */
