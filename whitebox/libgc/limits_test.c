@@ -246,6 +246,17 @@ TEST_OURS(the_heap_is_larger_where_collections_take_the_time, "does not look at 
   must(often > seldom / 2 * 3);
 }
 
+/* Memory would not spare them. */
+TEST_OURS(collections_that_are_asked_for_take_no_memory, "does not look at the time") {
+  GC_INIT();
+  client_roots[0] = build_live();
+  GC_set_free_space_divisor(3);
+  for (unsigned i = 0; i < 200; i++) GC_gcollect();
+  size_t before = GC_get_total_bytes();
+  for (GC_word number = GC_get_gc_no(); GC_get_gc_no() == number;) GC_reachable_here(GC_malloc_atomic(1000));
+  must(GC_get_total_bytes() - before < 12u << 20);
+}
+
 TEST_OURS(what_the_user_says_stands_whatever_the_time, "does not know the variables") {
   must(!setenv("VGC_GROWTH_PERCENT", "100", 1) && !setenv("VGC_MINIMUM_HEAP", "4194304", 1));
   GC_INIT();
@@ -297,6 +308,7 @@ int main(void) {
       cmocka_unit_test(expands_although_there_are_finalizers),
       cmocka_unit_test(collects_for_finalizers_instead_of_expanding),
       cmocka_unit_test(the_heap_is_larger_where_collections_take_the_time),
+      cmocka_unit_test(collections_that_are_asked_for_take_no_memory),
       cmocka_unit_test(what_the_user_says_stands_whatever_the_time),
       cmocka_unit_test(resizes_are_told),
   };
