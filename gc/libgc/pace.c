@@ -15,10 +15,12 @@
 static struct {
   GC_word divisor, retries;
   size_t minimum, soft_limit;
+  size_t least;        /* of `minimum`: what the program has expanded the heap to */
+  uint64_t minimum_ns; /* when `minimum` was told */
   unsigned share;
   int interior, no_dls;
   bool users_minimum, users_soft_limit, users_growth; /* immutable */
-} told = {.minimum = MINIMUM_HEAP, .soft_limit = NO_LIMIT, .interior = 1};
+} told = {.minimum = MINIMUM_HEAP, .least = MINIMUM_HEAP, .soft_limit = NO_LIMIT, .interior = 1};
 
 /* ---- How much the heap grows ---- */
 
@@ -61,11 +63,21 @@ static unsigned growth_percent(GC_word divisor, unsigned share) {
   return divisor > 240 ? 1 : (unsigned)(240 / divisor) * (4 + share) / 4;
 }
 
-/* As a heap that does not shrink, half of the largest so far is used before the next collection, or as much as all of
- * it. 0: no news. */
+#define FADING_NS UINT64_C(1000000000)
+
+/* As a heap that does not shrink, half of the largest of late is used before the next collection, or as much as all of
+ * it. Each second an eighth of it is forgotten, or what it needed once would never be given back. 0: no news. */
 static size_t new_minimum(unsigned share) {
-  size_t most = vgc_heap_bytes() / 8 * (share < 4 ? 4 + share : 8);
-  return most / 8 * 7 > GET(told.minimum) && !told.users_minimum ? most : 0;
+  struct vgc_stats stats = {.struct_size = sizeof stats};
+  size_t minimum = GET(told.minimum), least = GET(told.least);
+  if (told.users_minimum) return 0;
+  vgc_peek_stats(&stats);
+  size_t most = stats.heap_bytes / 8 * (share < 4 ? 4 + share : 8);
+  if (most / 8 * 7 > minimum) return most;
+  if (minimum <= least || now_ns() - GET(told.minimum_ns) < FADING_NS) return 0;
+  size_t faded = minimum / 8 * 7;
+  if (faded < most) faded = most;
+  return faded > least ? faded : least;
 }
 
 /* Where the heap is not to grow it counts for nothing. */
@@ -127,7 +139,9 @@ static void tune(GC_word divisor, unsigned share, size_t minimum, size_t soft_li
   SET(told.share, share);
   SET(told.soft_limit, soft_limit);
   SET(told.retries, max_retries);
-  if (minimum) SET(told.minimum, minimum);
+  if (!minimum) return;
+  SET(told.minimum, minimum);
+  SET(told.minimum_ns, now_ns());
 }
 
 void layer_tune(void) {
@@ -211,6 +225,7 @@ int GC_expand_hp(size_t bytes) {
   if (__builtin_add_overflow(beyond, bytes, &more) || vgc_reserve(more)) return 0;
   layer_heap_reserved(before + bytes);
   if (before + bytes > GET(told.minimum)) SET(told.minimum, before + bytes);
+  if (before + bytes > GET(told.least)) SET(told.least, before + bytes);
   if (GET(GC_on_heap_resize)) {
     bool taken = layer_exclude();
     layer_tell_of_resize();
