@@ -72,10 +72,7 @@ static void *take_reserve(size_t bytes) {
 static int may_collect(void *arg) {
   (void)arg;
   if (GET(GC_dont_gc) || !layer_may_begin()) return 0;
-  if (GET(GC_find_leak) && !layer_finding) {
-    layer_collect();
-    return 0;
-  }
+  if (layer_find_instead()) return 0;
   layer_tune();
   fill_reserve();
   return 1;

@@ -78,6 +78,8 @@ INTERNAL bool layer_displacement(size_t displacement);
 
 /* Collects, and reports what is lost, if GC_find_leak is set. */
 INTERNAL bool layer_collect(void);
+/* In place of a collection that vgc is about to begin: false if nothing is looked for. */
+INTERNAL bool layer_find_instead(void);
 /* Collects, and shows all objects in the stopped world. */
 INTERNAL bool layer_visit(vgc_visit *visit, void *arg);
 /* The calling thread is in such a collection. */

@@ -68,8 +68,16 @@ bool layer_visit(vgc_visit *function, void *arg) {
   return done;
 }
 
-static bool find(void) {
+static bool is_wanted(void) { return GET(GC_find_leak) || GET(debug_used); }
+
+/* Unless it need not be one of its own, and another thread's has begun meanwhile. */
+static bool find(bool own) {
+  GC_word before = GET(GC_gc_no);
   layer_lock(MUTEX_LEAKS);
+  if (!own && GET(GC_gc_no) != before) {
+    layer_unlock(MUTEX_LEAKS);
+    return true;
+  }
   lost.count = smashed.count = 0;
   bool done = visit_all(visit, NULL);
   int error = errno;
@@ -83,12 +91,18 @@ static bool find(void) {
 bool layer_collect(void) {
   bool before = layer_asked;
   layer_asked = true;
-  bool done = GET(GC_find_leak) || GET(debug_used) ? find() : !vgc_collect();
+  bool done = is_wanted() ? find(true) : !vgc_collect();
   layer_asked = before;
   int error = errno;
   if (done) layer_finalizers_due();
   errno = error;
   return done;
+}
+
+bool layer_find_instead(void) {
+  if (layer_finding || !is_wanted()) return false;
+  if (find(false)) layer_finalizers_due();
+  return true;
 }
 
 static void at_exit(void) {

@@ -168,6 +168,24 @@ static void overwritten_found_by_collection(void **state) {
   assert_true(reports_line(passes(write_behind)));
 }
 
+static void overwrite_and_go_on(void) {
+  GC_INIT();
+  char *volatile made = GC_MALLOC(16); /* whose size the compiler forgets */
+  line = __LINE__ - 1;
+  char *object = made;
+  memset(object + 16, 9, 8);
+  GC_word before = GC_get_gc_no();
+  while (GC_get_gc_no() < before + 3) GC_malloc_atomic(1000);
+  memset(object + 16, 0, 8);
+  GC_reachable_here(object);
+  printf("%d\n", line);
+}
+
+static void overwritten_found_by_the_next_collection(void **state) {
+  (void)state;
+  assert_true(reports_line(passes(overwrite_and_go_on)));
+}
+
 static void overwritten_found_by_free(void **state) {
   (void)state;
   overwrite = by_free = 1;
@@ -453,6 +471,7 @@ int main(void) {
       cmocka_unit_test(aligned_memory),
       cmocka_unit_test(neither_finalizers_nor_links),
       cmocka_unit_test(overwritten_found_by_collection),
+      cmocka_unit_test(overwritten_found_by_the_next_collection),
       cmocka_unit_test(overwritten_found_by_free),
       cmocka_unit_test(whole_objects_are_not_reported),
       cmocka_unit_test(what_is_left_of_others_is_not_reported),
