@@ -201,12 +201,23 @@ static void care_for_pages(size_t marked) {
   lock_release(&heap_lock);
 }
 
-/* Everything that a cycle needs is taken before the stop, in the order of ranks: no suspended thread holds it, so no
- * span is between central and a cache, no descriptor half made, no thread half registered. */
-static void run(struct cycle *cycle) {
+/* Each cycle_start is followed by the phase ENDED, on the same thread. */
+static void announce(struct cycle *cycle) {
   const struct vgc_hooks *hooks = hooks_get();
   if (hooks->cycle_start && !cycle->announced) hooks->cycle_start(hooks->arg);
   cycle->announced = true;
+}
+
+static void tell_of_end(struct cycle *cycle) {
+  collecting = true;
+  if (cycle->announced) hooks_phase(VGC_PHASE_ENDED);
+  collecting = cycle->announced = false;
+}
+
+/* Everything that a cycle needs is taken before the stop, in the order of ranks: no suspended thread holds it, so no
+ * span is between central and a cache, no descriptor half made, no thread half registered. */
+static void run(struct cycle *cycle) {
+  announce(cycle);
   thread_reap();
   large_finish_sweep();
   central_finish_sweep();
@@ -231,8 +242,10 @@ static bool attempt(struct cycle *cycle) {
     run(cycle);
     collecting = false;
   }
+  bool over = cycle->refused || served || cycle->done;
+  if (over) tell_of_end(cycle);
   lock_release(&collect_lock);
-  return cycle->refused || served || cycle->done;
+  return over;
 }
 
 static void log_cycle(const struct cycle *cycle, const struct vgc_stats *stats) {
@@ -281,6 +294,11 @@ static bool collect(struct cycle cycle) {
   thread_reap();
   while (!error && !attempt(&cycle))
     if (!roots_list_modules()) error = ENOMEM;
+  if (error == ENOMEM) {
+    lock_acquire(&collect_lock);
+    tell_of_end(&cycle);
+    lock_release(&collect_lock);
+  }
   if (cycle.refused) error = EBUSY;
   if (cycle.given_up) {
     if (CONFIG(log)) log_given_up(&cycle);

@@ -435,7 +435,8 @@ enum vgc_phase {
   VGC_PHASE_MARKED,    /* all that is kept is marked */
   VGC_PHASE_RECLAIMED, /* what is not, is known to be free; most of it is reclaimed later, by who allocates */
   VGC_PHASE_RESUMING,
-  VGC_PHASE_RESUMED,
+  VGC_PHASE_RESUMED, /* may be followed by STOPPING, if the loaded objects have changed: that stop collected nothing */
+  VGC_PHASE_ENDED,   /* of what cycle_start announced, each time: also if nothing was collected */
 };
 
 enum vgc_reason {

@@ -102,7 +102,6 @@ static void phase(void *arg, enum vgc_phase phase) {
   (void)arg;
   switch (phase) {
   case VGC_PHASE_STOPPING:
-    layer_within_collection(true); /* again, if a stop before collected nothing */
     layer_collection_begins();
     event(GC_EVENT_PRE_STOP_WORLD);
     break;
@@ -128,6 +127,8 @@ static void phase(void *arg, enum vgc_phase phase) {
     break;
   case VGC_PHASE_RESUMED:
     event(GC_EVENT_POST_START_WORLD);
+    break;
+  case VGC_PHASE_ENDED:
     event(GC_EVENT_END);
     layer_within_collection(false);
     break;

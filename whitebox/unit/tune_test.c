@@ -191,8 +191,8 @@ static void settings_may_be_changed_when_asked(void **state) {
 static void a_collection_goes_through_its_phases_once(void **state) {
   (void)state;
   assert_int_equal(vgc_collect(), 0);
-  static const enum vgc_phase all[] = {VGC_PHASE_STOPPING,  VGC_PHASE_STOPPED,  VGC_PHASE_MARKED,
-                                       VGC_PHASE_RECLAIMED, VGC_PHASE_RESUMING, VGC_PHASE_RESUMED};
+  static const enum vgc_phase all[] = {VGC_PHASE_STOPPING, VGC_PHASE_STOPPED, VGC_PHASE_MARKED, VGC_PHASE_RECLAIMED,
+                                       VGC_PHASE_RESUMING, VGC_PHASE_RESUMED, VGC_PHASE_ENDED};
   assert_int_equal(told.phases, sizeof all / sizeof *all);
   assert_memory_equal(told.phase, all, sizeof all);
 }
