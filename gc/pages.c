@@ -25,20 +25,22 @@ static unsigned index_of(const struct arena *arena) { return (unsigned)(arena - 
 /* By a writer with the lock; anyone reads. `pages` may be negative. */
 static void count_free(size_t pages) { store_relaxed(&state.free, load_relaxed(&state.free) + pages); }
 
-static void bin_insert(struct arena *arena, size_t page, size_t length, bool zero) {
+static void bin_insert(struct arena *arena, size_t page, size_t length, size_t dirty) {
   struct run_tag *first = &arena->tags[page], *last = &arena->tags[page + length - 1];
   uint64_t *head = &state.heads[index_of(arena)][bin_of(length)];
   last->length = (uint32_t)length;
   last->state = RUN_FREE;
-  *first = (struct run_tag){.length = (uint32_t)length, .next = (uint32_t)*head, .state = RUN_FREE, .zero = zero};
+  if (dirty > length) dirty = length;
+  *first = (struct run_tag){
+      .length = (uint32_t)length, .dirty = (uint32_t)dirty, .next = (uint32_t)*head, .state = RUN_FREE};
   if (*head) arena->tags[*head - 1].previous = (uint32_t)page + 1;
   *head = page + 1;
-  if (!zero) count_free(length);
+  count_free(dirty);
 }
 
 static void bin_remove(struct arena *arena, size_t page) {
   struct run_tag *first = &arena->tags[page];
-  if (!first->zero) count_free(-(size_t)first->length);
+  count_free(-(size_t)first->dirty);
   if (first->next) arena->tags[first->next - 1].previous = first->previous;
   if (first->previous)
     arena->tags[first->previous - 1].next = first->next;
@@ -61,15 +63,25 @@ static void count_taken(size_t pages) {
   if (taken > state.high) state.high = taken;
 }
 
-/* Takes pages [page + skip, + pages) out of the free run at `page`; the rest goes back to the bins. */
+static void discard(struct arena *arena, size_t page, size_t pages) {
+  platform_discard((void *)(load_relaxed(&arena->base) + (page << arena->page_shift)), pages << arena->page_shift);
+}
+
+static bool can_discard(void) { return config.page_bytes >= 4096; /* else the system's pages are larger than ours */ }
+
+/* Takes pages [page + skip, + pages) out of the free run at `page`; the rest goes back to the bins, each part as dirty
+ * as it can be. Of a run with few dirty pages they are given back, or all of it would have to be cleared. */
 static struct run split(struct arena *arena, size_t page, size_t skip, size_t pages) {
-  size_t length = arena->tags[page].length;
-  bool zero = arena->tags[page].zero;
+  size_t length = arena->tags[page].length, dirty = arena->tags[page].dirty;
   bin_remove(arena, page);
-  if (skip) bin_insert(arena, page, skip, zero);
-  if (length > skip + pages) bin_insert(arena, page + skip + pages, length - skip - pages, zero);
+  if (skip) bin_insert(arena, page, skip, dirty);
+  if (length > skip + pages) bin_insert(arena, page + skip + pages, length - skip - pages, dirty);
   count_taken(pages);
-  return (struct run){arena, page + skip, pages, zero};
+  if (dirty && dirty < pages / 8 && can_discard()) {
+    discard(arena, page + skip, pages);
+    dirty = 0;
+  }
+  return (struct run){arena, page + skip, pages, !dirty};
 }
 
 struct run pages_take(size_t pages, size_t align) {
@@ -88,24 +100,21 @@ struct run pages_take(size_t pages, size_t align) {
 }
 
 /* Joins the run with free neighbours. */
-static void free_run(struct run run) {
-  struct arena *arena = run.arena;
-  if (run.page && arena->tags[run.page - 1].state == RUN_FREE) {
-    size_t length = arena->tags[run.page - 1].length;
-    size_t first = run.page - length;
-    bool zero = arena->tags[first].zero;
-    bin_remove(arena, first);
-    run = (struct run){arena, first, run.pages + length, run.zero && zero};
+static void free_run(struct arena *arena, size_t page, size_t pages, size_t dirty) {
+  if (page && arena->tags[page - 1].state == RUN_FREE) {
+    size_t length = arena->tags[page - 1].length;
+    page -= length;
+    pages += length;
+    dirty += arena->tags[page].dirty;
+    bin_remove(arena, page);
   }
-  size_t after = run.page + run.pages;
+  size_t after = page + pages;
   if (after < arena->used_pages && arena->tags[after].state == RUN_FREE) {
-    size_t length = arena->tags[after].length;
-    bool zero = arena->tags[after].zero;
+    pages += arena->tags[after].length;
+    dirty += arena->tags[after].dirty;
     bin_remove(arena, after);
-    run.pages += length;
-    run.zero = run.zero && zero;
   }
-  bin_insert(arena, run.page, run.pages, run.zero);
+  bin_insert(arena, page, pages, dirty);
 }
 
 static struct run carve_from(struct arena *arena, size_t pages, size_t align) {
@@ -115,7 +124,7 @@ static struct run carve_from(struct arena *arena, size_t pages, size_t align) {
   size_t page = arena->used_pages + skip;
   arena_use(arena, page + pages);
   count_taken(pages);
-  if (skip) free_run((struct run){arena, page - skip, skip, true});
+  if (skip) free_run(arena, page - skip, skip, 0);
   return (struct run){arena, page, pages, true};
 }
 
@@ -125,20 +134,20 @@ struct run pages_carve(size_t pages, size_t align) {
     struct run run = carve_from(&arenas[i], pages, align);
     if (run.arena) return run;
   }
-  size_t least;
-  if (pages + align < pages || __builtin_mul_overflow(pages + align, config.page_bytes, &least)) return (struct run){0};
+  if (pages > PAGES_MAX || align > PAGES_MAX - pages) return (struct run){0};
   size_t wish = count ? load_relaxed(&arenas[count - 1].bytes) * 2 : config.arena_bytes;
-  struct arena *arena = arena_add(wish, least);
+  if (wish > PAGES_MAX * config.page_bytes) wish = PAGES_MAX * config.page_bytes;
+  struct arena *arena = arena_add(wish, (pages + align) * config.page_bytes);
   return arena ? carve_from(arena, pages, align) : (struct run){0};
 }
 
 void pages_give(struct run run) {
   store_relaxed(&state.taken, load_relaxed(&state.taken) - run.pages);
-  free_run(run);
+  free_run(run.arena, run.page, run.pages, run.zero ? 0 : run.pages);
 }
 
 size_t pages_trim(bool all, size_t keep) {
-  if (config.page_bytes < 4096) return 0; /* the system's pages are larger than ours */
+  if (!can_discard()) return 0;
   size_t before = load_relaxed(&state.free);
   for (uint32_t i = load_relaxed(&arenas_count); i-- > 0;)
     for (unsigned bin = BINS; bin-- > 1;)
@@ -146,14 +155,13 @@ size_t pages_trim(bool all, size_t keep) {
         struct run_tag *tag = &arenas[i].tags[link - 1];
         size_t page = link - 1;
         link = tag->next;
-        if (tag->zero) continue;
+        if (!tag->dirty) continue;
         bool drop = all || (tag->idle && load_relaxed(&state.free) * config.page_bytes > keep);
         tag->idle = 1;
         if (!drop) continue;
-        platform_discard((void *)(load_relaxed(&arenas[i].base) + (page << arenas[i].page_shift)),
-                         (size_t)tag->length << arenas[i].page_shift);
-        tag->zero = 1;
-        count_free(-(size_t)tag->length);
+        discard(&arenas[i], page, tag->length);
+        count_free(-(size_t)tag->dirty);
+        tag->dirty = 0;
       }
   return (before - load_relaxed(&state.free)) * config.page_bytes;
 }

@@ -15,9 +15,9 @@ enum run_state { RUN_NONE, RUN_FREE };
 /* One a page; only those of the first and last page of a free run mean anything (boundary tags, Knuth 2.5). */
 struct run_tag {
   uint32_t length;         /* pages of the run */
+  uint32_t dirty;          /* of these, so many at most hold memory; 0: every byte of the run is zero */
   uint32_t next, previous; /* page + 1 of its neighbours in the bin, same arena; 0 ends the list */
   uint8_t state;           /* enum run_state */
-  uint8_t zero;            /* every byte of the run is zero */
   uint8_t idle;            /* has been free since the last pages_trim */
 };
 
@@ -27,6 +27,9 @@ struct run {
   size_t pages;
   bool zero;
 };
+
+/* Pages of an arena at most: what links and lengths can name. */
+#define PAGES_MAX (UINT32_MAX / 2)
 
 /* A free run of exactly `pages`, its first page a multiple of `align` pages, from the bins only. */
 struct run pages_take(size_t pages, size_t align);

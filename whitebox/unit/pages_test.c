@@ -225,6 +225,37 @@ static void runs_with_a_used_neighbour_are_not_taken_for_zero(void **state) {
   }
 }
 
+/* Such a run is said to hold what its used part holds, and no more. */
+static void a_used_neighbour_does_not_make_a_run_hold_memory(void **state) {
+  (void)state;
+  struct run zero = carve(90), used = carve(2);
+  carve(1);
+  pages_give(zero);
+  give(used);
+  assert_int_equal(pages_free_bytes(), 2 * PAGE);
+  struct run first = take(1);
+  assert_false(first.zero);
+  assert_int_equal(pages_free_bytes(), 2 * PAGE);
+  give(first);
+  assert_int_equal(pages_free_bytes(), 3 * PAGE);
+  assert_int_equal(pages_trim(true, 0), 3 * PAGE);
+}
+
+/* Rather than to clear all of a large run for a few pages, these are given back. */
+static void a_large_run_with_few_used_pages_comes_as_zero(void **state) {
+  (void)state;
+  struct run used = carve(2), zero = carve(90);
+  carve(1);
+  platform_unpoison(bytes_of(used), 92 * PAGE);
+  memset(bytes_of(used), 0x5a, 2 * PAGE);
+  pages_give(zero);
+  give(used);
+  struct run all = take(92);
+  assert_true(all.zero);
+  for (size_t i = 0; i < 2 * PAGE; i++) assert_int_equal(bytes_of(all)[i], 0);
+  assert_int_equal(pages_free_bytes(), 0);
+}
+
 /* The cycle's trim gives back what nobody needed for a whole cycle, beyond what it is asked to keep. */
 static void idle_runs_are_trimmed_beyond_what_is_kept(void **state) {
   (void)state;
@@ -259,10 +290,16 @@ static void absurd_requests_find_nothing(void **state) {
                                     {SIZE_MAX / 2, SIZE_MAX / 2 + 1},
                                     {SIZE_MAX / PAGE + 1, 1},
                                     {(size_t)1 << 40, 1},
-                                    {1, (size_t)1 << 50}};
+                                    {1, (size_t)1 << 50},
+                                    {PAGES_MAX, 1}, /* no length nor link tells more */
+                                    {1, PAGES_MAX},
+                                    {(size_t)1 << 33, 1},
+                                    {1, (size_t)1 << 33}};
+  unsigned before = arenas_count;
   for (unsigned i = 0; i < sizeof pages / sizeof *pages; i++) {
     assert_null(pages_carve(pages[i][0], pages[i][1]).arena);
     assert_int_equal(pages_taken_bytes(), 0);
+    assert_int_equal(arenas_count, before);
   }
   carve(1); /* from here on alignment adds to them */
   for (size_t below = 0; below < 16; below++) assert_null(pages_carve(SIZE_MAX - below, 16).arena);
@@ -295,6 +332,8 @@ UNIT(pages) {
       TEST(counts_follow_each_step),
       TEST(trimmed_pages_read_as_zero),
       TEST(runs_with_a_used_neighbour_are_not_taken_for_zero),
+      TEST(a_used_neighbour_does_not_make_a_run_hold_memory),
+      TEST(a_large_run_with_few_used_pages_comes_as_zero),
       TEST(idle_runs_are_trimmed_beyond_what_is_kept),
       cmocka_unit_test_teardown(pages_smaller_than_the_systems_are_not_trimmed, teardown),
       TEST(absurd_requests_find_nothing),
