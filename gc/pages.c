@@ -28,11 +28,11 @@ static void count_free(size_t pages) { store_relaxed(&state.free, load_relaxed(&
 static void bin_insert(struct arena *arena, size_t page, size_t length, size_t dirty) {
   struct run_tag *first = &arena->tags[page], *last = &arena->tags[page + length - 1];
   uint64_t *head = &state.heads[index_of(arena)][bin_of(length)];
-  last->length = (uint32_t)length;
+  last->length = length & PAGES_MAX;
   last->state = RUN_FREE;
   if (dirty > length) dirty = length;
   *first = (struct run_tag){
-      .length = (uint32_t)length, .dirty = (uint32_t)dirty, .next = (uint32_t)*head, .state = RUN_FREE};
+      .length = length & PAGES_MAX, .state = RUN_FREE, .dirty = dirty & PAGES_MAX, .next = (uint32_t)*head};
   if (*head) arena->tags[*head - 1].previous = (uint32_t)page + 1;
   *head = page + 1;
   count_free(dirty);

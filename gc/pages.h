@@ -14,11 +14,11 @@ enum run_state { RUN_NONE, RUN_FREE };
 
 /* One a page; only those of the first and last page of a free run mean anything (boundary tags, Knuth 2.5). */
 struct run_tag {
-  uint32_t length;         /* pages of the run */
-  uint32_t dirty;          /* of these, so many at most hold memory; 0: every byte of the run is zero */
+  uint32_t length : 31;    /* pages of the run */
+  uint32_t state : 1;      /* enum run_state */
+  uint32_t dirty : 31;     /* of its pages, so many at most hold memory; 0: every byte of the run is zero */
+  uint32_t idle : 1;       /* has been free since the last pages_trim */
   uint32_t next, previous; /* page + 1 of its neighbours in the bin, same arena; 0 ends the list */
-  uint8_t state;           /* enum run_state */
-  uint8_t idle;            /* has been free since the last pages_trim */
 };
 
 struct run {
@@ -28,7 +28,7 @@ struct run {
   bool zero;
 };
 
-/* Pages of an arena at most: what links and lengths can name. */
+/* Pages of an arena at most: what lengths can tell. */
 #define PAGES_MAX (UINT32_MAX / 2)
 
 /* A free run of exactly `pages`, its first page a multiple of `align` pages, from the bins only. */
