@@ -123,7 +123,7 @@ static bool makes_wait(struct run *run, const struct object *other, const struct
   const struct finalizer *finalizer = &other->finalizer;
   bool old = finalizer->due && (finalizer->cycle != run->cycle_ends || finalizer->anyway);
   bool fresh = finalizer->due && !old;
-  bool ordered = (finalizer->set || fresh) && finalizer->order <= VGC_IGNORE_SELF;
+  bool ordered = (finalizer->set || fresh) && finalizer->order != VGC_UNORDERED;
   bool first = fresh && finalizer->order == VGC_UNORDERED && object->finalizer.order == VGC_UNREACHABLE;
   if ((!old && !ordered && !first) || other->state == STATE_GONE || other->freed) return false;
   return shadow_contents_reach(run->shadow, other, object, !old && finalizer->order == VGC_IGNORE_SELF);

@@ -19,7 +19,7 @@ static void *object_of(const struct finalizer *finalizer) { return (void *)~fina
 
 static bool is_unreached(const void *object) { return !mark_reached(object); }
 
-static bool makes_wait(const struct finalizer *finalizer) { return finalizer->order <= VGC_IGNORE_SELF; }
+static bool makes_wait(const struct finalizer *finalizer) { return finalizer->order != VGC_UNORDERED; }
 
 /* ---- Links ---- */
 

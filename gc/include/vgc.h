@@ -228,8 +228,8 @@ enum vgc_order {
   VGC_ORDERED,     /* another object with a finalizer reaches it: that one's comes first. One that reaches itself is
                       never finalized, nor collected */
   VGC_IGNORE_SELF, /* as above, but its own pointers into itself do not count */
-  VGC_UNORDERED,   /* nothing but an ordered one that reaches it; itself, it keeps nothing waiting */
-  VGC_UNREACHABLE, /* as VGC_UNORDERED, and that an unordered one reaches it, which may bring it back */
+  VGC_UNORDERED,   /* nothing but one of another order that reaches it; itself, it keeps nothing waiting */
+  VGC_UNREACHABLE, /* as VGC_ORDERED, and that an unordered one reaches it, which may bring it back */
 };
 
 /* Sets the finalizer of a live object, which begins there, instead of any that it has; NULL: none. vgc_free forgets it

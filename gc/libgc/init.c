@@ -6,14 +6,15 @@
 
 bool layer_ready;
 
-/* Exact for mark procedures. While the heap may grow, which nobody tells, all is plausible. */
+/* Exact for mark procedures. While the heap may grow, which nobody tells, all is plausible. A
+ * byte below the heap's first object, which its address would keep: the variable is a root. */
 #define ANYWHERE (void *)UINTPTR_MAX
 void *GC_least_plausible_heap_addr, *GC_greatest_plausible_heap_addr = ANYWHERE;
 
 static void learn_bounds(void) {
   void *low, *high;
   vgc_heap_bounds(&low, &high);
-  SET(GC_least_plausible_heap_addr, low);
+  SET(GC_least_plausible_heap_addr, low ? (char *)low - 1 : NULL);
   SET(GC_greatest_plausible_heap_addr, high);
 }
 

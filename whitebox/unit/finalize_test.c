@@ -316,6 +316,27 @@ static void an_unreachable_one_waits_for_the_unordered(void **state) {
   assert_called(resource);
 }
 
+static void an_unreachable_one_makes_what_it_reaches_wait(void **state) {
+  (void)state;
+  static const enum vgc_order orders[] = {VGC_ORDERED, VGC_IGNORE_SELF, VGC_UNORDERED, VGC_UNREACHABLE};
+  for (unsigned i = 0; i < 4; i++) {
+    void **a = vgc_malloc(16), **resource = vgc_malloc(16);
+    a[0] = resource;
+    must_set(a, VGC_UNREACHABLE);
+    must_set(resource, orders[i]);
+    unit_collect();
+    assert_called(a);
+    unit_collect();
+    assert_called(resource);
+  }
+  void **self = vgc_malloc(16);
+  self[0] = self;
+  must_set(self, VGC_UNREACHABLE);
+  self = NULL;
+  unit_collect();
+  assert_int_equal(calls, 0);
+}
+
 /* ---- What a finalizer may do ---- */
 
 static void bring_back(void *object, void *arg) {
@@ -442,6 +463,7 @@ UNIT(finalize) {
       TEST(own_pointers_may_be_ignored),
       TEST(unordered_ones_do_not_wait_for_each_other),
       TEST(an_unreachable_one_waits_for_the_unordered),
+      TEST(an_unreachable_one_makes_what_it_reaches_wait),
       TEST(an_object_may_come_back_and_be_finalized_anew),
       TEST(a_finalizer_may_allocate_and_collect),
       TEST(a_finalizer_may_ask_for_the_others),
