@@ -1,7 +1,5 @@
 #include "lock.h"
 
-#include <time.h>
-
 #include "atomic.h"
 #include "platform.h"
 
@@ -29,7 +27,7 @@ static COLD void report_order(const struct lock *lock, const struct lock *other)
   platform_abort();
 }
 
-void lock_nap(void) { nanosleep(&(struct timespec){0, 50000}, NULL); }
+void lock_nap(void) { platform_nap(50000); }
 
 /* Old versions of ThreadSanitizer do not deliver a signal to a thread that waits for a lock; they do while it sleeps.
  */

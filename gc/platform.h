@@ -101,6 +101,8 @@ _Noreturn void platform_abort(void);
  * handler, by the stopping thread and by markers only: elsewhere use lock.h, which sanitizers see. */
 void platform_futex_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_ns);
 void platform_futex_wake_all(_Atomic uint32_t *word);
+/* Sleeps; no cancellation point, so that callers may hold what a cancelled thread would keep. */
+void platform_nap(unsigned ns);
 /* Looks at the word until it differs, or for some microseconds. Orders and decides nothing: its caller looks again. */
 void platform_spin(const _Atomic uint32_t *word, uint32_t value);
 

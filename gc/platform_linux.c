@@ -207,6 +207,8 @@ void platform_futex_wake_all(_Atomic uint32_t *word) {
   errno = saved;
 }
 
+void platform_nap(unsigned ns) { syscall(SYS_nanosleep, &(struct timespec){0, (long)ns}, NULL); }
+
 /* The explorer must not see it: there every look would be a place where another thread may go on. */
 NO_SANITIZE void platform_spin(const _Atomic uint32_t *word, uint32_t value) {
   const volatile uint32_t *at = (const volatile uint32_t *)word;

@@ -163,6 +163,7 @@ void roots_before_fork(void) {
   lock_acquire(&listing_lock);
   while (listing) {
     lock_release(&listing_lock);
+    POINT(roots_fork_waits);
     lock_nap();
     lock_acquire(&listing_lock);
   }

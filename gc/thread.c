@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "atomic.h"
@@ -67,10 +66,9 @@ unsigned thread_signal(void) { return load_relaxed(&registry.signal); }
 
 /* For longer than libc blocks signals by itself, as while it starts a thread or a process. */
 static bool blocks(const struct thread *thread, unsigned signal) {
-  static const struct timespec moment = {0, 10000000};
   for (unsigned moments = 0; moments < 20; moments++) {
     if (!platform_signal_blocked(thread->tid, signal)) return false;
-    nanosleep(&moment, NULL);
+    platform_nap(10000000);
   }
   return true;
 }

@@ -47,8 +47,10 @@ static bool park_concerns_me(const struct park *park) {
   return !!pthread_equal(park->thread, pthread_self()) == park->only_thread;
 }
 
+/* No cancellation point, as the shipped library has none there. */
 static void park_enter(struct park *park) {
-  int saved = errno;
+  int saved = errno, cancel;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
   if (park->act) {
     park->act(park->arg);
     token_put(park->arrived);
@@ -56,6 +58,7 @@ static void park_enter(struct park *park) {
     token_put(park->arrived);
     token_take(park->released);
   }
+  pthread_setcancelstate(cancel, NULL);
   errno = saved;
 }
 

@@ -68,32 +68,6 @@ TEST(once_ignoring_self) { once(GC_register_finalizer_ignore_self); }
 TEST(once_unordered) { once(GC_register_finalizer_no_order); }
 TEST(once_unreachable) { once(GC_register_finalizer_unreachable); }
 
-static void *make_first(void *arg) {
-  for (unsigned i = 0; i < MANY; i++) make(GC_register_finalizer_no_order, i);
-  return arg;
-}
-
-static void in_a_thread(void *(*body)(void *)) {
-  pthread_t thread;
-  must(!pthread_create(&thread, NULL, body, NULL) && !pthread_join(thread, NULL));
-}
-
-static void *collect_once(void *arg) {
-  GC_gcollect();
-  return arg;
-}
-
-/* Those of the heap's lowest addresses, too, which the library itself may know. */
-TEST(the_first_objects) {
-  start(NULL);
-  in_a_thread(make_first);
-  for (int i = 0; i < 3; i++) {
-    in_a_thread(collect_once);
-    GC_invoke_finalizers();
-  }
-  must(calls == MANY);
-}
-
 TEST(not_while_reachable) {
   GC_INIT();
   for (unsigned i = 0; i < MANY; i++) client_roots[i] = make(registrations[i % 4], i);
@@ -480,7 +454,6 @@ int main(void) {
       cmocka_unit_test(once_ignoring_self),
       cmocka_unit_test(once_unordered),
       cmocka_unit_test(once_unreachable),
-      cmocka_unit_test(the_first_objects),
       cmocka_unit_test(not_while_reachable),
       cmocka_unit_test(chains_ordered),
       cmocka_unit_test(chains_ignoring_self),

@@ -370,6 +370,29 @@ static int is_plausible(const void *object) {
 enum { BLOCKS = 64, BLOCK_BYTES = 100000 };
 
 /* A heap of many parts. Each block, and the one before it, by a procedure that asks about the bounds. */
+static void *make_first(void *arg) {
+  for (unsigned i = 0; i < MANY; i++) client_watch(i, GC_malloc(16));
+  return arg;
+}
+
+static void *collect_once(void *arg) {
+  GC_gcollect();
+  return arg;
+}
+
+static void in_a_thread(void *(*body)(void *)) {
+  pthread_t thread;
+  must(!pthread_create(&thread, NULL, body, NULL) && !pthread_join(thread, NULL));
+}
+
+/* The bounds, which lie in memory that is scanned, do not keep the heap's first object. */
+TEST(bounds_keep_nothing) {
+  GC_INIT();
+  in_a_thread(make_first);
+  for (int i = 0; i < 3; i++) in_a_thread(collect_once);
+  must(client_gone(MANY) == MANY);
+}
+
 TEST(plausible_in_a_growing_heap) {
   must(!setenv("VGC_ARENA_BYTES", "262144", 1));
   GC_INIT();
@@ -428,6 +451,7 @@ int main(void) {
       cmocka_unit_test(kinds_made_with_the_lock),
       cmocka_unit_test(kind_that_clears),
       cmocka_unit_test(generic_uncollectable),
+      cmocka_unit_test(bounds_keep_nothing),
       cmocka_unit_test(plausible_in_a_growing_heap),
       cmocka_unit_test(marks),
   };
