@@ -10,6 +10,7 @@
 #include "layout.h"
 #include "mark.h"
 #include "platform.h"
+#include "special.h"
 #include "vgc.h"
 
 /* They begin at a cache line: where they lie by chance is worth a twentieth. */
@@ -188,6 +189,15 @@ static void *resize_in_place(const struct span_object *object, char *ptr, size_t
   return ptr;
 }
 
+/* An object that was freed, but left to the collector for a link that has named it. */
+static bool is_left_over(const void *ptr) {
+  if (LIKELY(load_loose(&span_of((uintptr_t)ptr)->starts)) || collect_here()) return false;
+  special_lock();
+  bool freed = special_is_freed(ptr);
+  special_unlock();
+  return freed;
+}
+
 void *vgc_realloc(void *ptr, size_t size) {
   if (!ptr) return allocate(KIND_SCAN, size);
   if (!size) {
@@ -195,7 +205,7 @@ void *vgc_realloc(void *ptr, size_t size) {
     return NULL;
   }
   struct span_object object;
-  if (UNLIKELY(!object_begins_at(ptr, &object))) {
+  if (UNLIKELY(!object_begins_at(ptr, &object) || is_left_over(ptr))) {
     cache_free_error(ptr, span_of((uintptr_t)ptr));
     return NULL;
   }

@@ -324,6 +324,7 @@ bool collect_and_visit(vgc_visit *visit, void *arg) {
 bool collect_here(void) { return collecting || holding; }
 bool collect_knows(void) { return known; }
 bool collect_in_hook(void) { return inside > 0; }
+bool collect_excluded(void) { return excluding; }
 
 /* The caller has the lock: in its cycle's hooks, after vgc_lock, or with the world stopped for the program. */
 static bool has_lock(void) { return collecting || excluding || holding; }

@@ -28,6 +28,8 @@ bool collect_here(void);
 bool collect_knows(void);
 /* Whether the caller is in a hook of a cycle that it runs itself. */
 bool collect_in_hook(void);
+/* Whether the caller is between vgc_lock and vgc_unlock. */
+bool collect_excluded(void);
 
 /* See vgc_disable, vgc_enable. False if there is nothing to enable. Also in a hook, and after vgc_lock. */
 void collect_disable(void);

@@ -169,8 +169,8 @@ void finalize_show_kept(show *to) {
 /* ---- The calls ---- */
 
 void finalize_now_and_then(void) {
-  if (UNLIKELY(load_relaxed(&special_dues)) && !CONFIG(finalize_on_demand) && !collect_in_hook())
-    finalize_run_outermost();
+  if (LIKELY(!load_relaxed(&special_dues)) || CONFIG(finalize_on_demand)) return;
+  if (!collect_in_hook() && !collect_excluded()) finalize_run_outermost();
 }
 
 size_t finalize_run_outermost(void) {

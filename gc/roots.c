@@ -264,8 +264,8 @@ static bool call_added(void *entry, void *scan) {
 
 static void scan_added(struct scan *scan) {
   hash_each(&ranges, give_added, scan);
+  scan->is_static = false; /* a finalizer's argument may point anywhere; what a callback gives may be a stack */
   special_roots(give_platform, scan);
-  scan->is_static = false; /* it may be a stack */
   hash_each(&callbacks, call_added, scan);
 }
 

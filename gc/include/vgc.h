@@ -177,7 +177,8 @@ struct vgc_object {
 /* Of the live object that begins there. 0, or -1 with errno EINVAL. */
 VGC_API int vgc_inspect(const void *object, struct vgc_object *known);
 /* For procedures that are called with the world stopped once it is known what is kept (disclaim, visit, finalizer_due,
- * VGC_PHASE_MARKED): whether the object is. Elsewhere whether it is alive. */
+ * VGC_PHASE_MARKED): whether the object is. Elsewhere whether one begins there that is not reclaimed yet, be it found
+ * unreachable; whether it will stay, only a weak link tells. */
 VGC_API int vgc_is_reached(const void *object);
 
 /* Bytes that may be used at ptr, a live object's start; 0 for anything else. */
@@ -209,7 +210,7 @@ VGC_API void vgc_enable(void);
 VGC_API size_t vgc_heap_bytes(void);
 /* Between the two no collection runs, and no other thread is between them: so a disguised pointer can be made a plain
  * one before the object that it names is found unreachable. One that runs is waited for. They do not nest; in between
- * the thread calls nothing that waits for others, nor of this library what collects or stops the world. */
+ * the thread calls nothing that waits for others, nor fork, nor of this library what collects or stops the world. */
 VGC_API void vgc_lock(void);
 VGC_API void vgc_unlock(void);
 /* Gives free pages back to the system. Returns the number of bytes. */
