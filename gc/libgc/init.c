@@ -181,14 +181,17 @@ static void thread_event(void *arg, pthread_t thread, int suspended) {
   if (procedure) procedure(suspended ? GC_EVENT_THREAD_SUSPENDED : GC_EVENT_THREAD_UNSUSPENDED, (void *)thread);
 }
 
-/* The program is given back what it asked for (layer_size). */
+_Thread_local bool layer_fills;
+
+/* The program is told what it asked for (layer_size), or all that vgc is going to write to. */
 static void *out_of_memory(void *arg, size_t bytes) {
   (void)arg;
   void *ptr = layer_is_within_collection() ? take_reserve(bytes) : NULL;
   if (ptr) return ptr;
   if (!layer_is_within_collection())
     layer_warn("GC Warning: Out of Memory! Heap size: %lu MiB. Returning NULL!\n", GC_get_heap_size() >> 20);
-  size_t added = bytes > 16 && bytes <= SIZE_MAX / 2 + 16 ? (size_t)GET(GC_all_interior_pointers) : 0;
+  bool adds = !layer_fills && bytes > 16 && bytes <= SIZE_MAX / 2 + 16;
+  size_t added = adds ? (size_t)GET(GC_all_interior_pointers) : 0;
   return GET(GC_oom_fn)(bytes - added);
 }
 

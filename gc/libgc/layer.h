@@ -36,6 +36,9 @@ static inline void layer_ensure(void) {
   if (UNLIKELY(!__atomic_load_n(&layer_ready, __ATOMIC_ACQUIRE))) GC_init();
 }
 
+/* The calling thread's allocation is one whose memory vgc writes to, up to its end, also if GC_oom_fn gives it. */
+extern INTERNAL _Thread_local bool layer_fills;
+
 /* If finalizers are due, calls them, or tells the program that there are some. */
 INTERNAL void layer_finalizers_due(void);
 /* Tells the program if the size of the heap is another than when it was told last. With the allocation lock. */

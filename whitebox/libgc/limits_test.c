@@ -1,6 +1,9 @@
 /* gc.h: how large the heap may be, how it grows, and what happens at its limit. */
 #include "client.h"
 
+#include <gc/gc_mark.h>
+#include <gc/gc_typed.h>
+
 /* ---- Memory that is not to be had ---- */
 
 static size_t refused;
@@ -100,6 +103,44 @@ TEST(too_large) {
   memset(small, 7, 10);
   refused = 0;
   must(!GC_realloc(small, huge) && small[9] == 7 && GC_base(small) == small);
+}
+
+static unsigned char *given;
+static size_t told;
+
+static void *give_from_malloc(size_t bytes) {
+  if (bytes > 1 << 20) return NULL;
+  told = bytes;
+  given = malloc(bytes + 64);
+  return memset(given, 0xaa, bytes + 64);
+}
+
+static void must_end_as_told(size_t asked) {
+  must(given && told >= asked);
+  for (unsigned i = 0; i < 64; i++) must(given[told + i] == 0xaa);
+  free(given);
+  given = NULL;
+}
+
+/* What a program gives instead of memory is written to as far as it was told, and no further. */
+TEST_OURS(given_memory_is_kept_to, "crashes") {
+  GC_INIT();
+  GC_set_warn_proc(GC_ignore_warn_proc);
+  unsigned kind = GC_new_kind(GC_new_free_list(), GC_DS_LENGTH, 1, 1);
+  char *large = GC_malloc(200000), *atomic = GC_malloc_atomic(200000);
+  GC_set_max_heap_size(1 << 17);
+  GC_set_oom_fn(give_from_malloc);
+  for (void **last = NULL, **next; !given && (next = GC_malloc_uncollectable(30000)); last = next) *next = last;
+  free(given);
+  given = NULL;
+  GC_generic_malloc(50000, (int)kind);
+  must_end_as_told(50000);
+  GC_calloc_explicitly_typed(1000, 48, GC_DS_LENGTH | 48);
+  must_end_as_told(48000);
+  GC_realloc(large, 70000);
+  must_end_as_told(70000);
+  GC_realloc(atomic, 70000);
+  must_end_as_told(70000);
 }
 
 /* ---- Size of the heap ---- */
@@ -297,6 +338,7 @@ int main(void) {
       cmocka_unit_test(failed_allocations_are_printed),
       cmocka_unit_test(retries),
       cmocka_unit_test(too_large),
+      cmocka_unit_test(given_memory_is_kept_to),
       cmocka_unit_test(expanded),
       cmocka_unit_test(expands_freely),
       cmocka_unit_test(least_bytes_between_collections),
