@@ -296,11 +296,13 @@ VGC_API void *vgc_ephemeron_value(const struct vgc_ephemeron *ephemeron);
  * generator, or a careful program, says so. Allocation clears some of the dead stack now and then, vgc_collect what was
  * used of it, down to 64 KiB that were not. */
 
-/* The variable, a pointer, is not used any more. */
-#define VGC_DEAD(variable)                                                                                             \
-  do {                                                                                                                 \
-    *(void *volatile *)(void *)&(variable) = (void *)0;                                                                \
-  } while (0)
+/* The variable, a pointer, is not used any more. Where it is, it is cleared: in memory, or in a register, to which a
+ * plain store of NULL would be none. Copies of a compiler's own stay. */
+#ifdef __aarch64__
+#define VGC_DEAD(variable) __asm__ volatile("mov %0, xzr" : "+r"(variable))
+#else
+#define VGC_DEAD(variable) __asm__ volatile("xorl %k0, %k0" : "+r"(variable) : : "cc")
+#endif
 /* Nor is what calls and expressions have left in the registers that a function may use without saving them. */
 VGC_API void vgc_clear_registers(void);
 /* Nor is what lies below the caller's frame, on the calling thread's own stack: as vgc_collect does. */

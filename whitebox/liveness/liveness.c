@@ -1,5 +1,5 @@
-/* Four behaviours of Go's test suite (test/deferfin.go, tinyfin.go, stackobj.go, stackobj3.go), from their description:
- * what an object's last use on a stack lets the collector find. liveness NAME; 0 if it holds. */
+/* Four behaviours of Go's test suite (test/deferfin.go, tinyfin.go, stackobj.go, stackobj3.go), from their description,
+ * and one more: what an object's last use on a stack lets the collector find. liveness NAME; 0 if it holds. */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -80,6 +80,23 @@ static void tinyfin(void) {
   must(finalized >= TINY_LEAST);
 }
 
+/* ---- deadlocal: a variable that optimization keeps in a register, also over calls ---- */
+
+static NOINLINE unsigned drop_local(void) {
+  void **link = vgc_malloc_noscan(sizeof *link), *object = vgc_malloc(24);
+  must(!vgc_weak_add(link, object, VGC_WEAK_SHORT));
+  must(vgc_weak_get(link) == object); /* after a call, so in a register that calls leave alone */
+  VGC_DEAD(object);
+  vgc_clear_registers();
+  vgc_clear_stack();
+  must(vgc_collect() == 0);
+  return vgc_weak_get(link) != NULL;
+}
+
+static void deadlocal(void) {
+  for (unsigned i = 0; i < 20; i++) must(drop_local() == 0);
+}
+
 /* ---- stackobj: a struct on the caller's stack holds the only pointer; the callee has its address ---- */
 
 struct holder {
@@ -145,12 +162,16 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } parts[] = {{"deferfin", deferfin}, {"tinyfin", tinyfin}, {"stackobj", stackobj}, {"stackobj3", stackobj3}};
+  } parts[] = {{"deferfin", deferfin},
+               {"tinyfin", tinyfin},
+               {"stackobj", stackobj},
+               {"stackobj3", stackobj3},
+               {"deadlocal", deadlocal}};
   for (unsigned i = 0; argc == 2 && i < sizeof parts / sizeof *parts; i++)
     if (strcmp(argv[1], parts[i].name) == 0) {
       parts[i].run();
       return 0;
     }
-  fprintf(stderr, "usage: %s deferfin | tinyfin | stackobj | stackobj3\n", argv[0]);
+  fprintf(stderr, "usage: %s deferfin | tinyfin | stackobj | stackobj3 | deadlocal\n", argv[0]);
   return 2;
 }
