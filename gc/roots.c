@@ -252,7 +252,7 @@ static void push(void *sink, const void *start, size_t size) { give(sink, (uintp
 
 static bool give_added(void *entry, void *scan) {
   const struct added *range = entry;
-  give(scan, range->what, range->what + range->with);
+  exclude_cut(range->what, range->what + range->with, give_platform, scan);
   return false;
 }
 

@@ -171,6 +171,20 @@ TEST(excluded_in_part) {
   must(first >= MOST / 2 && client_gone(MANY) == first);
 }
 
+/* Whichever of the two comes first. */
+TEST(excluded_in_added) {
+  GC_INIT();
+  void **memory = calloc(2 * MANY, sizeof *memory), **first = memory, **second = memory + MANY;
+  GC_exclude_static_roots(first, first + MANY);
+  GC_add_roots(memory, memory + 2 * MANY);
+  client_below(fill, first);
+  must(gone() >= MOST);
+  client_below(fill, second);
+  must(gone() == 0);
+  GC_exclude_static_roots(second, second + MANY);
+  must(gone() >= MOST);
+}
+
 static int find_program(struct dl_phdr_info *info, size_t size, void *arg) {
   (void)size;
   char **segment = arg;
@@ -359,6 +373,7 @@ int main(void) {
       cmocka_unit_test(static_data_not_removed_in_part),
       cmocka_unit_test(excluded),
       cmocka_unit_test(excluded_in_part),
+      cmocka_unit_test(excluded_in_added),
       cmocka_unit_test(the_programs_data_removed),
       cmocka_unit_test(exclusions_cleared),
       cmocka_unit_test(cleared),

@@ -52,8 +52,9 @@ static void a_range_may_be_left_out(void **state) {
   assert_int_equal(vgc_root_include(&variable[8], 16), 0);
   assert_true(keeps(&variable[8]));
   assert_false(keeps(&variable[9]));
-  assert_int_equal(vgc_root_add(&variable[9], 8), 0);
-  assert_true(keeps(&variable[9]));
+  assert_int_equal(vgc_root_add(&variable[8], 16), 0);
+  assert_false(keeps(&variable[9]));
+  assert_true(keeps(&variable[8]));
 }
 
 struct range {
