@@ -43,17 +43,22 @@ static _Thread_local bool is_first; /* has called GC_init, as the first thread s
 /* Set by GC_register_my_thread, which must be undone; vgc registers by itself all others that it sees. */
 static _Thread_local bool by_hand;
 
+/* Where the stack of a thread ends that has been asked about: what its handle leads to. The first thread's is
+ * GC_stackbottom, whatever program sets it. */
+static _Thread_local void *bottom;
+
 int GC_register_my_thread(const struct GC_stack_base *base) {
-  (void)base;
   layer_ensure();
   if (vgc_thread_attach()) return GC_DUPLICATE;
   by_hand = true;
+  bottom = base->mem_base;
   return GC_SUCCESS;
 }
 
 int GC_unregister_my_thread(void) {
   if (by_hand || is_first) vgc_thread_detach();
   by_hand = false;
+  bottom = NULL;
   return GC_SUCCESS;
 }
 
@@ -137,10 +142,6 @@ void GC_start_world_external(void) {
 /* ---- Stacks ---- */
 
 char *GC_stackbottom;
-
-/* Where the stack of a thread ends that has been asked about: what its handle leads to. The first thread's is
- * GC_stackbottom, whatever program sets it. */
-static _Thread_local void *bottom;
 
 static void **follow(void) {
   void **place = is_first ? (void **)(void *)&GC_stackbottom : &bottom;

@@ -206,7 +206,9 @@ static void *again(struct GC_stack_base *base, void *arg) {
   if (GC_register_my_thread(base) == GC_DUPLICATE) return NULL; /* implicitly: it need not be undone, nor may it */
   must(GC_unregister_my_thread() == GC_SUCCESS);
   for (int i = 0; i < 20; i++) {
+    struct GC_stack_base known;
     must(GC_register_my_thread(base) == GC_SUCCESS);
+    must(GC_get_my_stackbottom(&known) && known.mem_base == base->mem_base);
     churn(NULL);
     must(GC_unregister_my_thread() == GC_SUCCESS);
   }
