@@ -329,16 +329,27 @@ struct element {
 static struct element elements[1024];
 static unsigned elements_count;
 
-/* The words of an element, for those descriptors that say so. */
+/* That of large_descriptor, or NULL. */
+static const struct bitmap *bitmap_of(GC_descr descriptor) {
+  GC_word number = descriptor >> GC_DS_TAG_BITS;
+  bool is_one =
+      (descriptor & GC_DS_TAGS) == GC_DS_PROC && bitmap_procedure && number % GC_MAX_MARK_PROCS == bitmap_procedure;
+  return is_one ? bitmaps[number / GC_MAX_MARK_PROCS] : NULL;
+}
+
+/* The words of an element, for those descriptors that say so. With the lock. */
 static bool bits_of(GC_descr descriptor, size_t words, uint64_t *bits) {
   memset(bits, 0, (words + 63) / 64 * sizeof *bits);
-  bool length = (descriptor & GC_DS_TAGS) == GC_DS_LENGTH;
+  const struct bitmap *bitmap = bitmap_of(descriptor);
+  GC_word tag = descriptor & GC_DS_TAGS;
   for (size_t i = 0; i < words; i++) {
-    bool marked = length ? i * sizeof(GC_word) < descriptor
-                         : i < BITMAP_BITS && (descriptor & ~(GC_word)GC_DS_TAGS) >> (WORD_BITS - 1 - i) & 1;
+    bool marked = bitmap ? i < bitmap->words && bitmap->bits[i / WORD_BITS] >> i % WORD_BITS & 1
+                  : tag == GC_DS_LENGTH
+                      ? i * sizeof(GC_word) < descriptor
+                      : i < BITMAP_BITS && (descriptor & ~(GC_word)GC_DS_TAGS) >> (WORD_BITS - 1 - i) & 1;
     if (marked) bits[i / 64] |= UINT64_C(1) << i % 64;
   }
-  return length || (descriptor & GC_DS_TAGS) == GC_DS_BITMAP;
+  return bitmap || tag == GC_DS_LENGTH || tag == GC_DS_BITMAP;
 }
 
 /* With the lock. 0: by no layout. */

@@ -286,6 +286,28 @@ TEST(typed_arrays_of_many_shapes) {
     }
 }
 
+enum { LONG = 200, FOLLOWED = 150, NOT_FOLLOWED = 151 };
+
+static void fill_long(void *arg) {
+  void **array = arg;
+  for (unsigned i = 0; i < 2 * MANY; i++) {
+    void **word = &array[i / 2 * LONG + (i % 2 ? NOT_FOLLOWED : FOLLOWED)];
+    client_watch(i % 2 * MANY + i / 2, *word = GC_malloc(16));
+  }
+}
+
+/* Elements of which no single word can tell. */
+TEST(typed_array_of_long_elements) {
+  GC_INIT();
+  GC_word bits[LONG / 64 + 1] = {0};
+  GC_set_bit(bits, FOLLOWED);
+  client_roots[0] = GC_calloc_explicitly_typed(MANY, LONG * sizeof(void *), GC_make_descriptor(bits, LONG));
+  client_below(fill_long, client_roots[0]);
+  client_collect();
+  must(!client_gone(MANY));
+  must(client_gone(2 * MANY) >= MOST);
+}
+
 TEST(typed_is_zero) {
   GC_INIT();
   descriptor = describe(0x2, 2);
@@ -446,6 +468,7 @@ int main(void) {
       cmocka_unit_test(typed_while_finalizers_do_the_same),
       cmocka_unit_test(typed_array),
       cmocka_unit_test(typed_arrays_of_many_shapes),
+      cmocka_unit_test(typed_array_of_long_elements),
       cmocka_unit_test(typed_is_zero),
       cmocka_unit_test(kinds_are_known),
       cmocka_unit_test(kinds_made_with_the_lock),
