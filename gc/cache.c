@@ -206,7 +206,10 @@ void cache_take_returned(struct cache *cache) {
 /* Counts where the slots become available, for a hook may have done as much by the time that the caller goes on. */
 static bool refill(struct cache *cache, struct span *span) {
   if (!span_refill(span)) return false;
-  cache_count(&cache->issued[span_index(span)], bitmap_count(load_relaxed(&span->avail)));
+  size_t slot = span_index(span);
+  uint64_t bit = UINT64_C(1) << slot % 64, used = load_relaxed(&cache->used[slot / 64]);
+  if (UNLIKELY(!(used & bit))) store_relaxed(&cache->used[slot / 64], used | bit);
+  cache_count(&cache->issued[slot], bitmap_count(load_relaxed(&span->avail)));
   return true;
 }
 

@@ -28,7 +28,8 @@ struct cache {
   struct span_list full[CACHE_SLOTS];
   struct span_list usable[CACHE_SLOTS];
   /* Owner, relaxed, only ever growing, also over later owners; others read: */
-  _Atomic uint64_t issued[CACHE_SLOTS]; /* slots moved into `avail` less those put back */
+  _Atomic uint64_t issued[CACHE_SLOTS];           /* slots moved into `avail` less those put back */
+  _Atomic uint64_t used[(CACHE_SLOTS + 63) / 64]; /* bits of `issued` that were ever counted up: few of many */
   _Atomic uint64_t issued_large, issued_large_bytes;
   /* Owner writes, the collector reads in a stopped world: the lists above may be halfway between two states. */
   _Atomic uint32_t busy;

@@ -16,14 +16,18 @@
 #include "special.h"
 #include "thread.h"
 
+static void add_slot(struct vgc_stats *stats, struct cache *cache, unsigned slot) {
+  uint64_t size = sizeclass_table[slot % SIZECLASS_COUNT].size;
+  uint64_t issued = load_relaxed(&cache->issued[slot]);
+  issued -= bitmap_count(load_relaxed(&load_relaxed(&cache->current[slot])->avail));
+  stats->objects_allocated += issued;
+  stats->bytes_allocated += issued * size;
+}
+
 static void add_cache(struct vgc_stats *stats, struct cache *cache) {
-  for (unsigned slot = 0; slot < CACHE_SLOTS; slot++) {
-    uint64_t size = sizeclass_table[slot % SIZECLASS_COUNT].size;
-    uint64_t issued = load_relaxed(&cache->issued[slot]);
-    issued -= bitmap_count(load_relaxed(&load_relaxed(&cache->current[slot])->avail));
-    stats->objects_allocated += issued;
-    stats->bytes_allocated += issued * size;
-  }
+  for (unsigned word = 0; word < sizeof cache->used / sizeof *cache->used; word++)
+    for (uint64_t used = load_relaxed(&cache->used[word]); used; used &= used - 1)
+      add_slot(stats, cache, word * 64 + bitmap_first(used));
   stats->objects_allocated += load_relaxed(&cache->issued_large);
   stats->bytes_allocated += load_relaxed(&cache->issued_large_bytes);
 }
