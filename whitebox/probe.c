@@ -1,7 +1,6 @@
 #include "probe.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "asleep.h"
 #include "door.h"
 #include "objects.h"
 #include "test.h"
@@ -67,20 +67,7 @@ unsigned probe_tasks(void) {
   return count - 2; /* itself and its parent directory */
 }
 
-/* proc_pid_stat(5): the letter behind the name, which stands in parentheses. */
-static bool sleeps(int tid) {
-  char path[64], text[256];
-  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t bytes = file < 0 ? 0 : read(file, text, sizeof text - 1);
-  if (file >= 0) close(file);
-  if (bytes <= 0) return false;
-  text[bytes] = 0;
-  const char *end = strrchr(text, ')');
-  return end && end[1] == ' ' && end[2] == 'S';
-}
-
 void probe_await_sleep(const _Atomic int *tid, const _Atomic bool *done) {
   for (unsigned looks = 0; looks < 100 && !atomic_load(done); sched_yield())
-    looks = atomic_load(tid) && sleeps(atomic_load(tid)) ? looks + 1 : 0;
+    looks = atomic_load(tid) && asleep(atomic_load(tid)) ? looks + 1 : 0;
 }

@@ -325,8 +325,8 @@ VGC_API int vgc_root_remove_callback(vgc_root_callback *callback, void *arg);
 
 /* Whether the writable data of loaded objects, the program included, are roots: default 1. Thread-local storage is. */
 VGC_API void vgc_root_modules(int on);
-/* Leaves a range out of that, and of what vgc_root_add has added, or will; and puts it back in. 0, or -1 as vgc_root_add
- * and vgc_root_remove. */
+/* Leaves a range out of that, and of what vgc_root_add has added, or will; and puts it back in. 0, or -1 as
+ * vgc_root_add and vgc_root_remove. */
 VGC_API int vgc_root_exclude(const void *start, size_t size);
 VGC_API int vgc_root_include(const void *start, size_t size);
 /* Asked about each such segment when the list of loaded objects is made anew: 0 leaves it out. It allocates nothing of

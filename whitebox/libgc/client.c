@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include <dlfcn.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -92,6 +93,10 @@ static NOINLINE void sink(void (*function)(void *), void *arg) {
 NOINLINE void client_below(void (*function)(void *), void *arg) {
   sink(function, arg);
   client_scrub();
+}
+
+void client_await_sleep(int tid) {
+  for (unsigned looks = 0; looks < 100; sched_yield()) looks = asleep(tid) ? looks + 1 : 0;
 }
 
 /* ---- Watching ---- */

@@ -7,6 +7,7 @@
 #ifndef LIBGC_CLIENT_H
 #define LIBGC_CLIENT_H
 
+#include "asleep.h"
 #include "test.h"
 
 #include <errno.h>
@@ -58,6 +59,9 @@ unsigned client_count(const struct client_end *end, const char *word);
 /* Overwrites dead stack and registers; calls function(arg) far below the caller's frame. */
 void client_scrub(void);
 void client_below(void (*function)(void *), void *arg);
+
+/* Returns when the thread sleeps in the kernel, at a hundred looks in a row. */
+void client_await_sleep(int tid);
 
 /* ---- Whether objects live: links in static memory, by hidden pointers ---- */
 

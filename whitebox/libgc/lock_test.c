@@ -17,11 +17,12 @@ static void start(void) {
 }
 
 static atomic_uint counter;
-static atomic_int ended;
+static atomic_int ended, counting; /* counting: the thread that does */
 
 static void *count(void *arg) {
   void *volatile kept = GC_malloc(40);
   client_watch(0, kept);
+  counting = gettid();
   sem_post(&ready);
   for (unsigned i = 0; !ended; i++) {
     counter++;
@@ -83,11 +84,14 @@ TEST(allocation_lock_excludes) {
   must(guarded == 8000);
 }
 
+static atomic_int asking;
+
 static void *hold_lock(void *arg) {
   GC_alloc_lock();
   sem_post(&ready);
   GC_word before = GC_get_gc_no();
-  for (int i = 0; i < 200; i++) sched_yield();
+  while (!asking) sched_yield();
+  client_await_sleep(getpid());
   must(GC_get_gc_no() == before);
   GC_alloc_unlock();
   return arg;
@@ -102,9 +106,11 @@ TEST(collections_wait_for_the_lock) {
     while (sem_wait(&ready)) {
     }
     GC_word before = GC_get_gc_no();
+    asking = 1;
     GC_gcollect();
     must(GC_get_gc_no() > before);
     must(!pthread_join(thread, NULL));
+    asking = 0;
   }
 }
 
@@ -322,11 +328,12 @@ TEST(settings_in_a_stopped_world) {
 
 /* ---- Suspended threads ---- */
 
-/* Whether the counter stands still, which is looked at for a while. */
-static int stands(void) {
+/* Waits until the thread sleeps, which it never does when it is not suspended. */
+static void must_stand(void) {
+  client_await_sleep(counting);
   unsigned before = counter;
-  for (int i = 0; i < 1000 && counter == before; i++) sched_yield();
-  return counter == before;
+  sched_yield();
+  must(asleep(counting) && counter == before);
 }
 
 static pthread_t start_counting(void) {
@@ -348,15 +355,16 @@ TEST(suspended_and_resumed) {
   must(!GC_is_thread_suspended(thread));
   for (int i = 0; i < 10; i++) {
     GC_suspend_thread(thread);
-    must(GC_is_thread_suspended(thread) && stands());
+    must(GC_is_thread_suspended(thread));
+    must_stand();
     GC_suspend_thread(thread); /* is not counted */
     GC_gcollect();             /* goes on */
     GC_reachable_here(GC_malloc(1000));
-    must(GC_is_thread_suspended(thread) && stands());
+    must(GC_is_thread_suspended(thread));
+    must_stand();
     GC_resume_thread(thread);
     must(!GC_is_thread_suspended(thread));
-    while (stands()) {
-    }
+    for (unsigned before = counter; counter == before;) sched_yield();
   }
   end_counting(thread);
 }

@@ -118,29 +118,28 @@ static void objects_lie_within_the_bounds(void **state) {
 
 /* ---- The lock ---- */
 
-static _Atomic bool begun, done;
+static _Atomic int collector;
+static _Atomic bool done;
 
 static void *collect(void *arg) {
   (void)arg;
-  atomic_store(&begun, true);
+  atomic_store(&collector, gettid());
   must(vgc_collect() == 0);
   atomic_store(&done, true);
   return NULL;
 }
 
-/* Both threads' allocations until then show that time passes. */
 static void while_it_is_locked_no_collection_runs(void **state) {
   (void)state;
   pthread_t thread;
   struct vgc_stats stats = {.struct_size = sizeof stats};
-  atomic_store(&begun, false);
+  atomic_store(&collector, 0);
   atomic_store(&done, false);
   assert_int_equal(vgc_get_stats(&stats), 0);
   uint64_t before = stats.cycles;
   vgc_lock();
   assert_int_equal(pthread_create(&thread, NULL, collect, NULL), 0);
-  while (!atomic_load(&begun)) sched_yield();
-  for (unsigned i = 0; i < 1000; i++) sched_yield();
+  probe_await_sleep(&collector, &done);
   assert_int_equal(vgc_collect(), -1); /* by whoever has it */
   assert_int_equal(errno, EBUSY);
   assert_non_null(vgc_malloc(8 << 20));
