@@ -379,7 +379,7 @@ bool collect_hold(pthread_t handle) {
   thread_registry_lock();
   struct thread *thread = thread_present(handle);
   bool found = thread && thread != thread_self();
-  if (found) store_relaxed(&thread->held, 1); /* it is read after the stop */
+  if (found) store_relaxed(&thread->held, 1); /* seen by who sees the stop: world.c's park and come_back */
   thread_registry_unlock();
   if (found && collect_stop_world()) collect_resume_world();
   return found;
