@@ -487,6 +487,7 @@ void thread_registry_after_fork(void (*abandon)(struct cache *)) {
   store_relaxed(&registry.running, current ? 1 : 0);
   store_relaxed(&registry.uncertain, 0);
   if (!current) return;
+  store_relaxed(&current->held, 0); /* whoever held it is not here to let it go */
   current->tid = platform_thread_id();
   /* The parent's thread holds the lock; the child's has none of its own yet. */
   if (current->watched) watch(current);

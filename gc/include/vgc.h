@@ -357,8 +357,8 @@ VGC_API int vgc_stack_follow(void *const *bottom);
 /* Where the calling thread's stack ends now. */
 VGC_API void *vgc_stack_bottom(void);
 /* Holds another registered thread where it is, or, if it is in a blocking region, at its end: from the return of the
- * first on until the second is called, once, whatever the number of calls of the first. Collections go on. 0, or -1
- * with errno ESRCH (no such thread is registered, or it is the caller). */
+ * first on until the second is called, once, whatever the number of calls of the first. Collections go on. A child that
+ * it forks in a region is not held. 0, or -1 with errno ESRCH (no such thread is registered, or it is the caller). */
 VGC_API int vgc_thread_suspend(pthread_t thread);
 VGC_API int vgc_thread_resume(pthread_t thread);
 VGC_API int vgc_thread_suspended(pthread_t thread);
