@@ -251,8 +251,11 @@ static void drop_inherited(struct thread *thread) {
   thread->inherited = NULL;
 }
 
+/* Whether a stop waits for the calling thread. */
+static bool can_be_stopped(void) { return current && load_relaxed(&current->state) == THREAD_RUNNING; }
+
 void thread_reap(void) {
-  while (load_relaxed(&registry.uncertain) != 0) {
+  while (load_relaxed(&registry.uncertain) != 0 && can_be_stopped()) {
     thread_registry_lock();
     struct thread *lost = find_lost();
     if (lost) lost->reaped = true; /* by this caller alone */

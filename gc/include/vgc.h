@@ -88,7 +88,7 @@ VGC_API int vgc_tune(const struct vgc_config *config);
 VGC_API int vgc_reserve(size_t bytes);
 
 /* Returns all memory to the system; every object dies. The library can be initialised again. 0, or -1 with errno: EBUSY
- * (another thread is registered or being started, or the caller is in a collection), EPERM (not initialised). */
+ * (another thread is registered or being started, or the caller is in a collection), EPERM (not initialised), ENOMEM. */
 VGC_API int vgc_shutdown(void);
 
 /* ---- Allocation ---- */
