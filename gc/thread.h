@@ -70,8 +70,9 @@ struct thread {
   /* Where the thread tells the end of the stack that it is on, or NULL (vgc_stack_follow). Its own; a stopped world: */
   void *const *_Atomic bottom;
 
-  _Atomic uint32_t held; /* 1: not to go on. Registry lock; release by world_let_go, acquire by the thread, which
-                            sleeps on it */
+  _Atomic uint32_t held;    /* 1: not to go on. Registry lock; release by world_let_go, acquire by the thread, which
+                               sleeps on it */
+  _Atomic uint32_t listing; /* not 0: not to be held here (roots.c). Its own; a stopped world */
 
   /* Written by the handler before the acknowledgement, by entry into a blocking region before BLOCKING; read after: */
   struct platform_position stopped, blocked;

@@ -81,7 +81,7 @@ static void come_back(struct thread *self, enum thread_state away) {
      * later sees RUNNING (ask). Acquire of the load: world_resume's release. */
     store_seq_cst(&self->state, THREAD_RUNNING);
     bool stopped = load_seq_cst(&world.phase) & 1;
-    /* One that is over may have been collect_hold's, which took the thread for away: it set `held` before, so that is
+    /* One that is over may have been collect_hold's, which took the thread for away: `held` was set in it, so that is
      * seen with its end. Acquire: world_let_go's release. */
     if (!stopped && LIKELY(!load_acquire(&self->held))) break;
     /* Release: as on entry; answered() may take this state for the answer. */

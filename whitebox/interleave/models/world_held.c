@@ -202,6 +202,31 @@ static void held_again(void) {
 INTERLEAVE_MODEL(held_again, .setup = stopping_start, .run = held_again, .preemptions = 1, .learn = 1000,
                  .prompt_signals = true, .title = "a thread that is let go and suspended again does not go on");
 
+/* ---- Where others would wait for it ---- */
+
+static void lists(void) {
+  worker = pthread_self();
+  leaver = thread_self();
+  interleave_meet(2, true);
+  interleave_assert(roots_list_modules());
+}
+
+static void holds_lister(void) {
+  interleave_meet(2, true);
+  interleave_assert(vgc_thread_suspend(worker) == 0);
+  interleave_assert(!load_relaxed(&leaver->listing));
+  roots_before_fork();
+  roots_after_fork();
+  interleave_assert(vgc_thread_resume(worker) == 0);
+}
+
+static void held_lister(void) {
+  static void (*const parts[])(void) = {holds_lister, lists};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(held_lister, .setup = stopping_start, .run = held_lister, .preemptions = 1, .learn = 1000,
+                 .prompt_signals = true, .title = "a thread that lists the loaded objects is held afterwards");
+
 /* ---- Found by its handle ---- */
 
 static void leaves_and_returns(void) {
