@@ -19,9 +19,9 @@
  * RUNNING, or the thread that leaves sees the stop.
  *
  * Everything the handler does is async-signal-safe: it reads one initial-exec thread-local pointer and its record,
- * makes the system calls futex and sigaltstack, and calls nothing of libc. It keeps errno. It does not run on the
- * alternate stack, so the kernel's frame with all registers, and the red zone above that frame, lie above its own (N16,
- * N17). */
+ * makes the system calls futex, sigaltstack and rt_sigprocmask, and calls nothing of libc, but for the registry lock
+ * should a held thread come back into a stop. It keeps errno. It does not run on the alternate stack, so the kernel's
+ * frame with all registers, and the red zone above that frame, lie above its own (N16, N17). */
 #include "world.h"
 
 #include <errno.h>
@@ -116,6 +116,7 @@ static void park(void *arg, uintptr_t *registers) {
    * end, and one that is about to enter it has written some of `blocked`: so a held one is scanned from `stopped`. */
   if (UNLIKELY(load_acquire(&self->held)) && load_relaxed(&self->state) == THREAD_RUNNING) {
     POINT(world_handler_holds);
+    platform_admit_setxid(); /* until the handler returns, as long as that may be */
     platform_edge_release(&world.phase);
     /* Release: `stopped` and all that the thread wrote; acquire in ask() and answered(). */
     store_release(&self->state, THREAD_HELD);

@@ -367,7 +367,7 @@ VGC_API int vgc_thread_suspend(pthread_t thread);
 VGC_API int vgc_thread_resume(pthread_t thread);
 VGC_API int vgc_thread_suspended(pthread_t thread);
 /* Stops all other registered threads, until vgc_resume_world, which the same thread calls; in between it calls nothing
- * else of this library and takes no lock that they may hold. */
+ * else of this library, takes no lock that they may hold, and does not wait for them otherwise (as setuid does). */
 VGC_API void vgc_stop_world(void);
 VGC_API void vgc_resume_world(void);
 /* What libvgc defines pthread_create and its relatives as. For who cannot rely on that definition, since another
