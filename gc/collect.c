@@ -394,14 +394,27 @@ bool collect_admit(void) {
   return true;
 }
 
-bool collect_hold(pthread_t handle) {
-  thread_registry_lock();
+/* False, and why: there is no other thread of that handle, or others would wait for it if it were held where it is. */
+static bool try_hold(pthread_t handle, bool *busy) {
+  *busy = false;
+  if (!collect_stop_world()) return false;
   struct thread *thread = thread_present(handle);
-  bool found = thread && thread != thread_self();
-  if (found) store_relaxed(&thread->held, 1); /* it is read after the stop */
-  thread_registry_unlock();
-  if (found && collect_stop_world()) collect_resume_world();
-  return found;
+  if (thread == thread_self()) thread = NULL;
+  *busy = thread && load_relaxed(&thread->listing);
+  bool may = thread && !*busy;
+  if (may) store_relaxed(&thread->held, 1); /* seen by who sees the end of the stop: world.c's park and come_back */
+  collect_resume_world();
+  return may;
+}
+
+bool collect_hold(pthread_t handle) {
+  bool busy;
+  while (!try_hold(handle, &busy)) {
+    if (!busy) return false;
+    POINT(hold_waits);
+    lock_nap();
+  }
+  return true;
 }
 
 void collect_lock_acquire(void) { lock_acquire(&collect_lock); }

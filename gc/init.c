@@ -82,8 +82,9 @@ int vgc_shutdown(void) {
     errno = EBUSY;
     return -1;
   }
+  bool stranger = !thread_self();
   lock_acquire(&init_lock);
-  int error = !load_relaxed(&initialized) ? EPERM : !thread_alone() ? EBUSY : 0;
+  int error = !load_relaxed(&initialized) ? EPERM : !thread_ensure() ? ENOMEM : !thread_alone() ? EBUSY : 0;
   if (!error) {
     world_uninstall();
     store_relaxed(&initialized, false);
@@ -99,6 +100,7 @@ int vgc_shutdown(void) {
     arena_release_all();
   }
   lock_release(&init_lock);
+  if (stranger && thread_self()) thread_leave(thread_self());
   if (error) errno = error;
   return error ? -1 : 0;
 }

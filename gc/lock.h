@@ -2,9 +2,10 @@
  * index); check level 2 checks it. Built on pthread_mutex so that sanitizers see the edges and, under ThreadSanitizer,
  * a thread that waits still answers a stop.
  *
- * With the world stopped no lock is taken but LOCK_MARK, which no mutator takes while a stop may begin: collect.c takes
- * all that a cycle needs before the stop. The loader's
- * own lock ranks before all of these (collect.c). */
+ * Who has stopped the world takes no lock but LOCK_MARK, which no mutator takes while a stop may begin: collect.c takes
+ * all that a cycle needs before the stop. A thread that comes back, from a region or from being held in the suspension
+ * handler, waits for the registry's, which the stopper has (world.c); when it was stopped it had none that ranks with
+ * that or above. The loader's own lock ranks before all of these (collect.c). */
 #ifndef VGC_LOCK_H
 #define VGC_LOCK_H
 

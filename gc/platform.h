@@ -154,6 +154,9 @@ bool platform_handler_installed(unsigned signal, void (*handler)(int));
 /* From now on the signal is ignored, for one may be pending still; nothing if the handler is no more ours. */
 void platform_handler_remove(unsigned signal, void (*handler)(int));
 void platform_signal_unblock(unsigned signal);
+/* Lets the signal through, in a handler that blocks all, by which libc has each thread change its user or group: setuid
+ * and its like wait for all threads. Async-signal-safe. */
+void platform_admit_setxid(void);
 /* Whether a thread of this process blocks the signal. */
 bool platform_signal_blocked(int tid, unsigned signal);
 /* Tells on standard error what keeps a thread from answering the signal: name, state, system call, blocked or not. */

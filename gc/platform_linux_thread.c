@@ -251,6 +251,13 @@ void platform_signal_unblock(unsigned signal) {
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* By the kernel's call, for libc's refuse this signal. Its handler makes one system call. The signal before it, by
+ * which a thread is cancelled, stays blocked: see platform_handler_install. */
+void platform_admit_setxid(void) {
+  uint64_t set = UINT64_C(1) << __SIGRTMIN; /* number __SIGRTMIN + 1, and bits count from 0 */
+  syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &set, NULL, sizeof set);
+}
+
 /* ---- A thread that does not answer ---- */
 
 /* "/proc/self/task/TID/name" */

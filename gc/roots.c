@@ -153,6 +153,12 @@ static struct filter filter_now(void) {
 static struct lock listing_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_LISTING, 0);
 static unsigned listing COLLECTOR_DATA; /* with the lock */
 
+/* Who is counted, or has the lock, is not held there by vgc_thread_suspend: others would wait for it. */
+static void count_own(unsigned more) {
+  struct thread *self = thread_self();
+  if (self) store_relaxed(&self->listing, load_relaxed(&self->listing) + more);
+}
+
 static void count_listing(unsigned more) {
   lock_acquire(&listing_lock);
   listing += more;
@@ -160,6 +166,7 @@ static void count_listing(unsigned more) {
 }
 
 void roots_before_fork(void) {
+  count_own(1);
   lock_acquire(&listing_lock);
   while (listing) {
     lock_release(&listing_lock);
@@ -167,15 +174,21 @@ void roots_before_fork(void) {
     lock_nap();
     lock_acquire(&listing_lock);
   }
+  POINT(listing_kept);
 }
 
-void roots_after_fork(void) { lock_release(&listing_lock); }
+void roots_after_fork(void) {
+  lock_release(&listing_lock);
+  count_own(-1u);
+}
 
 bool roots_list_modules(void) {
   struct filter asked = filter_now();
+  count_own(1);
   count_listing(1);
   struct platform_modules *list = platform_modules_list(asked.function, asked.arg);
   count_listing(-1u);
+  count_own(-1u);
   if (!list) return false;
   lock_acquire(&lock);
   struct platform_modules *before = modules;

@@ -249,8 +249,11 @@ static void drop_inherited(struct thread *thread) {
   thread->inherited = NULL;
 }
 
+/* Whether a stop waits for the calling thread. */
+static bool can_be_stopped(void) { return current && load_relaxed(&current->state) == THREAD_RUNNING; }
+
 void thread_reap(void) {
-  while (load_relaxed(&registry.uncertain) != 0) {
+  while (load_relaxed(&registry.uncertain) != 0 && can_be_stopped()) {
     thread_registry_lock();
     struct thread *lost = find_lost();
     if (lost) lost->reaped = true; /* by this caller alone */
@@ -485,6 +488,7 @@ void thread_registry_after_fork(void (*abandon)(struct cache *)) {
   store_relaxed(&registry.running, current ? 1 : 0);
   store_relaxed(&registry.uncertain, 0);
   if (!current) return;
+  store_relaxed(&current->held, 0); /* whoever held it is not here to let it go */
   current->tid = platform_thread_id();
   /* The parent's thread holds the lock; the child's has none of its own yet. */
   if (current->watched) watch(current);

@@ -22,10 +22,11 @@ struct cache;
  *   RUNNING <-> BLOCKING  the thread itself: not signalled, scanned from the position it published
  *   RUNNING <-> HELD      the thread itself, in the handler: not signalled, scanned from where it was stopped
  *   RUNNING  -> EXITED    the thread itself, registry lock: cache handed over, result is a root until join or detach
- *   RUNNING  -> LOST      whoever finds that the thread ended without leaving, registry lock: no root but its result;
- *                         its cache waits for thread_reap
- *   EXITED   -> FREE      joiner, detacher or the thread itself if detached; registry lock
- *   LOST     -> FREE      thread_reap, registry lock */
+ *   RUNNING  -> LOST      whoever finds that the thread ended without leaving, in a region or not; registry lock: no
+ *                         root but its result; its cache waits for thread_reap
+ *   LOST     -> EXITED    thread_reap, registry lock: somebody else has handed its cache over
+ *   EXITED   -> RUNNING   the thread itself, if it registers again while its record waits for a joiner; registry lock
+ *   EXITED   -> FREE      joiner, detacher, or who moves it there if it is detached; registry lock */
 enum thread_state {
   THREAD_FREE,
   THREAD_BORN,
@@ -69,8 +70,9 @@ struct thread {
   /* Where the thread tells the end of the stack that it is on, or NULL (vgc_stack_follow). Its own; a stopped world: */
   void *const *_Atomic bottom;
 
-  _Atomic uint32_t held; /* 1: not to go on. Registry lock; release by world_let_go, acquire by the thread, which
-                            sleeps on it */
+  _Atomic uint32_t held;    /* 1: not to go on. Registry lock; release by world_let_go, acquire by the thread, which
+                               sleeps on it */
+  _Atomic uint32_t listing; /* not 0: not to be held here (roots.c). Its own; a stopped world */
 
   /* Written by the handler before the acknowledgement, by entry into a blocking region before BLOCKING; read after: */
   struct platform_position stopped, blocked;
@@ -106,8 +108,9 @@ size_t thread_records(void);
 /* Bytes of all tables of records. */
 size_t thread_table_bytes(void);
 /* Frees what threads left behind that ended without leaving (N44): those that vgc saw first in the last round of
- * another key's destructors, or that such destructors outlasted there, or that left by a raw system call. No locks
- * held; the collector calls it before each cycle. */
+ * another key's destructors, or that such destructors outlasted there, or that left by a raw system call. It does what
+ * the owner of a cache does, so it does nothing where no stop waits for the caller: in a region, and unregistered. No
+ * locks held that rank with or above the registry's; the collector calls it before each cycle. */
 void thread_reap(void);
 /* Entries of the next table of records to be mapped. */
 void thread_table_size(size_t entries);

@@ -11,6 +11,7 @@
  *   ... mark ...
  *   phase = 2e+2 (release), wake --------------> phase is another (acquire): return
  *                                                RUNNING = state, phase? (seq_cst, D2)  vgc_blocking_leave
+ *                                                held? (acquire): away again
  *
  * One word holds epoch and force: odd while a stop is in force. A handler that wakes late sees another value whatever
  * has happened since, leaves, and takes the next stop's signal, which was masked until then; its old acknowledgement
@@ -18,9 +19,9 @@
  * RUNNING, or the thread that leaves sees the stop.
  *
  * Everything the handler does is async-signal-safe: it reads one initial-exec thread-local pointer and its record,
- * makes the system calls futex and sigaltstack, and calls nothing of libc. It keeps errno. It does not run on the
- * alternate stack, so the kernel's frame with all registers, and the red zone above that frame, lie above its own (N16,
- * N17). */
+ * makes the system calls futex, sigaltstack and rt_sigprocmask, and calls nothing of libc, but for the registry lock
+ * should a held thread come back into a stop. It keeps errno. It does not run on the alternate stack, so the kernel's
+ * frame with all registers, and the red zone above that frame, lie above its own (N16, N17). */
 #include "world.h"
 
 #include <errno.h>
@@ -70,18 +71,23 @@ static void wake_stopper(void) {
 /* From BLOCKING or HELD to RUNNING, when it is not held, nor the world stopped. */
 static void come_back(struct thread *self, enum thread_state away) {
   for (;;) {
-    /* Acquire: world_let_go's release. */
-    while (UNLIKELY(load_acquire(&self->held))) {
+    /* Relaxed: it is looked at again. */
+    while (UNLIKELY(load_relaxed(&self->held))) {
       POINT(blocking_leave_held);
       platform_futex_wait(&self->held, 1, 0);
     }
-    /* Seq_cst store, then load: D2. A stop that began before (try_stop) is seen here; one that begins later sees
-     * RUNNING (ask). Acquire of the load: world_resume's release. */
+    POINT(blocking_leave_let_go);
+    /* Seq_cst store, then load: D2. A stop that began before (try_stop) is seen here, in force or over; one that begins
+     * later sees RUNNING (ask). Acquire of the load: world_resume's release. */
     store_seq_cst(&self->state, THREAD_RUNNING);
-    if (!(load_seq_cst(&world.phase) & 1)) break;
+    bool stopped = load_seq_cst(&world.phase) & 1;
+    /* One that is over may have been collect_hold's, which took the thread for away: `held` was set in it, so that is
+     * seen with its end. Acquire: world_let_go's release. */
+    if (!stopped && LIKELY(!load_acquire(&self->held))) break;
     /* Release: as on entry; answered() may take this state for the answer. */
     store_release(&self->state, away);
     if (away == THREAD_HELD) wake_stopper(); /* whose signal is masked here, and seen in a region */
+    if (!stopped) continue;
     POINT(blocking_leave_waits);
     thread_registry_lock(); /* held from stop to resume */
     thread_registry_unlock();
@@ -110,6 +116,7 @@ static void park(void *arg, uintptr_t *registers) {
    * end, and one that is about to enter it has written some of `blocked`: so a held one is scanned from `stopped`. */
   if (UNLIKELY(load_acquire(&self->held)) && load_relaxed(&self->state) == THREAD_RUNNING) {
     POINT(world_handler_holds);
+    platform_admit_setxid(); /* until the handler returns, as long as that may be */
     platform_edge_release(&world.phase);
     /* Release: `stopped` and all that the thread wrote; acquire in ask() and answered(). */
     store_release(&self->state, THREAD_HELD);

@@ -88,7 +88,8 @@ VGC_API int vgc_tune(const struct vgc_config *config);
 VGC_API int vgc_reserve(size_t bytes);
 
 /* Returns all memory to the system; every object dies. The library can be initialised again. 0, or -1 with errno: EBUSY
- * (another thread is registered or being started, or the caller is in a collection), EPERM (not initialised). */
+ * (another thread is registered or being started, or the caller is in a collection), EPERM (not initialised), ENOMEM.
+ */
 VGC_API int vgc_shutdown(void);
 
 /* ---- Allocation ---- */
@@ -361,13 +362,16 @@ VGC_API int vgc_stack_follow(void *const *bottom);
 /* Where the calling thread's stack ends now. */
 VGC_API void *vgc_stack_bottom(void);
 /* Holds another registered thread where it is, or, if it is in a blocking region, at its end: from the return of the
- * first on until the second is called, once, whatever the number of calls of the first. Collections go on. 0, or -1
- * with errno ESRCH (no such thread is registered, or it is the caller). */
+ * first on until the second is called, once, whatever the number of calls of the first. Collections go on. The thread
+ * keeps the locks that it has of the program's and of libc's; a collection may need the loader's (dlopen,
+ * dl_iterate_phdr). But it is let out of the library's own part of fork, and of its look at loaded objects
+ * (vgc_root_filter), before: the caller holds no lock for which it may wait there. A child that it forks in a region is
+ * not held. 0, or -1 with errno ESRCH (no such thread is registered, or it is the caller). */
 VGC_API int vgc_thread_suspend(pthread_t thread);
 VGC_API int vgc_thread_resume(pthread_t thread);
 VGC_API int vgc_thread_suspended(pthread_t thread);
 /* Stops all other registered threads, until vgc_resume_world, which the same thread calls; in between it calls nothing
- * else of this library and takes no lock that they may hold. */
+ * else of this library, takes no lock that they may hold, and does not wait for them otherwise (as setuid does). */
 VGC_API void vgc_stop_world(void);
 VGC_API void vgc_resume_world(void);
 /* What libvgc defines pthread_create and its relatives as. For who cannot rely on that definition, since another

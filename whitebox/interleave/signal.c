@@ -10,7 +10,8 @@
  * Sending gives no happens-before edge, so plain data that the handler reads must be ordered by atomics. But what the
  * sender had seen of atomics the handler sees as well, as if by a seq_cst fence: no kernel delivers a signal to a
  * processor that still reads what its sender had overwritten, and code that asks for a thread's attention by a signal
- * says why in an atomic. The handler is a thread of its own to the race check (memory.c). */
+ * says why in an atomic. So also who sends one that is queued already: it is taken after that under the kernel's lock
+ * of the queue. The handler is a thread of its own to the race check (memory.c). */
 #include <errno.h>
 #include <string.h>
 #include <ucontext.h>
@@ -80,15 +81,15 @@ static bool ignored(unsigned signal) {
 
 static void enqueue(struct fiber *fiber, unsigned signal) {
   uint8_t *count = &state->count[fiber->id][signal];
-  if (!(fiber->queued & bit(signal))) *count = 0;
-  if (signal < REAL_TIME && *count) return;
   state->changed = true;
-  (*count)++;
-  RT->pending_signals++;
-  fiber->queued |= bit(signal);
   clock_join(&state->sent[fiber->id], &self()->clock);
   clock_join(&state->sent[fiber->id], &self()->view);
   memory_barrier_step();
+  if (!(fiber->queued & bit(signal))) *count = 0;
+  if (signal < REAL_TIME && *count) return;
+  (*count)++;
+  RT->pending_signals++;
+  fiber->queued |= bit(signal);
 }
 
 static void dequeue(struct fiber *fiber, unsigned signal) {

@@ -160,6 +160,73 @@ static void held_unasked(void) {
 INTERLEAVE_MODEL(held_unasked, .setup = stopping_start, .run = held_unasked, .preemptions = 2, .learn = 1000,
                  .prompt_signals = true, .title = "a stop sees where a thread is held that answered no stop before");
 
+/* ---- While it comes back ---- */
+
+static void leaves_and_works(void) {
+  worker = pthread_self();
+  vgc_blocking_enter();
+  interleave_meet(2, true);
+  vgc_blocking_leave();
+  work();
+}
+
+static void held_at_end(void) {
+  static void (*const parts[])(void) = {holds, leaves_and_works};
+  together_bare(2, parts);
+  work_expect_whole();
+}
+INTERLEAVE_MODEL(held_at_end, .setup = stopping_start, .run = held_at_end, .preemptions = 1, .learn = 1000,
+                 .prompt_signals = true, .title = "a thread that is suspended as its region ends does not go on");
+
+static void holds_again(void) {
+  interleave_meet(2, false);
+  interleave_assert(vgc_thread_suspend(worker) == 0);
+  interleave_meet(1, true);
+  interleave_assert(vgc_thread_resume(worker) == 0);
+  interleave_assert(vgc_thread_suspend(worker) == 0);
+  work_look();
+  interleave_assert(vgc_thread_resume(worker) == 0);
+}
+
+static void works_later(void) {
+  worker = pthread_self();
+  interleave_meet(2, false);
+  work();
+}
+
+static void held_again(void) {
+  static void (*const parts[])(void) = {holds_again, works_later};
+  together_bare(2, parts);
+  work_expect_whole();
+}
+INTERLEAVE_MODEL(held_again, .setup = stopping_start, .run = held_again, .preemptions = 1, .learn = 1000,
+                 .prompt_signals = true, .title = "a thread that is let go and suspended again does not go on");
+
+/* ---- Where others would wait for it ---- */
+
+static void lists(void) {
+  worker = pthread_self();
+  leaver = thread_self();
+  interleave_meet(2, true);
+  interleave_assert(roots_list_modules());
+}
+
+static void holds_lister(void) {
+  interleave_meet(2, true);
+  interleave_assert(vgc_thread_suspend(worker) == 0);
+  interleave_assert(!load_relaxed(&leaver->listing));
+  roots_before_fork();
+  roots_after_fork();
+  interleave_assert(vgc_thread_resume(worker) == 0);
+}
+
+static void held_lister(void) {
+  static void (*const parts[])(void) = {holds_lister, lists};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(held_lister, .setup = stopping_start, .run = held_lister, .preemptions = 1, .learn = 1000,
+                 .prompt_signals = true, .title = "a thread that lists the loaded objects is held afterwards");
+
 /* ---- Found by its handle ---- */
 
 static void leaves_and_returns(void) {
