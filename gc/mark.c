@@ -175,8 +175,10 @@ static void forget(struct span *span, void *arg) {
 static bool end_limit(void) {
   bool whole = !marker_gave_up();
   marker_limit(COLLECTOR, NULL);
-  if (!whole) span_each(forget, NULL);
-  return whole;
+  if (whole) return true;
+  span_each(forget, NULL);
+  if (chosen) mark_choice_give_up(were_together);
+  return false;
 }
 
 bool mark_reachable(bool (*enough)(void)) {
