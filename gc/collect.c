@@ -89,6 +89,11 @@ static bool may_be_given_up(const struct cycle *cycle) {
   return deadline || (may && hooks_get()->give_up);
 }
 
+static void limit_from(uint64_t now, const struct cycle *cycle) {
+  uint64_t limit = CONFIG(pause_limit_us);
+  deadline = cycle->reason == COLLECT_PACE && limit < SIZE_MAX / 2000 ? now + limit * 1000 : 0;
+}
+
 static void give_up(struct cycle *cycle) {
   cycle->given_up = true;
   totals.given_up++;
@@ -160,13 +165,14 @@ static void tell_of_threads(bool suspended) {
 /* With the world's locks. False, with the world running again, if the list of loaded objects does not hold. */
 static bool stop_and_collect(struct cycle *cycle) {
   if (!roots_modules_listed()) return false;
-  uint64_t start = platform_now_ns(), limit = CONFIG(pause_limit_us);
-  deadline = cycle->reason == COLLECT_PACE && limit < SIZE_MAX / 2000 ? start + limit * 1000 : 0;
+  uint64_t start = platform_now_ns();
   hooks_phase(VGC_PHASE_STOPPING);
   unsigned suspended = world_stop();
+  uint64_t stopped_at = platform_now_ns();
+  cycle->stop = stopped_at - start;
+  limit_from(stopped_at, cycle);
   tell_of_threads(true);
   hooks_phase(VGC_PHASE_STOPPED);
-  cycle->stop = platform_now_ns() - start;
   bool hold = roots_modules_hold();
   totals.stops++;
   totals.suspensions += suspended;
