@@ -31,21 +31,24 @@
 #define TRIM_NS UINT64_C(500000000)
 
 static struct lock collect_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_COLLECT, 0);
-/* Written under the collect lock, which alone decides; peeked at (relaxed) to spare a pointless attempt. */
+/* Of those who share the collect lock, procedures that several markers call, each takes this one. */
+static struct lock procedure_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_MARK, 1);
+/* Written under the collect lock (collect_own_lock_acquire), which alone decides; peeked at (relaxed) to spare a
+ * pointless attempt. */
 static _Atomic unsigned disabled COLLECTOR_DATA;
 static struct collect_totals totals COLLECTOR_DATA; /* collect lock */
 static uint64_t trimmed COLLECTOR_DATA;             /* collect lock: when pages were last given back */
 /* Cycles begun, less those given up; written under the collect lock, read before it is taken, to learn what happened
  * while waiting. */
 static _Atomic uint64_t begun COLLECTOR_DATA;
-/* Calls of collect_now that the thread is in: more than one if a hook allocates. */
+/* Calls of collect_now that the thread is in: more than one if a hook allocates. A helper counts as in one. */
 static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
 /* The thread has stopped the world for the program. */
 static _Thread_local bool holding __attribute__((tls_model("initial-exec")));
 
 /* See collect_exclude. */
 static _Thread_local bool excluding __attribute__((tls_model("initial-exec")));
-/* In a cycle, with its locks. */
+/* In a cycle, with its locks: the collecting thread, and helpers as long as they mark. */
 static _Thread_local bool collecting __attribute__((tls_model("initial-exec")));
 /* In the part of a cycle in which the marks tell what is kept. */
 static _Thread_local bool known __attribute__((tls_model("initial-exec")));
@@ -332,15 +335,26 @@ bool collect_knows(void) { return known; }
 bool collect_in_hook(void) { return inside > 0; }
 bool collect_excluded(void) { return excluding; }
 
-/* The caller has the lock: in its cycle's hooks, after vgc_lock, or with the world stopped for the program. */
-static bool has_lock(void) { return collecting || excluding || holding; }
+void collect_help(bool begins) {
+  collecting = begins;
+  inside = begins;
+}
+
+/* What to take for the collect lock, or NULL: after vgc_lock, and with the world stopped for the program, the caller
+ * has it alone. */
+static struct lock *own_lock(void) {
+  if (collecting) return &procedure_lock;
+  return excluding || holding ? NULL : &collect_lock;
+}
 
 void collect_own_lock_acquire(void) {
-  if (!has_lock()) lock_acquire(&collect_lock);
+  struct lock *lock = own_lock();
+  if (lock) lock_acquire(lock);
 }
 
 void collect_own_lock_release(void) {
-  if (!has_lock()) lock_release(&collect_lock);
+  struct lock *lock = own_lock();
+  if (lock) lock_release(lock);
 }
 
 void collect_disable(void) {

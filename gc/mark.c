@@ -1,6 +1,7 @@
 #include "mark.h"
 
 #include "cache.h"
+#include "collect.h"
 #include "config.h"
 #include "mark_choice.h"
 #include "mark_team.h"
@@ -52,7 +53,9 @@ static void help(unsigned number) {
   struct marker *marker = &markers[number];
   if (marker_stack(marker)) return;
   marker_begin(marker);
+  collect_help(true);
   drain_all(marker);
+  collect_help(false);
 }
 
 /* ---- Roots ---- */
