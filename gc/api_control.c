@@ -33,8 +33,11 @@ int vgc_collect_and_visit(vgc_visit *visit, void *arg) {
   return -1;
 }
 
+/* Registers the caller, but for a procedure's: one on a helper has nothing that is to be found by a stop. */
+static bool enter(void) { return collect_here() || cache_ensure(); }
+
 void vgc_disable(void) {
-  cache_ensure(); /* registers the caller; disabling needs no memory and does not fail */
+  enter(); /* disabling needs no memory and does not fail */
   collect_disable();
 }
 
@@ -43,7 +46,7 @@ void vgc_enable(void) {
 }
 
 int vgc_tune(const struct vgc_config *given) {
-  if (!cache_ensure()) return -1;
+  if (!enter()) return -1;
   collect_own_lock_acquire();
   int result = config_tune(given);
   if (!result) pace_tune();
@@ -52,7 +55,7 @@ int vgc_tune(const struct vgc_config *given) {
 }
 
 int vgc_reserve(size_t bytes) {
-  if (!cache_ensure()) return -1;
+  if (!enter()) return -1;
   collect_own_lock_acquire();
   int result = pace_reserve(bytes);
   collect_own_lock_release();

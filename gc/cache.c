@@ -50,6 +50,10 @@ static struct cache *cache_make(void) {
 
 struct cache *cache_ensure(void) {
   if (LIKELY(cache_current != &cache_none)) return cache_current;
+  if (collect_here()) { /* a helper, in a procedure: the locks are the collecting thread's */
+    errno = ENOMEM;
+    return NULL;
+  }
   if (!init_ensure()) return NULL;
   struct thread *self = thread_ensure();
   if (!self) return NULL;

@@ -67,7 +67,8 @@ void cache_free_into_full(void *ptr, struct span *, struct cache *);
 /* Tells what is wrong with freeing ptr, in which span it lies or NULL, and reports it. */
 void cache_free_error(void *ptr, struct span *);
 
-/* The caller's cache, made if need be; registers the thread. NULL if there is no memory. */
+/* The caller's cache, made if need be; registers the thread. NULL with errno ENOMEM if there is no memory, and for a
+ * helper. */
 struct cache *cache_ensure(void);
 /* Counts an allocation that is about to be made; collects at every Nth, if so configured. No locks held. */
 void cache_count_down(struct cache *);

@@ -31,21 +31,24 @@
 #define TRIM_NS UINT64_C(500000000)
 
 static struct lock collect_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_COLLECT, 0);
-/* Written under the collect lock, which alone decides; peeked at (relaxed) to spare a pointless attempt. */
+/* Of those who share the collect lock, procedures that several markers call, each takes this one. */
+static struct lock procedure_lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_MARK, 1);
+/* Written under the collect lock (collect_own_lock_acquire), which alone decides; peeked at (relaxed) to spare a
+ * pointless attempt. */
 static _Atomic unsigned disabled COLLECTOR_DATA;
 static struct collect_totals totals COLLECTOR_DATA; /* collect lock */
 static uint64_t trimmed COLLECTOR_DATA;             /* collect lock: when pages were last given back */
 /* Cycles begun, less those given up; written under the collect lock, read before it is taken, to learn what happened
  * while waiting. */
 static _Atomic uint64_t begun COLLECTOR_DATA;
-/* Calls of collect_now that the thread is in: more than one if a hook allocates. */
+/* Calls of collect_now that the thread is in: more than one if a hook allocates. A helper counts as in one. */
 static _Thread_local unsigned inside __attribute__((tls_model("initial-exec")));
 /* The thread has stopped the world for the program. */
 static _Thread_local bool holding __attribute__((tls_model("initial-exec")));
 
 /* See collect_exclude. */
 static _Thread_local bool excluding __attribute__((tls_model("initial-exec")));
-/* In a cycle, with its locks. */
+/* In a cycle, with its locks: the collecting thread, and helpers as long as they mark. */
 static _Thread_local bool collecting __attribute__((tls_model("initial-exec")));
 /* In the part of a cycle in which the marks tell what is kept. */
 static _Thread_local bool known __attribute__((tls_model("initial-exec")));
@@ -87,6 +90,11 @@ static bool enough(void) {
 static bool may_be_given_up(const struct cycle *cycle) {
   bool may = cycle->reason == COLLECT_EXPLICIT || cycle->reason == COLLECT_PACE;
   return deadline || (may && hooks_get()->give_up);
+}
+
+static void limit_from(uint64_t now, const struct cycle *cycle) {
+  uint64_t limit = CONFIG(pause_limit_us);
+  deadline = cycle->reason == COLLECT_PACE && limit < SIZE_MAX / 2000 ? now + limit * 1000 : 0;
 }
 
 static void give_up(struct cycle *cycle) {
@@ -160,13 +168,14 @@ static void tell_of_threads(bool suspended) {
 /* With the world's locks. False, with the world running again, if the list of loaded objects does not hold. */
 static bool stop_and_collect(struct cycle *cycle) {
   if (!roots_modules_listed()) return false;
-  uint64_t start = platform_now_ns(), limit = CONFIG(pause_limit_us);
-  deadline = cycle->reason == COLLECT_PACE && limit < SIZE_MAX / 2000 ? start + limit * 1000 : 0;
+  uint64_t start = platform_now_ns();
   hooks_phase(VGC_PHASE_STOPPING);
   unsigned suspended = world_stop();
+  uint64_t stopped_at = platform_now_ns();
+  cycle->stop = stopped_at - start;
+  limit_from(stopped_at, cycle);
   tell_of_threads(true);
   hooks_phase(VGC_PHASE_STOPPED);
-  cycle->stop = platform_now_ns() - start;
   bool hold = roots_modules_hold();
   totals.stops++;
   totals.suspensions += suspended;
@@ -326,15 +335,26 @@ bool collect_knows(void) { return known; }
 bool collect_in_hook(void) { return inside > 0; }
 bool collect_excluded(void) { return excluding; }
 
-/* The caller has the lock: in its cycle's hooks, after vgc_lock, or with the world stopped for the program. */
-static bool has_lock(void) { return collecting || excluding || holding; }
+void collect_help(bool begins) {
+  collecting = begins;
+  inside = begins;
+}
+
+/* What to take for the collect lock, or NULL: after vgc_lock, and with the world stopped for the program, the caller
+ * has it alone. */
+static struct lock *own_lock(void) {
+  if (collecting) return &procedure_lock;
+  return excluding || holding ? NULL : &collect_lock;
+}
 
 void collect_own_lock_acquire(void) {
-  if (!has_lock()) lock_acquire(&collect_lock);
+  struct lock *lock = own_lock();
+  if (lock) lock_acquire(lock);
 }
 
 void collect_own_lock_release(void) {
-  if (!has_lock()) lock_release(&collect_lock);
+  struct lock *lock = own_lock();
+  if (lock) lock_release(lock);
 }
 
 void collect_disable(void) {

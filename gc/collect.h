@@ -24,9 +24,11 @@ bool collect_now(enum collect_reason);
 bool collect_and_visit(vgc_visit *visit, void *arg);
 /* Whether the caller is in a cycle, with its locks: one of the program's procedures, which should not allocate. */
 bool collect_here(void);
+/* A helper begins, or ends, its part of a cycle: what it calls is in the cycle, too. */
+void collect_help(bool begins);
 /* Whether the caller is in a cycle, and the marks tell what is kept. */
 bool collect_knows(void);
-/* Whether the caller is in a hook of a cycle that it runs itself. */
+/* Whether the caller is in a hook of a cycle that it runs itself, or helps with. */
 bool collect_in_hook(void);
 /* Whether the caller is between vgc_lock and vgc_unlock. */
 bool collect_excluded(void);
@@ -58,7 +60,8 @@ struct collect_totals collect_totals(void);
 
 void collect_lock_acquire(void);
 void collect_lock_release(void);
-/* The same, but nothing for a thread that has the lock: a hook's, or one that has called vgc_lock. */
+/* The same for a thread that may have the lock: a hook's or a procedure's, or one that has called vgc_lock. Procedures
+ * exclude each other. */
 void collect_own_lock_acquire(void);
 void collect_own_lock_release(void);
 /* Zeroes the totals (shutdown). */

@@ -3,6 +3,7 @@
 #include "atomic.h"
 #include "collect.h"
 #include "config.h"
+#include "ephemeron.h"
 #include "error.h"
 #include "mark.h"
 #include "platform.h"
@@ -50,45 +51,6 @@ static bool forget_if_unreached(void *entry, void *arg) {
   return holder && !mark_reached(holder);
 }
 
-/* ---- Ephemerons ---- */
-
-static struct vgc_ephemeron *ephemeron_of(const struct ephemeron *entry) {
-  return (struct vgc_ephemeron *)~entry->hidden;
-}
-
-static bool mark_value(void *entry, void *any) {
-  const struct vgc_ephemeron *ephemeron = ephemeron_of(entry);
-  const void *value = load_relaxed(&ephemeron->value);
-  if (!mark_reached(ephemeron) || !mark_reached(load_relaxed(&ephemeron->key)) || mark_reached(value)) return false;
-  mark_object(value);
-  if (mark_reached(value)) *(bool *)any = true; /* it may have been freed (X103) */
-  return false;
-}
-
-/* Until no value leads to another key. */
-void finalize_mark_values(void) {
-  bool any;
-  do {
-    any = false;
-    special_each_ephemeron(mark_value, &any);
-  } while (any);
-}
-
-static bool clear_key_if_unreached(void *entry, void *arg) {
-  (void)arg;
-  struct vgc_ephemeron *ephemeron = ephemeron_of(entry);
-  const void *key = load_relaxed(&ephemeron->key);
-  if (mark_reached(key)) return false;
-  store_relaxed(&ephemeron->key, NULL);
-  store_relaxed(&ephemeron->value, NULL);
-  return false;
-}
-
-static bool forget_ephemeron_if_unreached(void *entry, void *arg) {
-  (void)arg;
-  return !mark_reached(ephemeron_of(entry));
-}
-
 /* ---- Finalizers ---- */
 
 /* An object that waits for others is reached through them, and keeps its own finalizer from becoming due. */
@@ -118,7 +80,7 @@ static void make_all_due(bool last) {
     mark_object(due[i].object);
     if (hooks->finalizer_due) hooks->finalizer_due(hooks->arg, due[i].object);
   }
-  finalize_mark_values();
+  ephemerons_mark_values();
 }
 
 static bool make_due_anyway(void *entry, void *arg) {
@@ -136,11 +98,11 @@ void finalize_make_all_due(void) {
 
 void finalize_unreached(void) {
   fresh = 0;
-  finalize_mark_values();
+  ephemerons_mark_values();
   clear_links(VGC_WEAK_SHORT);
-  special_each_ephemeron(clear_key_if_unreached, NULL);
+  ephemerons_clear_keys();
   special_each_finalizer(mark_what_waits, NULL);
-  finalize_mark_values();
+  ephemerons_mark_values();
   make_all_due(false);
   make_all_due(true);
 }
@@ -148,7 +110,7 @@ void finalize_unreached(void) {
 void finalize_forget(void) {
   clear_links(VGC_WEAK_LONG);
   special_each_link(forget_if_unreached, NULL);
-  special_each_ephemeron(forget_ephemeron_if_unreached, NULL);
+  ephemerons_forget();
   special_forget_dead(is_unreached);
 }
 

@@ -9,8 +9,6 @@
 
 /* Clears short links to what is unreachable, makes its finalizers due, and marks what they are still to see. */
 void finalize_unreached(void);
-/* Marks the values of ephemerons that are reached by now. */
-void finalize_mark_values(void);
 /* When all that is kept is marked: clears long links, and forgets what was attached to anything else. */
 void finalize_forget(void);
 

@@ -1,6 +1,7 @@
 #include "mark.h"
 
 #include "cache.h"
+#include "collect.h"
 #include "config.h"
 #include "mark_choice.h"
 #include "mark_team.h"
@@ -52,7 +53,9 @@ static void help(unsigned number) {
   struct marker *marker = &markers[number];
   if (marker_stack(marker)) return;
   marker_begin(marker);
+  collect_help(true);
   drain_all(marker);
+  collect_help(false);
 }
 
 /* ---- Roots ---- */
@@ -175,8 +178,10 @@ static void forget(struct span *span, void *arg) {
 static bool end_limit(void) {
   bool whole = !marker_gave_up();
   marker_limit(COLLECTOR, NULL);
-  if (!whole) span_each(forget, NULL);
-  return whole;
+  if (whole) return true;
+  span_each(forget, NULL);
+  if (chosen) mark_choice_give_up(were_together);
+  return false;
 }
 
 bool mark_reachable(bool (*enough)(void)) {

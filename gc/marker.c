@@ -29,6 +29,7 @@ _Atomic uint64_t marker_displacements[MARKER_DISPLACEMENTS / 64] COLLECTOR_DATA 
 #define SHARED  1u /* there may be other markers at the same time */
 #define EXACT   2u /* words name objects by their starts, and by starts with a displacement */
 #define LIMITED 4u /* marking may be given up */
+#define WATCHED 8u /* marker_watch */
 
 /* ---- Giving up ---- */
 
@@ -47,6 +48,16 @@ bool marker_gave_up(void) { return load_relaxed(&given_up); }
 static NOINLINE bool gives_up(const struct marker *marker) {
   if (marker->enough && !load_relaxed(&given_up) && marker->enough()) store_relaxed(&given_up, true);
   return load_relaxed(&given_up);
+}
+
+/* ---- Being watched ---- */
+
+static void (*watcher)(uintptr_t object) COLLECTOR_DATA; /* as marker_bounds; NULL while there are several markers */
+
+void marker_watch(void (*seen)(uintptr_t object)) { watcher = seen; }
+
+static NOINLINE void tell_watcher(const struct span *span, uint32_t slot) {
+  watcher(span->base + slot * (uintptr_t)span->size);
 }
 
 /* ---- The stack ---- */
@@ -136,6 +147,7 @@ static ALWAYS_INLINE void mark_candidate(struct marker *marker, struct progress 
   uint64_t mark = load_loose(&bits->mark);
   if ((mark | load_relaxed(&bits->free)) & bit) return;
   if (!span_set_mark(bits, mark, bit, how & SHARED)) return;
+  if (how & WATCHED && UNLIKELY(!load_loose(&span->starts))) tell_watcher(span, slot);
   if (!kind_is_noscan(span->kind)) push(marker, progress, object_range(span, slot));
 }
 
@@ -206,7 +218,7 @@ static ALWAYS_INLINE uintptr_t first_piece(struct marker *marker, struct progres
 }
 
 static unsigned how_now(bool shared) {
-  return (shared ? SHARED : 0) | (marker_exact ? EXACT : 0) | (limited ? LIMITED : 0);
+  return (shared ? SHARED : 0) | (marker_exact ? EXACT : 0) | (limited ? LIMITED : 0) | (watcher ? WATCHED : 0);
 }
 
 static void show(const struct vgc_marker *to, uintptr_t word) { marker_consider(to->marker, word, to->shared); }
@@ -313,17 +325,25 @@ static NOINLINE void drain_limited_shared(struct marker *marker) { drain_as(mark
 static NOINLINE void drain_limited_exact(struct marker *marker) { drain_as(marker, LIMITED | EXACT); }
 static NOINLINE void drain_limited_exact_shared(struct marker *marker) { drain_as(marker, LIMITED | EXACT | SHARED); }
 
+static NOINLINE void drain_watched(struct marker *marker) { drain_as(marker, WATCHED); }
+static NOINLINE void drain_watched_exact(struct marker *marker) { drain_as(marker, WATCHED | EXACT); }
+
 void marker_drain(struct marker *marker, bool shared) {
   static void (*const drains[])(struct marker *) = {
       drain_alone,   drain_shared,         drain_exact,         drain_exact_shared,
       drain_limited, drain_limited_shared, drain_limited_exact, drain_limited_exact_shared};
-  drains[how_now(shared)](marker);
+  if (LIKELY(!watcher))
+    drains[how_now(shared)](marker);
+  else if (marker_exact)
+    drain_watched_exact(marker);
+  else
+    drain_watched(marker);
 }
 
 /* ---- One by one ---- */
 
 void marker_consider(struct marker *marker, uintptr_t word, bool shared) {
-  if (UNLIKELY(marker_exact))
+  if (UNLIKELY(marker_exact || watcher))
     consider(&view, marker, &marker->progress, word, how_now(shared));
   else if (shared)
     consider(&view, marker, &marker->progress, word, SHARED);

@@ -91,6 +91,10 @@ void marker_drain(struct marker *, bool shared);
  * comes of that, piece by piece, so that an overflow leaves less to do. */
 void marker_scan(struct marker *, const struct span *, uint32_t slot, bool draining);
 
+/* From now on each object that is marked, of a span to whose objects something is attached (special.h), is shown to
+ * seen(), which marks nothing. NULL: no more. The only marker there is, and it is not to be given up. */
+void marker_watch(void (*seen)(uintptr_t object));
+
 /* A word that its thread may have been about to write, or that AddressSanitizer holds poisoned. */
 uintptr_t marker_word(uintptr_t address);
 

@@ -190,6 +190,16 @@ void special_each_ephemeron(bool (*take_out)(void *ephemeron, void *arg), void *
   hash_each(&ephemerons, take_out, arg);
 }
 
+const struct ephemeron *special_ephemerons(size_t *count) {
+  *count = ephemerons.count;
+  return (const struct ephemeron *)ephemerons.entries;
+}
+
+const struct ephemeron *special_ephemeron_find(const void *object) {
+  uintptr_t key = hidden(object);
+  return hash_find(&ephemerons, &key);
+}
+
 void special_make_due(struct due due) {
   if (queue.last == queue.room) {
     __builtin_memmove(queue.entries, queue.entries + queue.first, (queue.last - queue.first) * sizeof due);

@@ -84,6 +84,10 @@ void special_forget_dead(bool (*is_dead)(const void *object));
 bool special_any_links(enum vgc_weak kind);
 void special_each_link(bool (*take_out)(void *link, void *arg), void *arg);
 void special_each_ephemeron(bool (*take_out)(void *ephemeron, void *arg), void *arg);
+/* All of them; valid until the next special_each_ephemeron. */
+const struct ephemeron *special_ephemerons(size_t *count);
+/* The one of them that is this object, or NULL. */
+const struct ephemeron *special_ephemeron_find(const void *object);
 /* Those that became due last, in any order. */
 const struct due *special_due_last(size_t count);
 /* Roots: arguments, and all that is due. */

@@ -2,7 +2,7 @@
 
 #include "check_mark.h"
 #include "config.h"
-#include "finalize.h"
+#include "ephemeron.h"
 #include "layout.h"
 #include "mark.h"
 #include "platform.h"
@@ -75,7 +75,6 @@ static void disclaim(const struct object *object) {
   platform_unpoison(object->start, object->usable);
   if (!object->layout->disclaim(object->start, object->usable, object->layout->arg)) return;
   mark_object(object->start);
-  finalize_mark_values();
   if (config.check_level >= 3) check_mark_keep(object->start, false);
 }
 
@@ -84,7 +83,8 @@ void unreached_disclaim(void) {
   if (!layout_any_disclaims(false)) return;
   if (layout_any_disclaims(true)) {
     each_unreached(keep_contents);
-    finalize_mark_values();
+    ephemerons_mark_values();
   }
   each_unreached(disclaim);
+  ephemerons_mark_values(); /* of what is kept; once, for it takes a look at all ephemerons */
 }

@@ -35,6 +35,7 @@
 #include "thread.h"
 #include "world.h"
 
+#include "ephemeron.h"
 #include "finalize.h"
 #include "mark.h"
 #include "mark_choice.h"

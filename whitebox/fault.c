@@ -15,6 +15,7 @@ struct fault {
 };
 
 static struct fault faults[FAULT_CALLS];
+static _Atomic uint64_t leap, leapt; /* ns */
 static _Atomic bool capturing;
 static char printed[8192];
 static _Atomic size_t printed_length;
@@ -27,6 +28,7 @@ int fault_reset(void **state) {
     atomic_store(&faults[i].calls, 0);
     atomic_store(&faults[i].failed, 0);
   }
+  atomic_store(&leap, 0);
   atomic_store(&capturing, false);
   atomic_store(&printed_length, 0);
   memset(printed, 0, sizeof printed);
@@ -52,6 +54,8 @@ static bool fault_due(enum fault_call call) {
   atomic_fetch_add(&fault->failed, 1);
   return true;
 }
+
+void fault_leap(uint64_t ns) { atomic_store(&leap, ns); }
 
 void fault_capture_print(bool on) { atomic_store(&capturing, on); }
 
@@ -91,6 +95,13 @@ int REAL(platform_thread_signal)(int tid, unsigned signal);
 int WRAP(platform_thread_signal)(int tid, unsigned signal);
 int WRAP(platform_thread_signal)(int tid, unsigned signal) {
   return fault_due(FAULT_SIGNAL) ? EAGAIN : REAL(platform_thread_signal)(tid, signal);
+}
+
+uint64_t REAL(platform_now_ns)(void);
+uint64_t WRAP(platform_now_ns)(void);
+uint64_t WRAP(platform_now_ns)(void) {
+  uint64_t each = atomic_load(&leap);
+  return REAL(platform_now_ns)() + atomic_fetch_add(&leapt, each) + each;
 }
 
 void REAL(platform_print)(const char *format, ...) __attribute__((format(printf, 1, 2)));

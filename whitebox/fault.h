@@ -1,10 +1,12 @@
-/* Counts calls from gc/ to the functions below it, and makes chosen ones fail. The linker routes the calls through here
+/* Counts calls from gc/ to the functions below it, makes chosen ones fail, and the clock leap. The linker routes the
+ * calls through here
  * (--wrap, see CMakeLists.txt); a call inside the file that defines the function is not seen. Any thread. */
 #ifndef WHITEBOX_FAULT_H
 #define WHITEBOX_FAULT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum fault_call {
   FAULT_RESERVE, /* platform_reserve: fails with NULL */
@@ -23,6 +25,9 @@ unsigned long fault_count(enum fault_call call);
 void fault_fail(enum fault_call call, unsigned long skip, unsigned long count);
 /* Calls that were made to fail since the reset. */
 unsigned long fault_failed(enum fault_call call);
+
+/* Until the reset each reading of the clock is later than the one before by that much more. It never goes back. */
+void fault_leap(uint64_t ns);
 
 /* While capturing, what platform_print would write is kept instead (the first 8 KiB). */
 void fault_capture_print(bool on);

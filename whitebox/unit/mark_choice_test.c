@@ -110,6 +110,80 @@ static void in_another_heap_the_other_way_is_tried_at_once(void **state) {
   assert_int_equal(cycles_between_trials(true, cheap, dear), 7);
 }
 
+/* ---- Cycles that are given up ---- */
+
+static void given_up(bool together) {
+  assert_int_equal(mark_choice_together(), together);
+  mark_choice_give_up(together);
+}
+
+/* Under a limit that only one way keeps; the other one, of helpers, also when they are cold. */
+static void a_trial_that_is_given_up_is_lost(void **state) {
+  static const unsigned cycles[] = {8, 16, 32, 64, 128, 128};
+  for (unsigned usual = 0; usual < 2; usual++) {
+    setup(state);
+    begin(dear, cheap);
+    uint64_t cost = usual ? cheap : cheap / 2;
+    if (!usual) assert_int_equal(cycles_between_trials(true, cheap, cost), 7);
+    for (unsigned i = 0; i < sizeof cycles / sizeof *cycles; i++) {
+      for (unsigned cycle = 1; cycle < cycles[i]; cycle++) marked(usual, cost);
+      given_up(!usual);
+      if (!usual) given_up(true);
+    }
+  }
+}
+
+static void helpers_may_be_given_up_at_first(void **state) {
+  (void)state;
+  mark_choice_learn(false, dear, MIB);
+  given_up(true);
+  given_up(true);
+  for (unsigned cycle = 1; cycle < 16; cycle++) marked(false, dear);
+  marked_together(cheap);
+  marked(true, cheap);
+}
+
+/* Whatever it costs: nobody knows what the better way would have. */
+static void what_is_given_up_twice_is_not_better(void **state) {
+  for (unsigned usual = 0; usual < 2; usual++) {
+    setup(state);
+    begin(usual ? dear : cheap, usual ? cheap : dear);
+    given_up(usual);
+    given_up(usual);
+    if (usual)
+      marked(false, 10 * dear);
+    else
+      marked_together(10 * dear);
+    for (unsigned cycle = 1; cycle < 8; cycle++) marked(!usual, 10 * dear);
+    given_up(usual);
+  }
+}
+
+static void once_is_a_chance(void **state) {
+  (void)state;
+  begin(dear, cheap);
+  given_up(true);
+  marked(true, cheap);
+  given_up(true);
+  marked(true, cheap);
+  assert_true(mark_choice_together());
+}
+
+/* Both are tried in turn until one is finished. */
+static void nothing_may_do(void **state) {
+  (void)state;
+  begin(dear, cheap);
+  for (unsigned i = 0; i < 100; i++) {
+    given_up(true);
+    given_up(true);
+    given_up(false);
+    if (i % 2)
+      marked(true, cheap); /* cold */
+    else
+      given_up(true);
+  }
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 UNIT(mark_choice) {
@@ -121,6 +195,11 @@ UNIT(mark_choice) {
       TEST(who_was_not_asked_teaches_once),
       TEST(of_the_usual_way_the_mean_counts),
       TEST(in_another_heap_the_other_way_is_tried_at_once),
+      TEST(a_trial_that_is_given_up_is_lost),
+      TEST(helpers_may_be_given_up_at_first),
+      TEST(what_is_given_up_twice_is_not_better),
+      TEST(once_is_a_chance),
+      TEST(nothing_may_do),
   };
   return cmocka_run_group_tests_name("mark_choice", tests, NULL, NULL);
 }

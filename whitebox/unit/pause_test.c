@@ -137,7 +137,7 @@ static void start_limited(size_t limit_us, size_t hard_limit) {
   given.pause_limit_us = limit_us;
   given.hard_limit = hard_limit;
   start(given);
-  unit_leap(SECOND * UINT64_C(1000));
+  fault_leap(SECOND * UINT64_C(1000));
 }
 
 static void a_long_one_is_given_up_and_the_heap_grows(void **state) {

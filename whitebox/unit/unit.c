@@ -6,7 +6,6 @@ static struct {
   void **words;
   size_t count;
   bool only, modules_fail;
-  _Atomic uint64_t leap, leapt; /* ns; also read by threads that record events */
 } shape;
 
 struct vgc_config unit_config(size_t page_bytes) {
@@ -28,7 +27,6 @@ int unit_teardown(void **state) {
   fault_reset(state);
   park_reset(state);
   vgc_set_hooks(NULL, NULL);
-  unit_leap(0);
   shape.words = NULL;
   shape.count = 0;
   shape.only = shape.modules_fail = false;
@@ -97,17 +95,6 @@ void unit_collect(void) {
 }
 
 bool unit_alive(const void *p) { return vgc_base_of(p) == p; }
-
-/* ---- Time ---- */
-
-void unit_leap(uint64_t ns) { atomic_store(&shape.leap, ns); }
-
-uint64_t __real_platform_now_ns(void);
-uint64_t __wrap_platform_now_ns(void);
-uint64_t __wrap_platform_now_ns(void) {
-  uint64_t leap = atomic_load(&shape.leap);
-  return __real_platform_now_ns() + atomic_fetch_add(&shape.leapt, leap) + leap;
-}
 
 /* ---- Errors ---- */
 

@@ -30,8 +30,6 @@ int unit_teardown(void **state);
 
 /* Until teardown these words are all the roots that a collection has: no stack, no register, no data segment. */
 void unit_roots(void **words, size_t count);
-/* Until teardown each reading of the clock is later than the one before by that much more. */
-void unit_leap(uint64_t ns);
 /* While on, the loaded objects cannot be listed for want of memory. */
 void unit_fail_modules(bool on);
 /* Collects, and sweeps everything. */

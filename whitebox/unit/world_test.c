@@ -184,9 +184,9 @@ static void a_silent_thread_is_named_once_and_waited_for(void **state) {
   must(read(silent.ready[0], &byte, 1) == 1);
   park_arm_each("world_waits", after_three_waits, &silent);
   fault_capture_print(true);
-  unit_leap(UINT64_C(3000000000));
+  fault_leap(UINT64_C(3000000000));
   assert_int_equal(vgc_collect(), 0);
-  unit_leap(0);
+  fault_leap(0);
   assert_true(silent.waits >= 3);
   assert_int_equal(occurrences(fault_printed(), "does not answer the suspend signal"), 1);
   assert_int_equal(occurrences(fault_printed(), "the program blocks that signal"), 1);
