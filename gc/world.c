@@ -116,11 +116,11 @@ static void park(void *arg, uintptr_t *registers) {
    * end, and one that is about to enter it has written some of `blocked`: so a held one is scanned from `stopped`. */
   if (UNLIKELY(load_acquire(&self->held)) && load_relaxed(&self->state) == THREAD_RUNNING) {
     POINT(world_handler_holds);
-    platform_admit_setxid(); /* until the handler returns, as long as that may be */
     platform_edge_release(&world.phase);
     /* Release: `stopped` and all that the thread wrote; acquire in ask() and answered(). */
     store_release(&self->state, THREAD_HELD);
     wake_stopper();
+    platform_admit_setxid(); /* until the handler returns, as long as that may be */
     come_back(self, THREAD_HELD);
   }
   POINT(world_handler_leaving);

@@ -104,37 +104,6 @@ static void sending_orders_nothing(void) {
 INTERLEAVE_MODEL(sending_orders_nothing, .setup = install_read, .run = sending_orders_nothing,
                  .expect = INTERLEAVE_RACE, .title = "what the sender wrote is not known to the handler by the signal");
 
-/* It does know of atomics, though the signal was queued already and is taken once for both. */
-static atomic_int asked;
-
-static void note(int number) {
-  (void)number;
-  atomic_store_explicit(&handled, atomic_load_explicit(&asked, memory_order_relaxed), memory_order_relaxed);
-}
-
-static void *unmask_body(void *arg) {
-  (void)arg;
-  mask(SIG_UNBLOCK, SIGUSR1);
-  wait_for_stage(1);
-  return NULL;
-}
-
-static void install_note(void) { install(SIGUSR1, note); }
-
-static void queued_twice(void) {
-  mask(SIG_BLOCK, SIGUSR1);
-  pthread_t thread = start(unmask_body, NULL);
-  for (int i = 1; i <= 2; i++) {
-    atomic_store(&asked, i);
-    pthread_kill(thread, SIGUSR1);
-  }
-  atomic_store(&stage, 1);
-  join(thread);
-  interleave_assert(atomic_load(&handled) == 2);
-}
-INTERLEAVE_MODEL(queued_twice, .setup = install_note, .run = queued_twice, .prompt_signals = true,
-                 .title = "what is asked before a signal is sent again is seen by the handler that answers both");
-
 static atomic_int flag;
 
 static void read_behind_fence(int number) {
