@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from . import ablation as ablations
-from . import detectors
+from . import detectors, files
 from .errors import first_error
 from .process import run
 from .worktree import Pool
@@ -263,5 +263,4 @@ def save(path, rows, clean_failures):
     data = {"killed": killed, "survived": survived, "errors": errors, "not_run": not_run, "total": len(rows),
             "clean_failures": [{"what": what, "output": output[-8000:]} for what, output in clean_failures],
             "rows": [{**asdict(row), "output": row.output[-8000:]} for row in rows]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data, indent=2) + "\n")
+    files.write(path, json.dumps(data, indent=2) + "\n")

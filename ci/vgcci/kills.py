@@ -1,6 +1,7 @@
 """What each model of the collector was seen to kill: whitebox/interleave/models/index.txt, MODEL<TAB>ids of ablations
 and mutants. It tells where to look first; what a model kills it kills anew each time."""
 
+from . import files
 from .paths import ROOT
 
 INDEX = ROOT / "whitebox/interleave/models/index.txt"
@@ -23,5 +24,5 @@ def record(kills, path=INDEX):
     for model, id in fresh:
         index.setdefault(model, []).append(id)
     if fresh:
-        path.write_text("".join(f"{model}\t{' '.join(ids)}\n" for model, ids in sorted(index.items())))
+        files.write(path, "".join(f"{model}\t{' '.join(ids)}\n" for model, ids in sorted(index.items())))
     return len(fresh)

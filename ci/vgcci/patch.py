@@ -4,7 +4,7 @@ import re
 import time
 
 from . import ablation as ablations
-from . import detectors, index, stress
+from . import detectors, files, index, stress
 from .ablate import DEADLINE, smoke
 from .errors import first_error
 from .paths import ROOT
@@ -38,7 +38,7 @@ def apply_diff(text, tree):
     if outside:
         raise PatchError(f"changes {outside[0]}; only files of gc/ may be changed")
     scratch = tree.root / "applied.patch"
-    scratch.write_text(text if text.endswith("\n") else text + "\n")
+    files.write(scratch, text if text.endswith("\n") else text + "\n")
     try:
         tree.edited |= {name for name in names if (tree.source / name).exists()}
         result = run(["patch", "-p1", "--batch", "--forward", "--no-backup-if-mismatch", "-r", "-", "-i", scratch],

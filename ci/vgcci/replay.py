@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from . import host
+from . import files, host
 from .paths import ROOT, build_dir, relative
 from .process import run
 
@@ -26,6 +26,7 @@ def find_program(folder, name):
 
 def build(preset, program):
     """Configures and builds one program; its path, or None after telling what is wrong."""
+    files.writable(build_dir(preset))
     built = run(["cmake", "--preset", preset], cwd=ROOT)
     if built.ok:
         built = run(["cmake", "--build", "--preset", preset, "-j", host.processors(), "--target", program], cwd=ROOT)

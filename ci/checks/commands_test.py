@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""What the commands say of wrong words, and of places that they cannot write: one line before the work begins, and
+status 2, for 1 is a result. They run in a copy of the tree, as somebody to whom nothing in it belongs."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from vgcci import files  # noqa: E402
+from vgcci.paths import ROOT, TREE  # noqa: E402
+
+COMMANDS = ("ablate", "bench", "clients", "fuzz", "gate", "mutate", "new-bug", "repro", "test")
+DEBIAN = Path(f"/usr/lib/{os.uname().machine}-linux-gnu")
+TOO_LONG = 60  # seconds, for saying no
+
+
+def copy_of_the_tree(place):
+    for name in TREE:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / name, place / name)
+
+
+def run(command, **more):
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=TOO_LONG, **more)
+
+
+class CopyTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.above = Path(folder.name)
+        self.above.chmod(0o755)
+        self.tree = self.above / "tree"
+        self.tree.mkdir()
+        copy_of_the_tree(self.tree)
+
+    def command(self, name, *words, **more):
+        return run([self.tree / "ci" / name, *words], cwd=self.tree, **more)
+
+
+class NobodyTest(CopyTest):
+    """Not root, or what root starts as nobody."""
+
+    def setUp(self):
+        super().setUp()
+        self.who = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+        self.closed = self.above / "closed"
+        (self.closed / "inner").mkdir(parents=True)
+        self.closed.chmod(0o700 if self.who else 0)
+        for folder in [self.tree, *self.tree.rglob("*")] if not self.who else []:
+            folder.chmod(folder.stat().st_mode & ~0o222)
+        self.addCleanup(self.open_again)
+
+    def open_again(self):
+        self.closed.chmod(0o700)
+        for folder, _, _ in os.walk(self.tree):
+            os.chmod(folder, 0o755)
+
+    def refused(self, name, *words):
+        seen = self.command(name, *words, **self.who)
+        self.assertEqual(seen.returncode, 2, (name, seen.stdout, seen.stderr))
+        self.assertIn("cannot write", seen.stderr, name)
+        self.assertNotIn("Traceback", seen.stderr)
+        self.assertEqual(seen.stdout, "", name)
+        return seen.stderr
+
+    def test_a_tree_of_somebody_else(self):
+        for name, *words in (["ablate", "V05"], ["bench", "--quick"], ["fuzz"], ["gate", "--quick"], ["repro", "7"],
+                             ["mutate", "--sample", "1"], ["new-bug", "Z99", "A title"], ["test", "--no-setup"],
+                             ["repro", "i1.gcc.models.lock.00000000.s0.0000000000000000.0000"],
+                             ["gate", "--quick", "--out", tempfile.gettempdir()]):
+            self.assertIn(str(self.tree), self.refused(name, *words))
+
+    @unittest.skipUnless((DEBIAN / "libgc.so.1").exists(), "no libgc")
+    def test_clients(self):
+        self.assertIn(str(self.tree), self.refused("clients", "--library", DEBIAN))
+
+    def test_a_folder_that_cannot_be_looked_into(self):
+        for name in ("fuzz", "gate"):
+            self.assertIn(str(self.closed), self.refused(name, "--out", self.closed / "inner"))
+
+    def test_copies_of_somebody_else(self):
+        (self.tree / "out").mkdir(exist_ok=True)
+        (self.tree / "out").chmod(0o777)
+        (self.tree / "out/worktrees").mkdir()
+        (self.tree / "out/worktrees").chmod(0o555)
+        self.assertIn("out/worktrees", self.refused("ablate", "V05"))
+
+
+class WordsTest(unittest.TestCase):
+    def refused(self, name, *words):
+        seen = run([ROOT / "ci" / name, *words], cwd=ROOT)
+        self.assertEqual(seen.returncode, 2, (name, words, seen.stdout, seen.stderr))
+        self.assertNotIn("Traceback", seen.stderr)
+        return seen.stderr
+
+    def test_numbers(self):
+        for name, option, text, *more in (
+                ("bench", "--seconds", "1e400"), ("bench", "--seconds", "nan"), ("bench", "--seconds", "0"),
+                ("bench", "--threads", "0"), ("bench", "--threads", "1,x"), ("bench", "--threads", "1,9" + "9" * 20),
+                ("fuzz", "--seconds", "9" * 20), ("fuzz", "--seed", "9" * 20), ("repro", "--minutes", "nan", "7"),
+                ("repro", "--minutes", "inf", "7"), ("ablate", "--budget", "nan"), ("mutate", "--explore", "inf"),
+                ("mutate", "--within", "-1"), ("gate", "--seed", "-1")):
+            said = self.refused(name, option, text, *more)
+            self.assertIn(option, said)
+            self.assertIn(text, said)
+
+    def test_a_file_where_nobody_can_make_one(self):
+        for option in ("--json", "--plot"):
+            self.assertIn("/proc", self.refused("bench", option, "/proc/x"))
+
+    def test_help_tells_how_they_end(self):
+        for name in COMMANDS:
+            said = " ".join(run([ROOT / "ci" / name, "--help"]).stdout.split())
+            self.assertIn("130 interrupted", said, name)
+
+
+class FullTest(unittest.TestCase):
+    def test_a_file_has_its_name(self):
+        with self.assertRaises(OSError) as seen:
+            files.write(Path("/dev/full"), "x")
+        self.assertEqual(seen.exception.filename, "/dev/full")
+
+    def test_what_is_printed(self):
+        with open("/dev/full", "w") as full:
+            seen = subprocess.run([ROOT / "ci/ablate", "--list"], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual((seen.returncode, seen.stderr.count("\n")), (2, 1), seen.stderr)
+        self.assertIn("ci/ablate: cannot write", seen.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
