@@ -2,16 +2,21 @@
 """What the commands say of wrong words, and of places that they cannot write: one line before the work begins, and
 status 2, for 1 is a result. They run in a copy of the tree, as somebody to whom nothing in it belongs."""
 
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from vgcci import files  # noqa: E402
+from vgcci import files, process, replay  # noqa: E402
 from vgcci.paths import ROOT, TREE  # noqa: E402
 
 COMMANDS = ("ablate", "bench", "clients", "fuzz", "gate", "mutate", "new-bug", "repro", "test")
@@ -25,6 +30,16 @@ def copy_of_the_tree(place):
             shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(ROOT / name, place / name)
+
+
+def load(name):
+    """A command as a module."""
+    path = str(ROOT / "ci" / name)
+    spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, path))
+    module = importlib.util.module_from_spec(spec)
+    with unittest.mock.patch("sys.dont_write_bytecode", True):
+        spec.loader.exec_module(module)
+    return module
 
 
 def run(command, **more):
@@ -120,6 +135,41 @@ class WordsTest(unittest.TestCase):
         for name in COMMANDS:
             said = " ".join(run([ROOT / "ci" / name, "--help"]).stdout.split())
             self.assertIn("130 interrupted", said, name)
+
+
+class ReproTest(unittest.TestCase):
+    def test_a_token_of_a_program_of_somebody_else(self):
+        self.assertIn("models", replay.programs())
+        self.assertNotIn("stack", replay.programs())  # README's, of which this is a token
+        seen = run([ROOT / "ci/repro", "i1.gcc.stack.stack.eadd1d93.dAgE.5a9b5bad40042161.7bc1"])
+        self.assertEqual((seen.returncode, seen.stdout), (2, ""), seen.stderr)
+        self.assertIn("no program 'stack' in this tree; run ./stack --token", seen.stderr)
+
+    def repro(self, status):
+        """(its status, what it prints) of a stress program that ends with that status."""
+        repro = load("repro")
+
+        def fake(command, **more):
+            ours = "stress_churn" in str(command[0])
+            return process.Result(command, status if ours else 0, "option is '--bogus'\n" if ours else "", 0.1)
+
+        out = tempfile.TemporaryDirectory()
+        self.addCleanup(out.cleanup)
+        words = ["repro", "--rounds", "2", "--out", out.name, "stress_churn --bogus"]
+        said = io.StringIO()
+        with unittest.mock.patch.multiple(repro, run=fake, resource=unittest.mock.DEFAULT), \
+                unittest.mock.patch.object(repro.files, "writable"), unittest.mock.patch("sys.argv", words), \
+                unittest.mock.patch.object(repro.stress, "programs", lambda folder: [Path("b/stress_churn")]), \
+                contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            return repro.main(), said.getvalue()
+
+    def test_a_line_that_the_program_refuses_reproduces_nothing(self):
+        status, said = self.repro(2)
+        self.assertEqual(status, 2)
+        self.assertIn("stress_churn refuses the line:\noption is '--bogus'", said)
+        status, said = self.repro(1)
+        self.assertEqual(status, 1)
+        self.assertIn("2 of 2 runs failed", said)
 
 
 class FullTest(unittest.TestCase):
