@@ -109,6 +109,45 @@ class NobodyTest(CopyTest):
         self.assertIn("out/worktrees", self.refused("ablate", "V05"))
 
 
+class NewBugTest(CopyTest):
+    TITLES = ("What goes wrong, in one line", "Short", "12 things", "a" * 100, "ab-" * 33, "One " * 25,
+              "The line of the tests is as long as it may be", "An object of the program's that is \"odd\" \\")
+
+    def bugs(self):
+        folder = self.tree / "whitebox/bugs"
+        return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+    def test_its_test_is_laid_out_as_the_style_wants(self):
+        for number, title in enumerate(self.TITLES):
+            seen = self.command("new-bug", f"Z{number:02}", title)
+            self.assertEqual(seen.returncode, 0, seen.stderr)
+        made = sorted((self.tree / "whitebox/bugs").glob("Z*.c"))
+        self.assertEqual(len(made), len(self.TITLES))
+        seen = run(["clang-format", "--dry-run", "-Werror", *made])
+        self.assertEqual(seen.returncode, 0, seen.stderr)
+        for path in made:
+            self.assertLessEqual(max(map(len, path.read_text().splitlines())), 120, path)
+
+    def test_a_title_that_ends_the_comment(self):
+        before = self.bugs()
+        for title in ("a */ b", "a /* b"):
+            seen = self.command("new-bug", "Z01", title)
+            self.assertEqual((seen.returncode, self.bugs()), (2, before), seen.stderr)
+
+    def test_all_or_nothing(self):
+        before = self.bugs()
+        index = self.tree / "ci/vgcci/index.py"
+        text = index.read_text()
+        index.write_text(text + "\n\ndef insert(row):\n    files.write(Path('/dev/full'), 'x')\n"
+                         "from pathlib import Path\n")
+        seen = self.command("new-bug", "Z01", "A title")
+        self.assertEqual((seen.returncode, self.bugs()), (2, before), seen.stderr)
+        self.assertIn("/dev/full", seen.stderr)
+        index.write_text(text)
+        self.assertEqual(self.command("new-bug", "Z01", "A title").returncode, 0)
+        self.assertEqual(set(self.bugs()) - set(before), {"Z01_a_title.c", "Z01.ablation"})
+
+
 class WordsTest(unittest.TestCase):
     def refused(self, name, *words):
         seen = run([ROOT / "ci" / name, *words], cwd=ROOT)

@@ -1,6 +1,7 @@
 """What a command writes: asked for before the work begins whose result it is to hold, and named when it fails."""
 
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,17 @@ def writable(path):
             file.write(bytes(PROBE_BYTES))
     except OSError as error:
         raise OSError(error.errno, os.strerror(error.errno), str(place)) from None
+
+
+def replace(path, text):
+    """As write, or the file stays as it was."""
+    scratch = path.with_name(path.name + ".new")
+    try:
+        write(scratch, text)
+        shutil.copymode(path, scratch)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def write(path, text):
