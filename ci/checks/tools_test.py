@@ -2,6 +2,7 @@
 """The tools tell good from bad: ablation files, findings, seeds, verdicts."""
 
 import re
+import shutil
 import sys
 import tempfile
 import unittest
@@ -72,6 +73,21 @@ class AblationTest(unittest.TestCase):
                           ("hello\n" + FILE, "'hello' is none of")):
             with self.assertRaisesRegex(ablation.AblationError, why):
                 self.parse(text)
+
+    def test_a_diff_of_each_is_what_it_does(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(ROOT / "gc", Path(folder) / "gc")
+            for id in ("V03", "O02"):
+                seen = process.run([ROOT / "ci/ablate", "--show", id])
+                self.assertTrue(seen.ok, seen.output)
+                (Path(folder) / "diff").write_text(seen.output)
+                done = process.run(["patch", "-p1", "-F0", "-i", "diff"], cwd=folder)
+                self.assertTrue(done.ok, done.output)
+                for file, text in ablation.apply(ablation.load(id), ROOT).items():
+                    self.assertEqual((Path(folder) / file).read_text(), text)
+        seen = process.run([ROOT / "ci/ablate", "--show", "Z99"])
+        self.assertEqual(seen.status, 2)
+        self.assertIn("Z99.ablation", seen.output)
 
     def test_from_contents_finds_unique_text(self):
         before = "a();\nx();\nb();\nx();\nc();\n"
