@@ -19,9 +19,9 @@ def looks_like_token(word):
 
 def programs(root=ROOT):
     """Names of the explorer's programs in the tree."""
-    lists = (path.read_text() for path in (root / "whitebox/interleave").glob("*/CMakeLists.txt")
+    lists = (path for path in (root / "whitebox/interleave").glob("*/CMakeLists.txt")
              if path.parent.name != "example")  # a project of a user's, as README shows it
-    return sorted(name for text in lists for name in re.findall(r"^ *interleave_program\(NAME (\w+)", text, re.MULTILINE))
+    return [name for path in lists for name in re.findall(r"interleave_program\(NAME (\w+)", path.read_text())]
 
 
 def find_program(folder, name):
@@ -55,8 +55,8 @@ def replay(token, preset=None, options=()):
               file=sys.stderr)
         return 2
     if match["program"] not in programs():
-        print(f"ci/repro: no program '{match['program']}' in this tree; run ./{match['program']} --token ... itself, where "
-              "it was built", file=sys.stderr)
+        print(f"ci/repro: no program '{match['program']}' in this tree; run ./{match['program']} --token ... itself, "
+              "where it was built", file=sys.stderr)
         return 2
     path = build(preset or PRESETS[match["compiler"]], match["program"])
     if path is None:
