@@ -202,9 +202,7 @@ static bool split(char *text, char *field[8]) {
 
 extern const char interleave_has_repro[] __attribute__((weak));
 
-bool token_has_repro(void) {
-  return interleave_has_repro != NULL;
-}
+bool token_has_repro(void) { return interleave_has_repro != NULL; }
 
 static bool is_ours(const struct token *token) {
   char what[512], todo[512];
