@@ -208,12 +208,13 @@ class Runner:
                     rows[index] = Row(id, getattr(ablation, "title", ""), detail="out of budget")
                     continue
                 self.note(id, "")
-                rows[index] = self.judge(tree, id, ablation)
+                try:
+                    rows[index] = self.judge(tree, id, ablation)
+                finally:
+                    tree.revert()
                 self.on_row(rows[index])
-            except Exception as error:  # of this program; ends all workers
+            except Exception as error:  # of this program, or a full disk; ends all workers
                 self.failure = error
-            finally:
-                tree.revert()
 
     def run(self):
         """(rows, clean failures)"""

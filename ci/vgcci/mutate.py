@@ -226,12 +226,13 @@ class Runner:
                 if self.options.within and time.monotonic() - self.started > self.options.within:
                     rows[place].detail = "out of time"
                     continue
-                rows[place] = self.judge(tree, mutant)
+                try:
+                    rows[place] = self.judge(tree, mutant)
+                finally:
+                    self.restore(tree, set(tree.edited))
                 self.on_row(rows[place])
-            except Exception as error:  # of this program; ends all workers
+            except Exception as error:  # of this program, or a full disk; ends all workers
                 self.failure = error
-            finally:
-                self.restore(tree, set(tree.edited))
 
     def run(self):
         """(rows, clean failures)"""
