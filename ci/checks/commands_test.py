@@ -102,7 +102,8 @@ class NobodyTest(CopyTest):
             self.assertIn(str(self.closed), self.refused(name, "--out", self.closed / "inner"))
 
     def test_copies_of_somebody_else(self):
-        (self.tree / "out").mkdir(exist_ok=True)
+        self.tree.chmod(0o755)
+        (self.tree / "out").mkdir()
         (self.tree / "out").chmod(0o777)
         (self.tree / "out/worktrees").mkdir()
         (self.tree / "out/worktrees").chmod(0o555)
