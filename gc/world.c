@@ -63,6 +63,7 @@ struct suspension {
 };
 
 static void wake_stopper(void) {
+  POINT(world_wakes_stopper);
   /* Release: who reads this count sees the answer; the acquire in nap() is the other half. */
   atomic_fetch_add_explicit(&world.acks, 1, memory_order_release);
   platform_futex_wake_all(&world.acks);

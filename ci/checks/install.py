@@ -100,6 +100,7 @@ def check_interleave(prefix, work, cc):
     expect("  stack.c:23" in said, f"the report names no line of the source:\n{said}")
     token = re.search(r"--token (\S+)", found.stdout)
     expect(token, "the report of the example's bug has no token")
+    expect("ci/repro" not in found.stdout, "ci/repro cannot replay a token of a user's program")
     again = subprocess.run([build / "stack", "--token", token[1]], capture_output=True, text=True, timeout=60)
     expect(again.returncode == 1 and "assertion failed" in again.stdout, f"{token[1]} did not replay:\n{again.stdout}")
 

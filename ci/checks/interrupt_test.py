@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""An interrupted command ends what its threads run, children of children too, says so, and starts nothing more."""
+"""A command that is interrupted, terminated or hung up ends what its threads run, children of children too, says so,
+and starts nothing more."""
 
+import fcntl
 import os
+import pty
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 from pathlib import Path
 
@@ -44,25 +48,46 @@ def alive(pid):
 
 
 class InterruptTest(unittest.TestCase):
-    def interrupt(self, number):
-        with tempfile.TemporaryFile("w+") as said:
-            command = subprocess.Popen([sys.executable, "-c", COMMAND], stdout=subprocess.PIPE, stderr=said, text=True,
-                                       start_new_session=True)
-            pids = [int(command.stdout.readline()) for _ in range(2)]
-            os.kill(command.pid, number)
-            try:
-                later = command.communicate(timeout=30)[0]
-                said.seek(0)
-                return command.returncode, said.read(), later, [pid for pid in pids if alive(pid)]
-            finally:
-                for pid in (pid for pid in [command.pid, *pids] if alive(pid)):
-                    os.kill(pid, signal.SIGKILL)
+    def start(self, said, before=None):
+        """The command, and its children when they run."""
+        command = subprocess.Popen([sys.executable, "-c", COMMAND], stdout=subprocess.PIPE, stderr=said, text=True,
+                                   start_new_session=True, preexec_fn=before)
+        return command, [int(command.stdout.readline()) for _ in range(2)]
 
-    def test_interrupted_or_terminated(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            status, said, later, left = self.interrupt(number)
-            self.assertEqual((status, later, left), (130, "", []), said)
-            self.assertIn("ci/x: interrupted", said)
+    def end_of(self, command, pids, within=30):
+        """(status, what it printed on, children that are left)"""
+        try:
+            later = command.communicate(timeout=within)[0]
+            return command.returncode, later, [pid for pid in pids if alive(pid)]
+        finally:
+            for pid in (pid for pid in [command.pid, *pids] if alive(pid)):
+                os.kill(pid, signal.SIGKILL)
+            command.communicate()
+
+    def test_interrupted_terminated_or_hung_up(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with tempfile.TemporaryFile("w+") as said:
+                command, pids = self.start(said)
+                os.kill(command.pid, number)
+                seen = self.end_of(command, pids)
+                said.seek(0)
+                text = said.read()
+            self.assertEqual(seen, (130, "", []), text)
+            self.assertIn("ci/x: interrupted", text)
+
+    def test_a_terminal_that_is_closed(self):
+        ours, theirs = pty.openpty()
+        command, pids = self.start(theirs, lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0))
+        os.close(theirs)
+        os.close(ours)  # what it says then can be written nowhere
+        self.assertEqual(self.end_of(command, pids), (130, "", []))
+
+    def test_nohup(self):
+        with tempfile.TemporaryFile("w+") as said:
+            command, pids = self.start(said, lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+            os.kill(command.pid, signal.SIGHUP)
+            with self.assertRaises(subprocess.TimeoutExpired):
+                self.end_of(command, pids, within=1)
 
     def test_output_that_nobody_reads(self):
         shell = f"{CI / 'ablate'} --list | head -1"

@@ -2,6 +2,8 @@
 """ci/mutate finds what it must in small sources, keeps its ids, and reads its lists and the judges' output right."""
 
 import os
+import re
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -267,6 +269,26 @@ class TreeTest(unittest.TestCase):
     def test_rechecks_are_listed_once(self):
         entries, _ = listed.parse((ROOT / "ci/mutants.txt").read_text(), "ci/mutants.txt")
         self.assertEqual(len({entry.id for entry in entries}), len(entries))
+
+
+class CommandTest(unittest.TestCase):
+    @staticmethod
+    def mutate(*words):
+        return subprocess.run([ROOT / "ci/mutate", *words], capture_output=True, text=True, timeout=60)
+
+    def test_list_is_of_what_is_chosen(self):
+        whole = self.mutate("--list").stdout.splitlines()
+        some = self.mutate("--list", "--only", "world.c", "--kind", "order").stdout.splitlines()
+        expected = [line for line in whole if re.match(r"world\.c:\w+:order:", line)]
+        self.assertTrue(expected)
+        self.assertEqual(some, expected)
+
+    def test_names_are_checked_before_anything_is_built(self):
+        for words, why in ((["--models", "foo"], "'foo' is no model"), (["--only", "worl"], "no mutant has the id"),
+                           (["--judges", "foo"], "'foo' is none of")):
+            seen = self.mutate(*words)
+            self.assertEqual((seen.returncode, seen.stdout), (2, ""))
+            self.assertIn(why, seen.stderr)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """The tools tell good from bad: ablation files, findings, seeds, verdicts."""
 
 import re
+import shutil
 import sys
 import tempfile
 import unittest
@@ -9,7 +10,8 @@ import unittest.mock
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from vgcci import ablation, ctest, detectors, errors, findings, gate, kills, mutants, process, seeds  # noqa: E402
+from vgcci import ablation, ctest, detectors, errors, findings, gate, kills, mutants  # noqa: E402
+from vgcci import patch, process, seeds  # noqa: E402
 from vgcci import index as bug_index  # noqa: E402
 from vgcci.paths import ROOT  # noqa: E402
 
@@ -72,6 +74,21 @@ class AblationTest(unittest.TestCase):
             with self.assertRaisesRegex(ablation.AblationError, why):
                 self.parse(text)
 
+    def test_a_diff_of_each_is_what_it_does(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(ROOT / "gc", Path(folder) / "gc")
+            for id in ("V03", "O02"):
+                seen = process.run([ROOT / "ci/ablate", "--show", id])
+                self.assertTrue(seen.ok, seen.output)
+                (Path(folder) / "diff").write_text(seen.output)
+                done = process.run(["patch", "-p1", "-F0", "-i", "diff"], cwd=folder)
+                self.assertTrue(done.ok, done.output)
+                for file, text in ablation.apply(ablation.load(id), ROOT).items():
+                    self.assertEqual((Path(folder) / file).read_text(), text)
+        seen = process.run([ROOT / "ci/ablate", "--show", "Z99"])
+        self.assertEqual(seen.status, 2)
+        self.assertIn("Z99.ablation", seen.output)
+
     def test_from_contents_finds_unique_text(self):
         before = "a();\nx();\nb();\nx();\nc();\n"
         after = "a();\nx();\nb();\ny();\nc();\n"
@@ -85,6 +102,67 @@ class AblationTest(unittest.TestCase):
         after = "".join(["new();\n", *lines[:4], "more();\n", *lines[6:], "end();\n"])
         edit = ablation.from_contents("X01", "t", {"gc/a.c": before}, {"gc/a.c": after})
         self.assertEqual(ablation.apply(edit, Tree(before)), {"gc/a.c": after})
+
+
+class RevertTest(unittest.TestCase):
+    """A fix is taken out of a tree that has changed since."""
+
+    BROKEN = "".join(f"line {n};\n" for n in range(30))
+    FIXED = BROKEN.replace("line 15;", "fixed 15;")
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        (self.root / "gc").mkdir()
+        self.git("init", "-q")
+        self.commit("begin", self.BROKEN)
+        self.commit("A fix", self.FIXED)
+        self.fix = self.git("rev-parse", "HEAD").strip()
+
+    def git(self, *words):
+        seen = process.run(["git", "-C", self.root, "-c", "user.name=x", "-c", "user.email=x", *words])
+        self.assertTrue(seen.ok, seen.output)
+        return seen.output
+
+    def commit(self, title, text, name="gc/a.c"):
+        (self.root / name).write_text(text)
+        self.git("add", ".")
+        self.git("commit", "-qm", title)
+
+    def without(self, hash):
+        tree = unittest.mock.Mock(source=self.root)
+        subject, names = patch.revert(hash, tree, self.root)
+        return subject, names, tree.edit.call_args.args[0]
+
+    def test_of_code_that_moved(self):
+        near, far = ("line 12;", "new 12;"), ("line 0;\n", "new;\n" * 9)  # beside the fix: in its diff's context
+        now, broken = self.FIXED, self.BROKEN
+        for change in (near, far):
+            now, broken = now.replace(*change), broken.replace(*change)
+        self.commit("later", now)
+        self.assertEqual(self.without(self.fix), ("A fix", {"gc/a.c"}, {"gc/a.c": broken}))
+
+    def test_what_cannot_be_taken_out(self):
+        self.commit("other", "x", "gc/b.c")
+        made = self.git("rev-parse", "HEAD").strip()
+        self.commit("notes", "x", "notes")
+        for hash, why in (("nothing", "no commit"), ("HEAD", "no source file"), (made, "makes or removes gc/b.c")):
+            with self.assertRaisesRegex(patch.PatchError, why):
+                self.without(hash)
+        (self.root / "gc/a.c").write_text(self.FIXED.replace("fixed 15;", "otherwise;"))
+        with self.assertRaisesRegex(patch.PatchError, "gc/a.c changed there since: write the ablation by hand"):
+            self.without(self.fix)
+        (self.root / "gc/a.c").write_text(self.BROKEN)
+        with self.assertRaisesRegex(patch.PatchError, "is not in this tree any more"):
+            self.without(self.fix)
+
+    @unittest.skipUnless((ROOT / ".git").exists(), "no history")
+    def test_the_example_of_the_readme(self):
+        hash, id = re.search(r"ci/ablate --revert (\w+)\n.*?failed ([A-Z]\d+)",
+                             (ROOT / "README.md").read_text(), re.DOTALL).groups()
+        subject, _ = patch.revert(hash, unittest.mock.Mock(source=ROOT))
+        self.assertIn(id, subject)
 
 
 class FindingTest(unittest.TestCase):
@@ -142,8 +220,7 @@ class DetectorTest(unittest.TestCase):
         self.assertEqual((verdict.seconds, verdict.detail), (1.5, "m1: race in run 3"))
 
     def test_the_index_of_models_holds(self):
-        sources = "".join(path.read_text() for path in kills.INDEX.parent.glob("*.c"))
-        models = set(re.findall(r"_MODEL\(\s*(\w+),", sources))
+        models = kills.models()
         known = {row.id for row in bug_index.load()} | {mutant.id for mutant in mutants.every(ROOT)[1]}
         index = kills.load()
         for model, ids in index.items():

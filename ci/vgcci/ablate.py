@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from . import ablation as ablations
-from . import detectors
+from . import detectors, files
 from .errors import first_error
 from .process import run
 from .worktree import Pool
@@ -208,12 +208,13 @@ class Runner:
                     rows[index] = Row(id, getattr(ablation, "title", ""), detail="out of budget")
                     continue
                 self.note(id, "")
-                rows[index] = self.judge(tree, id, ablation)
+                try:
+                    rows[index] = self.judge(tree, id, ablation)
+                finally:
+                    tree.revert()
                 self.on_row(rows[index])
-            except Exception as error:  # of this program; ends all workers
+            except Exception as error:  # of this program, or a full disk; ends all workers
                 self.failure = error
-            finally:
-                tree.revert()
 
     def run(self):
         """(rows, clean failures)"""
@@ -263,5 +264,4 @@ def save(path, rows, clean_failures):
     data = {"killed": killed, "survived": survived, "errors": errors, "not_run": not_run, "total": len(rows),
             "clean_failures": [{"what": what, "output": output[-8000:]} for what, output in clean_failures],
             "rows": [{**asdict(row), "output": row.output[-8000:]} for row in rows]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data, indent=2) + "\n")
+    files.write(path, json.dumps(data, indent=2) + "\n")

@@ -127,6 +127,15 @@ def apply(ablation, root):
     return {file: _edited(originals[file], sorted(edits[file]), file) for file in originals}
 
 
+def diff(ablation, root):
+    """As a unified diff for patch -p1."""
+    lines = []
+    for file, text in apply(ablation, root).items():
+        lines += difflib.unified_diff((root / file).read_text().splitlines(keepends=True),
+                                      text.splitlines(keepends=True), f"a/{file}", f"b/{file}")
+    return "".join(lines)
+
+
 def _edited(text, edits, file):
     parts, done = [], 0
     for at, old, new in edits:

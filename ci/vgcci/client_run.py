@@ -14,7 +14,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import process
+from . import files, process
 
 LIBRARY = "libgc.so.1"
 COLLECTOR = re.compile(r"/lib(gc|vgc)\.so(\.[\d.]+)?$")
@@ -63,9 +63,9 @@ class _Watcher:
         if shutil.which("gdb"):
             result = process.run(["gdb", "-batch", "-nx", "-p", pid, "-ex", "thread apply all backtrace 60"],
                                  timeout=STACKS_SECONDS)
-            self.stacks.write_text(result.output)
+            files.write(self.stacks, result.output)
         else:
-            self.stacks.write_text("no gdb here, so no stacks; ci/setup installs it\n")
+            files.write(self.stacks, "no gdb here, so no stacks; ci/setup installs it\n")
 
 
 def library_path(folder):
@@ -95,7 +95,7 @@ def _stacks_of_core(scratch, program, stacks):
     if cores and program and shutil.which("gdb"):
         result = process.run(["gdb", "-batch", "-nx", "-ex", "thread apply all backtrace 60", program, cores[0]],
                              timeout=STACKS_SECONDS)
-        stacks.write_text(result.output)
+        files.write(stacks, result.output)
     return cores
 
 
@@ -110,7 +110,7 @@ def run(command, folder, scratch, deadline, env=(), logs=None):
     result = process.watch(command, deadline, watcher.look, scratch, variables, stdout, stderr, watcher.hung)
     # Beside the streams, so that a person can run it again.
     line = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    (logs / "command").write_text(f"cd {scratch} && env {line} {shlex.join(map(str, result.command))}\n")
+    files.write(logs / "command", f"cd {scratch} && env {line} {shlex.join(map(str, result.command))}\n")
     one = Run(folder, result.status, result.seconds, watcher.cpu_seconds, watcher.peak_kib, sorted(watcher.loaded),
               stdout.read_bytes(), kept=[logs])
     if result.timed_out:

@@ -7,7 +7,7 @@ import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import client_profile, client_run
+from . import client_profile, client_run, files
 from .client_programs import WORKLOADS, Place
 from .paths import relative
 from .process import run as run_plainly
@@ -98,7 +98,7 @@ class Bench:
         result = run_plainly(command, timeout=PREPARE_SECONDS, cwd=scratch, env=env)
         if not result.ok:
             log = self.out / "preparation"
-            log.write_text(f"{shlex.join(result.command)}\n{result.output}")
+            files.write(log, f"{shlex.join(result.command)}\n{result.output}")
             raise Failed(f"{result.command[0]} beside it, with the trusted library, ends with status {result.status}: "
                          f"{(result.output.strip().splitlines() or ['no output'])[-1][:200]}", TRUSTED, [log])
         return result.output.encode()

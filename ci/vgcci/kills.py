@@ -1,9 +1,17 @@
 """What each model of the collector was seen to kill: whitebox/interleave/models/index.txt, MODEL<TAB>ids of ablations
 and mutants. It tells where to look first; what a model kills it kills anew each time."""
 
+import re
+
+from . import files
 from .paths import ROOT
 
 INDEX = ROOT / "whitebox/interleave/models/index.txt"
+
+
+def models(folder=INDEX.parent):
+    """Names of the models in the sources."""
+    return {name for path in folder.glob("*.c") for name in re.findall(r"_MODEL\(\s*(\w+),", path.read_text())}
 
 
 def load(path=INDEX):
@@ -23,5 +31,5 @@ def record(kills, path=INDEX):
     for model, id in fresh:
         index.setdefault(model, []).append(id)
     if fresh:
-        path.write_text("".join(f"{model}\t{' '.join(ids)}\n" for model, ids in sorted(index.items())))
+        files.write(path, "".join(f"{model}\t{' '.join(ids)}\n" for model, ids in sorted(index.items())))
     return len(fresh)

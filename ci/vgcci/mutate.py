@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field, replace
 
-from . import elf, kills, ledger, reach
+from . import elf, files, kills, ledger, reach
 from .ablate import smoke
 from .errors import first_error
 from .judges import EXPLORER, Verdict, ask, exhausted, models_of
@@ -60,9 +60,8 @@ class Memory:
     def put(self, key, verdict):
         with self.lock:
             self.known[key] = {**asdict(verdict), "output": verdict.output[-4000:]}
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             scratch = self.path.with_suffix(".new")
-            scratch.write_text(json.dumps(self.known))
+            files.write(scratch, json.dumps(self.known))
             scratch.replace(self.path)
 
 
@@ -96,7 +95,7 @@ class Runner:
         for name in names:
             path = tree.root / name
             if path.read_text() != self.sources[name].text:
-                path.write_text(self.sources[name].text)
+                files.write(path, self.sources[name].text)
         tree.edited.clear()
 
     def prepare(self, tree, source):
@@ -227,12 +226,13 @@ class Runner:
                 if self.options.within and time.monotonic() - self.started > self.options.within:
                     rows[place].detail = "out of time"
                     continue
-                rows[place] = self.judge(tree, mutant)
+                try:
+                    rows[place] = self.judge(tree, mutant)
+                finally:
+                    self.restore(tree, set(tree.edited))
                 self.on_row(rows[place])
-            except Exception as error:  # of this program; ends all workers
+            except Exception as error:  # of this program, or a full disk; ends all workers
                 self.failure = error
-            finally:
-                self.restore(tree, set(tree.edited))
 
     def run(self):
         """(rows, clean failures)"""
@@ -282,9 +282,8 @@ def kills_of(rows):
 
 
 def save(path, rows, failures):
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = {"killed": count(rows, "killed"), "equivalent": count(rows, "equivalent"),
             "survived": count(rows, "survived"), "errors": len(errors(rows)), "not_run": count(rows, "not run"),
             "total": len(rows), "clean_failures": [{"what": w, "output": o[-8000:]} for w, o in failures],
             "rows": [{**asdict(row), "output": row.output[-8000:]} for row in rows]}
-    path.write_text(json.dumps(data, indent=2) + "\n")
+    files.write(path, json.dumps(data, indent=2) + "\n")

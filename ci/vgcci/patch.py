@@ -1,10 +1,12 @@
 """Would the suite notice? Any patch to gc/, tried against every detector, the cheapest first."""
 
 import re
+import tempfile
 import time
+from pathlib import Path
 
 from . import ablation as ablations
-from . import detectors, index, stress
+from . import detectors, files, index, stress
 from .ablate import DEADLINE, smoke
 from .errors import first_error
 from .paths import ROOT
@@ -13,6 +15,7 @@ from .seeds import commit, derive
 
 STRESS_SECONDS = 10
 STRESS_REQUESTS = 20_000
+BY_HAND = "write the ablation by hand, from 'git show' (README, 'A regression test for a bug that you fixed', step 3)"
 
 
 class PatchError(Exception):
@@ -38,7 +41,7 @@ def apply_diff(text, tree):
     if outside:
         raise PatchError(f"changes {outside[0]}; only files of gc/ may be changed")
     scratch = tree.root / "applied.patch"
-    scratch.write_text(text if text.endswith("\n") else text + "\n")
+    files.write(scratch, text if text.endswith("\n") else text + "\n")
     try:
         tree.edited |= {name for name in names if (tree.source / name).exists()}
         result = run(["patch", "-p1", "--batch", "--forward", "--no-backup-if-mismatch", "-r", "-", "-i", scratch],
@@ -104,15 +107,51 @@ def _stress(tree, name, jobs):
         yield f"{program} ({name})", verdict.outcome, verdict.seconds, verdict.output, str(detector)
 
 
-def reverse_of(hash):
-    """The diff that takes a commit's changes to gc/ out again, and its subject."""
-    subject = run(["git", "-C", ROOT, "log", "-1", "--format=%s", hash])
-    if not subject.ok:
-        raise PatchError(f"'{hash}' is no commit of this repository")
-    diff = run(["git", "-C", ROOT, "diff", "--full-index", hash, f"{hash}^", "--", "gc/*.c", "gc/*.h"])
-    if not diff.ok or not diff.output.strip():
-        raise PatchError(f"commit {hash} changes no source file of gc/")
-    return diff.output, subject.output.strip()
+def _git(root, *words):
+    return run(["git", "-C", root, *words])
+
+
+def _at(root, revision, name):
+    """A file's text in a revision, or None if it is not there."""
+    shown = _git(root, "show", f"{revision}:{name}")
+    return shown.output if shown.ok else None
+
+
+def _taken_out(now, fixed, broken):
+    """What a change from broken to fixed leaves of a text when it is taken out, or None where that conflicts."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("now", "fixed", "broken")]
+        for path, text in zip(paths, (now, fixed, broken)):
+            files.write(path, text)
+        merged = run(["git", "merge-file", "-p", *paths])
+    return merged.output if merged.ok else None
+
+
+def revert(hash, tree, root=ROOT):
+    """Takes a commit's changes to gc/ out of a copy of the tree, three-way, so that the code may have moved since;
+    (the commit's subject, files changed)."""
+    subject = _git(root, "log", "-1", "--format=%s", hash, "--")
+    if not subject.ok or not subject.output.strip():
+        raise PatchError("is no commit of this repository")
+    changed = _git(root, "diff", "--name-only", "--no-renames", hash, f"{hash}^", "--", "gc/*.c", "gc/*.h")
+    names = changed.output.split() if changed.ok else []
+    if not names:
+        raise PatchError("changes no source file of gc/")
+    contents, conflicts = {}, []
+    for name in names:
+        fixed, broken = _at(root, hash, name), _at(root, f"{hash}^", name)
+        if fixed is None or broken is None:
+            raise PatchError(f"makes or removes {name}, which is more than a fix: {BY_HAND}")
+        path = tree.source / name
+        contents[name] = _taken_out(path.read_text(), fixed, broken) if path.exists() else None
+        if contents[name] is None:
+            conflicts.append(name)
+    if conflicts:
+        raise PatchError(f"cannot be taken out: {', '.join(conflicts)} changed there since: {BY_HAND}")
+    if all(text == (tree.source / name).read_text() for name, text in contents.items()):
+        raise PatchError("is not in this tree any more: taking it out changes nothing")
+    tree.edit(contents)
+    return subject.output.strip(), set(names)
 
 
 def as_ablation(tree, names, id, title, detector):

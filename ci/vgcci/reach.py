@@ -5,6 +5,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 from . import elf
+from .files import write
 from .paths import OUT
 from .process import run
 
@@ -39,8 +40,7 @@ def measure(program, models, root, jobs):
         for (model, _), lines in zip(tokens, pool.map(lambda pair: _lines(program, pair[1]), tokens)):
             reached[model] |= lines
     reached = {model: sorted(lines) for model, lines in reached.items()}
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.write_text(json.dumps({"print": print, "models": reached}))
+    write(KEPT, json.dumps({"print": print, "models": reached}))
     return reached
 
 

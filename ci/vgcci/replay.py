@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from . import host
+from . import files, host
 from .paths import ROOT, build_dir, relative
 from .process import run
 
@@ -17,6 +17,13 @@ def looks_like_token(word):
     return re.match(r"i\d+\.", word) is not None
 
 
+def programs(root=ROOT):
+    """Names of the explorer's programs in the tree."""
+    lists = (path for path in (root / "whitebox/interleave").glob("*/CMakeLists.txt")
+             if path.parent.name != "example")  # a project of a user's, as README shows it
+    return [name for path in lists for name in re.findall(r"interleave_program\(NAME (\w+)", path.read_text())]
+
+
 def find_program(folder, name):
     """The executable of that name below the explorer's part of a build, or None."""
     found = [path for path in sorted((folder / "whitebox/interleave").rglob(name))
@@ -26,6 +33,7 @@ def find_program(folder, name):
 
 def build(preset, program):
     """Configures and builds one program; its path, or None after telling what is wrong."""
+    files.writable(build_dir(preset))
     built = run(["cmake", "--preset", preset], cwd=ROOT)
     if built.ok:
         built = run(["cmake", "--build", "--preset", preset, "-j", host.processors(), "--target", program], cwd=ROOT)
@@ -45,6 +53,10 @@ def replay(token, preset=None, options=()):
     if not match:
         print("ci/repro: the token is damaged: copy the whole of it, from 'i1.' to the four digits of its sum",
               file=sys.stderr)
+        return 2
+    if match["program"] not in programs():
+        print(f"ci/repro: no program '{match['program']}' in this tree; run ./{match['program']} --token ... itself, "
+              "where it was built", file=sys.stderr)
         return 2
     path = build(preset or PRESETS[match["compiler"]], match["program"])
     if path is None:

@@ -4,6 +4,8 @@ import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict
 
+from . import files
+
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -13,7 +15,7 @@ def _clean(text):
 
 
 def write_json(path, run):
-    path.write_text(json.dumps({
+    files.write(path, json.dumps({
         "verdict": run.verdict, "exit_code": run.exit_code, "commit": run.commit, "dirty": run.dirty, "seed": run.seed,
         "mode": run.mode, "shard": run.shard, "seconds": round(run.seconds, 1),
         "stages": [{"name": s.name, "status": s.status, "seconds": round(s.seconds, 1), "passed": s.passed,
@@ -46,7 +48,7 @@ def write_junit(path, run):
             elif item.status == "not run":
                 ElementTree.SubElement(case, "skipped", message=_clean(item.detail))
     ElementTree.indent(top)
-    ElementTree.ElementTree(top).write(path, encoding="utf-8", xml_declaration=True)
+    files.write(path, ElementTree.tostring(top, encoding="utf-8", xml_declaration=True))
 
 
 def write_sarif(path, run):
@@ -62,7 +64,7 @@ def write_sarif(path, run):
                 "artifactLocation": {"uri": finding.file, "uriBaseId": "SRCROOT"},
                 "region": {"startLine": max(1, finding.line)}}}]
         results.append(result)
-    path.write_text(json.dumps({
+    files.write(path, json.dumps({
         "$schema": SARIF_SCHEMA, "version": "2.1.0",
         "runs": [{"tool": {"driver": {"name": "vgc gate", "version": run.commit[:12],
                                       "rules": [{"id": kind} for kind in kinds]}},

@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from . import files
 from .paths import OUT, ROOT, TREE
 from .process import run
 
@@ -40,20 +41,19 @@ class Worktree:
             target = self.root / name
             data = path.read_bytes()
             if name not in present or target.read_bytes() != data:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(data)
+                files.write(target, data)
                 shutil.copymode(path, target)
         self.edited.clear()
 
     def edit(self, contents):
         """Writes {relative path: text}."""
         for name, text in contents.items():
-            (self.root / name).write_text(text)
+            files.write(self.root / name, text)
             self.edited.add(name)
 
     def revert(self):
         for name in self.edited:
-            (self.root / name).write_bytes((self.source / name).read_bytes())
+            files.write(self.root / name, (self.source / name).read_bytes())
         self.edited.clear()
 
     def build(self, preset, targets, jobs, timeout=600):
@@ -80,6 +80,7 @@ class Pool:
     """Numbered copies under out/; claim() gives one that no other command uses."""
 
     def __init__(self, base=OUT / "worktrees"):
+        files.writable(base)  # before the hours of work in them
         self.base = base
         self.locks = []
 

@@ -52,5 +52,8 @@ function(interleave_program)
   target_link_libraries(${arg_NAME} PRIVATE vgc::interleave ${CMAKE_DL_LIBS})
   # The same addresses in every process, and a build id for tokens to name.
   target_link_options(${arg_NAME} PRIVATE -no-pie -Wl,--build-id -Wl,-z,now)
+  if(TARGET vgc_flags) # a program of this tree, which ci/repro finds
+    target_link_options(${arg_NAME} PRIVATE -Wl,--defsym=interleave_has_repro=1)
+  endif()
   set_target_properties(${arg_NAME} PROPERTIES LINKER_LANGUAGE C POSITION_INDEPENDENT_CODE OFF)
 endfunction()

@@ -11,6 +11,7 @@
 #include "process.h"
 #include "record.h"
 #include "symbols.h"
+#include "token.h"
 
 #define NO_LANE 0xff
 
@@ -222,7 +223,7 @@ void report_print(FILE *out, const struct report_options *options) {
   fprintf(out, "  %u steps, %u preemption%s, %u signal%s delivered\n", RT->step, RT->preemptions,
           RT->preemptions == 1 ? "" : "s", RT->signals, RT->signals == 1 ? "" : "s");
   report_trace(out, options->rows);
-  if (options->token)
-    fprintf(out, "replay: %s --token %s\n    or: ci/repro %s\n", program_invocation_name, options->token,
-            options->token);
+  if (!options->token) return;
+  fprintf(out, "replay: %s --token %s\n", program_invocation_name, options->token);
+  if (token_has_repro()) fprintf(out, "    or: ci/repro %s\n", options->token);
 }

@@ -200,12 +200,16 @@ static bool split(char *text, char *field[8]) {
   return true;
 }
 
+extern const char interleave_has_repro[] __attribute__((weak));
+
+bool token_has_repro(void) { return interleave_has_repro != NULL; }
+
 static bool is_ours(const struct token *token) {
   char what[512], todo[512];
   if (strcmp(token->program, program_invocation_short_name) != 0) {
     snprintf(what, sizeof what, "the token is of the program '%s', this is '%s'", token->program,
              program_invocation_short_name);
-    return refuse(what, "run that one, or ci/repro with the token");
+    return refuse(what, token_has_repro() ? "run that one, or ci/repro with the token" : "run that one");
   }
   if (token->build == token_build()) return true;
   snprintf(what, sizeof what, "the token is of build %08" PRIx32 " (%s), this is build %08" PRIx32 " (" COMPILER ")",

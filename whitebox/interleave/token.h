@@ -30,6 +30,8 @@ char *token_of_run(const char *model, const struct strategy *active, uint64_t ha
 /* False, with a line on stderr that says what to do, if the text is damaged or not of this program. */
 bool token_parse(const char *text, struct token *);
 uint32_t token_build(void);
+/* Whether ci/repro replays the program's tokens: it knows the programs of its own tree (interleave.cmake). */
+bool token_has_repro(void);
 /* The strategy that makes the token's decisions; its run is token->run. */
 struct strategy *token_strategy(const struct token *);
 
