@@ -7,6 +7,7 @@
 #include "error.h"
 #include "init.h"
 #include "platform.h"
+#include "point.h"
 #include "roots.h"
 #include "thread.h"
 #include "vgc.h"
@@ -95,8 +96,21 @@ void *vgc_call_active(void *(*function)(void *), void *arg) {
 
 int vgc_suspend_signal(void) { return (int)thread_signal(); }
 
+static void *nothing(void *arg) { return arg; }
+
+/* At the end of a region it waits, its own or this one. */
+static int suspend_self(struct thread *self) {
+  thread_registry_lock();
+  store_relaxed(&self->held, 1);
+  thread_registry_unlock();
+  POINT(suspends_itself);
+  if (load_relaxed(&self->state) == THREAD_RUNNING) vgc_call_blocking(nothing, NULL);
+  return 0;
+}
+
 int vgc_thread_suspend(pthread_t thread) {
   if (!init_ensure() || !thread_ensure()) return -1;
+  if (pthread_equal(thread, pthread_self())) return suspend_self(thread_self());
   if (collect_hold(thread)) return 0;
   errno = ESRCH;
   return -1;

@@ -23,7 +23,7 @@ static struct lock lock COLLECTOR_DATA = LOCK_INITIALIZER(LOCK_MARK, 0);
  * lock. */
 static struct {
   bool open;              /* marking goes on */
-  bool ending;            /* helpers are to end */
+  bool ending;            /* helpers are to end; false again, without the lock, once none is left */
   bool asleep;            /* somebody may sleep on `news` */
   unsigned joined;        /* markers that take part */
   unsigned chunks;        /* of the pool, filled */

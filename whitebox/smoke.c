@@ -189,7 +189,7 @@ static void wait_and_leave(void) {
   vgc_resume_world();
   vgc_poll();
   EXPECT(vgc_thread_suspended(pthread_self()) == 0);
-  EXPECT(vgc_thread_suspend(pthread_self()) == -1 && vgc_thread_resume(pthread_self()) == 0);
+  EXPECT(vgc_thread_suspend((pthread_t)0) == -1 && vgc_thread_resume(pthread_self()) == 0);
   EXPECT(vgc_thread_attached() && vgc_suspend_signal() > 0);
   EXPECT(vgc_thread_detach() == 0);
   EXPECT(vgc_thread_attach() == 0);

@@ -361,12 +361,12 @@ VGC_API void *vgc_call_active(void *(*function)(void *), void *arg);
 VGC_API int vgc_stack_follow(void *const *bottom);
 /* Where the calling thread's stack ends now. */
 VGC_API void *vgc_stack_bottom(void);
-/* Holds another registered thread where it is, or, if it is in a blocking region, at its end: from the return of the
- * first on until the second is called, once, whatever the number of calls of the first. Collections go on. The thread
- * keeps the locks that it has of the program's and of libc's; a collection may need the loader's (dlopen,
- * dl_iterate_phdr). But it is let out of the library's own part of fork, and of its look at loaded objects
- * (vgc_root_filter), before: the caller holds no lock for which it may wait there. A child that it forks in a region is
- * not held. 0, or -1 with errno ESRCH (no such thread is registered, or it is the caller). */
+/* Holds a registered thread where it is, or, if it is in a blocking region, at its end: from the return of the first
+ * on, or if it is the caller from the call on, until the second is called, once, whatever the number of calls of the
+ * first. Collections go on. The thread keeps the locks that it has of the program's and of libc's; a collection may
+ * need the loader's (dlopen, dl_iterate_phdr). But it is let out of the library's own part of fork, and of its look at
+ * loaded objects (vgc_root_filter), before: the caller holds no lock for which it may wait there. A child that it forks
+ * in a region is not held. 0, or -1 with errno ESRCH (no such thread is registered). */
 VGC_API int vgc_thread_suspend(pthread_t thread);
 VGC_API int vgc_thread_resume(pthread_t thread);
 VGC_API int vgc_thread_suspended(pthread_t thread);

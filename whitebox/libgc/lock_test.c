@@ -380,6 +380,27 @@ TEST(suspended_threads_are_scanned) {
   end_counting(thread);
 }
 
+static atomic_int itself;
+
+static void *suspend_itself(void *arg) {
+  itself = gettid();
+  GC_suspend_thread(pthread_self());
+  ended = 1;
+  return arg;
+}
+
+TEST(suspended_by_itself) {
+  start();
+  pthread_t thread;
+  must(!pthread_create(&thread, NULL, suspend_itself, NULL));
+  while (!itself || !GC_is_thread_suspended(thread)) sched_yield();
+  client_await_sleep(itself);
+  GC_gcollect();
+  must(!ended);
+  GC_resume_thread(thread);
+  must(!pthread_join(thread, NULL) && ended);
+}
+
 /* No-ops for threads that are none of the library's. */
 TEST(not_of_unknown_threads) {
   start();
@@ -396,6 +417,7 @@ int main(void) {
       cmocka_unit_test(numbers_are_given_once),
       cmocka_unit_test(suspended_and_resumed),
       cmocka_unit_test(suspended_threads_are_scanned),
+      cmocka_unit_test(suspended_by_itself),
       cmocka_unit_test(not_of_unknown_threads),
       cmocka_unit_test(settings_with_the_lock),
       cmocka_unit_test(settings_with_the_lock_of_several_threads),

@@ -95,10 +95,59 @@ static void a_thread_in_a_region_is_held_at_its_end(void **state) {
   assert_true(atomic_load(&left));
 }
 
-static void nobody_holds_itself_nor_who_is_not_there(void **state) {
+static _Atomic int suspended;
+
+static void *suspend_self(void *arg) {
+  atomic_store(&suspended, gettid());
+  must(!vgc_thread_suspend(pthread_self()));
+  atomic_store(&done, true);
+  return arg;
+}
+
+static void *suspend_self_with_object(void *arg) {
+  uint64_t *object = vgc_malloc(sizeof *object);
+  *object = 7;
+  suspend_self(arg);
+  must(*object == 7);
+  return arg;
+}
+
+static void *suspend_self_in_region(void *arg) {
+  vgc_call_blocking(suspend_self, arg);
+  atomic_store(&left, true);
+  return arg;
+}
+
+static void a_thread_may_suspend_itself(void **state) {
   (void)state;
-  assert_int_equal(vgc_thread_suspend(pthread_self()), -1);
-  assert_int_equal(errno, ESRCH);
+  pthread_t thread;
+  atomic_store(&suspended, 0);
+  assert_int_equal(pthread_create(&thread, NULL, suspend_self_with_object, NULL), 0);
+  probe_await_sleep(&suspended, &done);
+  assert_int_equal(vgc_thread_suspended(thread), 1);
+  collect_thrice();
+  assert_false(atomic_load(&done));
+  assert_int_equal(vgc_thread_resume(thread), 0);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_true(atomic_load(&done));
+}
+
+static void in_a_region_it_waits_at_the_end(void **state) {
+  (void)state;
+  pthread_t thread;
+  atomic_store(&suspended, 0);
+  assert_int_equal(pthread_create(&thread, NULL, suspend_self_in_region, NULL), 0);
+  probe_await_sleep(&suspended, &left);
+  collect_thrice();
+  assert_true(atomic_load(&done));
+  assert_false(atomic_load(&left));
+  assert_int_equal(vgc_thread_resume(thread), 0);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_true(atomic_load(&left));
+}
+
+static void nobody_holds_who_is_not_there(void **state) {
+  (void)state;
   pthread_t thread;
   atomic_store(&end, true);
   assert_int_equal(pthread_create(&thread, NULL, wait_for_end, NULL), 0);
@@ -115,7 +164,9 @@ UNIT(suspend) {
   const struct CMUnitTest tests[] = {
       TEST(a_suspended_thread_stays_and_collections_go_on),
       TEST(a_thread_in_a_region_is_held_at_its_end),
-      TEST(nobody_holds_itself_nor_who_is_not_there),
+      TEST(a_thread_may_suspend_itself),
+      TEST(in_a_region_it_waits_at_the_end),
+      TEST(nobody_holds_who_is_not_there),
   };
   return cmocka_run_group_tests_name("suspend", tests, NULL, NULL);
 }
