@@ -75,7 +75,7 @@ void vgc_unlock(void) {
 size_t vgc_heap_bytes(void) { return pages_taken_bytes() + pages_free_bytes(); }
 
 void vgc_exact_pointers(int on) {
-  if (cache_ensure()) config_set_exact_pointers(on != 0);
+  if (enter()) config_set_exact_pointers(on != 0);
 }
 
 size_t vgc_trim(void) {

@@ -100,11 +100,12 @@ static void *nothing(void *arg) { return arg; }
 
 /* At the end of a region it waits, its own or this one. */
 static int suspend_self(struct thread *self) {
+  bool in_region = load_relaxed(&self->state) != THREAD_RUNNING; /* which it alone changes */
   thread_registry_lock();
   store_relaxed(&self->held, 1);
   thread_registry_unlock();
   POINT(suspends_itself);
-  if (load_relaxed(&self->state) == THREAD_RUNNING) vgc_call_blocking(nothing, NULL);
+  if (!in_region) vgc_call_blocking(nothing, NULL);
   return 0;
 }
 

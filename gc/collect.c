@@ -281,6 +281,8 @@ static void tell(const struct cycle *cycle) {
   if (hooks->cycle_end) hooks->cycle_end(hooks->arg, &stats);
 }
 
+int vgc_in_collection(void) { return collect_here(); }
+
 enum vgc_reason vgc_collection_reason(void) { return (enum vgc_reason)asked_about; }
 
 /* The program allows no collection now. */
@@ -414,27 +416,29 @@ bool collect_admit(void) {
   return true;
 }
 
-/* False, and why: there is no other thread of that handle, or others would wait for it if it were held where it is. */
-static bool try_hold(pthread_t handle, bool *busy) {
-  *busy = false;
+/* Others would wait for it if it were held where it is. */
+static bool may_be_held(const struct thread *thread) { return thread && !load_relaxed(&thread->listing); }
+
+static bool try_hold(pthread_t handle) {
   if (!collect_stop_world()) return false;
   struct thread *thread = thread_present(handle);
-  if (thread == thread_self()) thread = NULL;
-  *busy = thread && load_relaxed(&thread->listing);
-  bool may = thread && !*busy;
+  bool may = may_be_held(thread);
   if (may) store_relaxed(&thread->held, 1); /* seen by who sees the end of the stop: world.c's park and come_back */
   collect_resume_world();
   return may;
 }
 
 bool collect_hold(pthread_t handle) {
-  bool busy;
-  while (!try_hold(handle, &busy)) {
-    if (!busy) return false;
+  for (;;) {
+    thread_registry_lock();
+    const struct thread *thread = thread_present(handle);
+    bool may = may_be_held(thread);
+    thread_registry_unlock();
+    if (!thread || thread == thread_self()) return false;
+    if (may && try_hold(handle)) return true;
     POINT(hold_waits);
     lock_nap();
   }
-  return true;
 }
 
 void collect_lock_acquire(void) { lock_acquire(&collect_lock); }

@@ -35,6 +35,7 @@ static bool look_at_all(void) {
 /* Of the ephemerons whose values are not marked yet. Each has the number of its entry, counted from 1. */
 static struct {
   const struct ephemeron *entries;
+  size_t bytes;                /* of the memory, which begins at `first` */
   size_t places;               /* of keys by their addresses; a power of two */
   uint32_t *first, *next;      /* for each place the first with such a key, for each ephemeron the next; 0: none */
   uint32_t *next_ready, ready; /* those whose values are to be marked, last come first; 0: it is not among them */
@@ -76,13 +77,14 @@ static void wait_for_all(size_t count) {
   }
 }
 
-/* Each ephemeron is looked at once, and when it or its key is marked. Nothing, if there is no memory. */
-static void look_at_keys(void) {
+void ephemerons_index(void) {
   size_t count, places = 1;
+  if (waiting.first) return;
   waiting.entries = special_ephemerons(&count);
+  if (!count) return;
   while (places < count) places *= 2;
-  size_t bytes = ((places + 2 * count) * sizeof(uint32_t) + 4095) & ~(size_t)4095;
-  uint32_t *memory = platform_reserve(bytes, 4096);
+  waiting.bytes = ((places + 2 * count) * sizeof(uint32_t) + 4095) & ~(size_t)4095;
+  uint32_t *memory = platform_reserve(waiting.bytes, 4096);
   if (!memory) return;
   waiting.places = places;
   waiting.first = memory;
@@ -90,23 +92,37 @@ static void look_at_keys(void) {
   waiting.next_ready = waiting.next + count;
   wait_for_all(count);
   marker_watch(see);
+}
+
+void ephemerons_end_index(void) {
+  if (!waiting.first) return;
+  marker_watch(NULL);
+  platform_release(waiting.first, waiting.bytes);
+  waiting.first = NULL;
+}
+
+static void mark_ready(void) {
   while (waiting.ready != NO_MORE) {
     const struct vgc_ephemeron *ephemeron = waiting_one(waiting.ready);
     waiting.ready = waiting.next_ready[waiting.ready - 1];
     mark_object(load_relaxed(&ephemeron->value));
   }
-  marker_watch(NULL);
-  platform_release(memory, bytes);
 }
 
 /* ---- A cycle's steps ---- */
 
-/* Until no value leads to another key. Most never do; but where a second look still finds some, each further one might
- * find no more than one. */
+/* Most values never lead to another key; but where a second look still finds some, each further one might find no more
+ * than one. */
 void ephemerons_mark_values(void) {
+  if (waiting.first) {
+    mark_ready();
+    return;
+  }
   bool again = look_at_all();
   if (again) again = look_at_all();
-  if (again) look_at_keys();
+  if (again) ephemerons_index();
+  if (waiting.first) mark_ready();
+  ephemerons_end_index();
   while (again) again = look_at_all();
 }
 

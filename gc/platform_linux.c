@@ -207,7 +207,13 @@ void platform_futex_wake_all(_Atomic uint32_t *word) {
   errno = saved;
 }
 
-void platform_nap(unsigned ns) { syscall(SYS_nanosleep, &(struct timespec){0, (long)ns}, NULL); }
+void platform_nap(unsigned ns) {
+  int before;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  nanosleep(&(struct timespec){0, (long)ns},
+            NULL); /* in which ThreadSanitizer delivers signals, as in no system call */
+  pthread_setcancelstate(before, NULL);
+}
 
 /* The explorer must not see it: there every look would be a place where another thread may go on. */
 NO_SANITIZE void platform_spin(const _Atomic uint32_t *word, uint32_t value) {

@@ -75,6 +75,8 @@ static void disclaim(const struct object *object) {
   platform_unpoison(object->start, object->usable);
   if (!object->layout->disclaim(object->start, object->usable, object->layout->arg)) return;
   mark_object(object->start);
+  ephemerons_index();
+  ephemerons_mark_values(); /* before another is asked that is kept for this one */
   if (config.check_level >= 3) check_mark_keep(object->start, false);
 }
 
@@ -86,5 +88,5 @@ void unreached_disclaim(void) {
     ephemerons_mark_values();
   }
   each_unreached(disclaim);
-  ephemerons_mark_values(); /* of what is kept; once, for it takes a look at all ephemerons */
+  ephemerons_end_index();
 }

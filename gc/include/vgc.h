@@ -178,8 +178,7 @@ struct vgc_object {
 /* Of the live object that begins there. 0, or -1 with errno EINVAL. */
 VGC_API int vgc_inspect(const void *object, struct vgc_object *known);
 /* For procedures that are called with the world stopped once it is known what is kept (disclaim, visit, finalizer_due,
- * VGC_PHASE_MARKED): whether the object is. Elsewhere whether one begins there that is not reclaimed yet, be it found
- * unreachable; whether it will stay, only a weak link tells. */
+ * VGC_PHASE_MARKED): whether the object is. Elsewhere whether one begins there that is not reclaimed yet. */
 VGC_API int vgc_is_reached(const void *object);
 
 /* Bytes that may be used at ptr, a live object's start; 0 for anything else. */
@@ -297,13 +296,18 @@ VGC_API void *vgc_ephemeron_value(const struct vgc_ephemeron *ephemeron);
  * generator, or a careful program, says so. Allocation clears some of the dead stack now and then, vgc_collect what was
  * used of it, down to 64 KiB that were not. */
 
-/* The variable, a pointer, is not used any more. Where it is, it is cleared: in memory, or in a register, to which a
- * plain store of NULL would be none. Copies of a compiler's own stay. */
+/* The variable, a pointer that is not const, is not used any more. It is cleared both in a register and in memory, for
+ * a compiler keeps it in one, or in the other over calls, and drops a plain store of NULL. */
 #ifdef __aarch64__
-#define VGC_DEAD(variable) __asm__ volatile("mov %0, xzr" : "+r"(variable))
+#define VGC_CLEAR(variable) __asm__ volatile("mov %0, xzr" : "+r"(variable))
 #else
-#define VGC_DEAD(variable) __asm__ volatile("xorl %k0, %k0" : "+r"(variable) : : "cc")
+#define VGC_CLEAR(variable) __asm__ volatile("xorl %k0, %k0" : "+r"(variable) : : "cc")
 #endif
+#define VGC_DEAD(variable)                                                                                             \
+  __extension__({                                                                                                      \
+    VGC_CLEAR(variable);                                                                                               \
+    __asm__ volatile("" : "+m"(variable));                                                                             \
+  })
 /* Nor is what calls and expressions have left in the registers that a function may use without saving them. */
 VGC_API void vgc_clear_registers(void);
 /* Nor is what lies below the caller's frame, on the calling thread's own stack: as vgc_collect does. */
@@ -326,8 +330,7 @@ VGC_API int vgc_root_remove_callback(vgc_root_callback *callback, void *arg);
 
 /* Whether the writable data of loaded objects, the program included, are roots: default 1. Thread-local storage is. */
 VGC_API void vgc_root_modules(int on);
-/* Leaves a range out of that, and of what vgc_root_add has added, or will; and puts it back in. 0, or -1 as
- * vgc_root_add and vgc_root_remove. */
+/* Leaves a range out of that, and of what is added by range; and puts it back in. 0, or -1 as when one is added. */
 VGC_API int vgc_root_exclude(const void *start, size_t size);
 VGC_API int vgc_root_include(const void *start, size_t size);
 /* Asked about each such segment when the list of loaded objects is made anew: 0 leaves it out. It allocates nothing of
@@ -393,7 +396,7 @@ struct vgc_stats {
   uint64_t stops;             /* world stops */
   uint64_t suspensions;       /* threads suspended or found blocking, over all stops */
   uint64_t objects_allocated; /* since start */
-  uint64_t objects_freed;     /* by vgc_free, since start */
+  uint64_t objects_freed;     /* by vgc_free, since start, but for those left to the collector */
   uint64_t objects_swept;     /* by the collector, since start */
   uint64_t bytes_allocated;   /* in slots, which may exceed what was asked for */
   uint64_t bytes_freed;
@@ -455,6 +458,8 @@ enum vgc_reason {
 };
 /* Why the collection is to begin that may_collect is asked about: for that hook. */
 VGC_API enum vgc_reason vgc_collection_reason(void);
+/* Whether the caller is in one of a collection's hooks or procedures, or has stopped the world. Any context. */
+VGC_API int vgc_in_collection(void);
 
 struct vgc_hooks {
   size_t struct_size;

@@ -98,9 +98,9 @@ void *GC_realloc(void *ptr, size_t bytes) {
   size_t size = layer_size(bytes), before = GET(GC_non_gc_bytes) ? vgc_usable_size(ptr) : 0;
   struct vgc_object object = {.struct_size = sizeof object};
   bool uncollectable = before && !vgc_inspect(ptr, &object) && object.uncollectable;
-  layer_fills = true;
+  bool fills = layer_will_fill(true); /* a finalizer that vgc calls may come here, too */
   char *moved = vgc_realloc(ptr, size);
-  layer_fills = false;
+  layer_will_fill(fills);
   if (!moved) return NULL;
   /* What the layer adds is given up, too; behind it vgc clears. What GC_oom_fn gives may be smaller. */
   if (moved == ptr || vgc_usable_size(moved) >= size) memset(moved + bytes, 0, size - bytes);

@@ -9,7 +9,7 @@ static void set(void *object, GC_finalization_proc finalizer, void *arg, GC_fina
   vgc_finalizer *before = NULL;
   void *before_arg = NULL;
   /* A procedure that a collection calls may not do this; Crystal's does, for memory of the reserve, which stays. */
-  if (GET(GC_find_leak) || layer_is_within_collection()) return;
+  if (GET(GC_find_leak) || vgc_in_collection()) return;
   layer_ensure();
   int error = vgc_exchange_finalizer(object, finalizer, arg, order, &before, &before_arg);
   if (error && errno == ENOMEM) return;

@@ -73,7 +73,10 @@ static void *take_reserve(size_t bytes) {
 static int may_collect(void *arg) {
   (void)arg;
   if (GET(GC_dont_gc) || !layer_may_begin()) return 0;
-  if (layer_find_instead()) return 0;
+  if (layer_looks() && !layer_finding) {
+    layer_collect();
+    return 0;
+  }
   layer_tune();
   fill_reserve();
   return 1;
@@ -81,7 +84,6 @@ static int may_collect(void *arg) {
 
 static void cycle_start(void *arg) {
   (void)arg;
-  layer_within_collection(true);
   SET(GC_gc_no, GET(GC_gc_no) + 1);
   layer_toggle();
   event(GC_EVENT_START);
@@ -131,7 +133,6 @@ static void phase(void *arg, enum vgc_phase phase) {
     break;
   case VGC_PHASE_ENDED:
     event(GC_EVENT_END);
-    layer_within_collection(false);
     break;
   }
 }
@@ -181,16 +182,22 @@ static void thread_event(void *arg, pthread_t thread, int suspended) {
   if (procedure) procedure(suspended ? GC_EVENT_THREAD_SUSPENDED : GC_EVENT_THREAD_UNSUSPENDED, (void *)thread);
 }
 
-_Thread_local bool layer_fills;
+static _Thread_local bool fills;
+
+bool layer_will_fill(bool on) {
+  bool before = fills;
+  fills = on;
+  return before;
+}
 
 /* The program is told what it asked for (layer_size), or all that vgc is going to write to. */
 static void *out_of_memory(void *arg, size_t bytes) {
   (void)arg;
-  void *ptr = layer_is_within_collection() ? take_reserve(bytes) : NULL;
+  void *ptr = vgc_in_collection() ? take_reserve(bytes) : NULL;
   if (ptr) return ptr;
-  if (!layer_is_within_collection())
+  if (!vgc_in_collection())
     layer_warn("GC Warning: Out of Memory! Heap size: %lu MiB. Returning NULL!\n", GC_get_heap_size() >> 20);
-  bool adds = !layer_fills && bytes > 16 && bytes <= SIZE_MAX / 2 + 16;
+  bool adds = !layer_will_fill(false) && bytes > 16 && bytes <= SIZE_MAX / 2 + 16; /* GC_oom_fn may leave by longjmp */
   size_t added = adds ? (size_t)GET(GC_all_interior_pointers) : 0;
   return GET(GC_oom_fn)(bytes - added);
 }
@@ -280,8 +287,7 @@ int GC_is_disabled(void) { return GET(GC_dont_gc) != 0; }
 
 /* ---- Mutexes ---- */
 
-static pthread_mutex_t mutexes[MUTEXES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                           PTHREAD_MUTEX_INITIALIZER};
+static pthread_mutex_t mutexes[MUTEXES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
 void layer_lock(enum layer_mutex mutex) { pthread_mutex_lock(&mutexes[mutex]); }
 void layer_unlock(enum layer_mutex mutex) { pthread_mutex_unlock(&mutexes[mutex]); }

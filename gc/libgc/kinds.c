@@ -151,9 +151,9 @@ void GC_register_disclaim_proc(int number, GC_disclaim_proc procedure, int reach
 }
 
 static void *malloc_as(const struct kind *kind, size_t size) {
-  layer_fills = true;
+  bool fills = layer_will_fill(true);
   void *ptr = vgc_malloc_kind(kind->id, size);
-  layer_fills = false;
+  layer_will_fill(fills);
   return ptr && kind->clears && scan_of(kind) == VGC_SCAN_NONE ? memset(ptr, 0, size) : ptr;
 }
 
@@ -375,9 +375,9 @@ void *GC_calloc_explicitly_typed(size_t count, size_t size, GC_descr descriptor)
   vgc_layout_id layout = element_layout(descriptor, size);
   layer_unlock(MUTEX_KINDS);
   if (!layout || !count) return GC_malloc(bytes);
-  layer_fills = true;
+  bool fills = layer_will_fill(true);
   void *ptr = vgc_malloc_typed(layout, count + (size_t)GET(GC_all_interior_pointers));
-  layer_fills = false;
+  layer_will_fill(fills);
   return ptr;
 }
 

@@ -36,8 +36,9 @@ static inline void layer_ensure(void) {
   if (UNLIKELY(!__atomic_load_n(&layer_ready, __ATOMIC_ACQUIRE))) GC_init();
 }
 
-/* The calling thread's allocation is one whose memory vgc writes to, up to its end, also if GC_oom_fn gives it. */
-extern INTERNAL _Thread_local bool layer_fills;
+/* Whether the calling thread's allocation is one whose memory vgc writes to, up to its end, also if GC_oom_fn gives it.
+ * Returns what it was, to be set again. */
+INTERNAL bool layer_will_fill(bool on);
 
 /* If finalizers are due, calls them, or tells the program that there are some. */
 INTERNAL void layer_finalizers_due(void);
@@ -45,7 +46,7 @@ INTERNAL void layer_finalizers_due(void);
 INTERNAL void layer_tell_of_resize(void);
 
 /* In the order in which they are taken; forks take them all. */
-enum layer_mutex { MUTEX_LEAKS, MUTEX_KINDS, MUTEX_ROOTS, MUTEXES };
+enum layer_mutex { MUTEX_KINDS, MUTEX_ROOTS, MUTEXES };
 INTERNAL void layer_lock(enum layer_mutex mutex);
 INTERNAL void layer_unlock(enum layer_mutex mutex);
 
@@ -81,8 +82,8 @@ INTERNAL bool layer_displacement(size_t displacement);
 
 /* Collects, and reports what is lost, if GC_find_leak is set. */
 INTERNAL bool layer_collect(void);
-/* In place of a collection that vgc is about to begin: false if nothing is looked for. */
-INTERNAL bool layer_find_instead(void);
+/* Whether each collection is to look for lost or overwritten objects. */
+INTERNAL bool layer_looks(void);
 /* Collects, and shows all objects in the stopped world. */
 INTERNAL bool layer_visit(vgc_visit *visit, void *arg);
 /* The calling thread is in such a collection. */
@@ -93,9 +94,6 @@ extern INTERNAL _Thread_local bool layer_asked;
 
 /* ---- statistics.c ---- */
 
-/* The calling thread begins or ends a collection, in which vgc must not be asked for all figures. */
-INTERNAL void layer_within_collection(bool on);
-INTERNAL bool layer_is_within_collection(void);
 /* A collection knows what it reclaims: what is allocated counts for the next one. */
 INTERNAL void layer_begin_count(void);
 INTERNAL uint64_t layer_bytes_since_collection(void);

@@ -66,7 +66,8 @@ static unsigned growth_percent(GC_word divisor, unsigned share) {
 #define FADING_NS UINT64_C(1000000000)
 
 /* As a heap that does not shrink, half of the largest of late is used before the next collection, or as much as all of
- * it. Each second an eighth of it is forgotten, or what it needed once would never be given back. 0: no news. */
+ * it. An eighth of it is forgotten, a second at least after the last time, or what it needed once would never
+ * be given back. 0: no news. */
 static size_t new_minimum(unsigned share) {
   struct vgc_stats stats = {.struct_size = sizeof stats};
   size_t minimum = GET(told.minimum), least = GET(told.least);
@@ -157,7 +158,7 @@ void layer_tune(void) {
   tune(divisor, share, minimum, soft_limit, max_retries);
   vgc_exact_pointers(!interior);
   SET(told.interior, interior);
-  if (no_dls != GET(told.no_dls) && !layer_is_within_collection()) {
+  if (no_dls != GET(told.no_dls) && !vgc_in_collection()) {
     layer_roots_choose();
     SET(told.no_dls, no_dls);
   }
@@ -167,7 +168,7 @@ void layer_tune(void) {
 /* What vgc has been told is looked at again now and then, for the heap may have room to grow. */
 void layer_count_finalizer(int more) {
   int64_t set = __atomic_add_fetch(&finalizers, more, __ATOMIC_RELAXED);
-  if (more > 0 && set % LOOK_AGAIN == 0 && !layer_locked && !layer_is_within_collection()) layer_tune();
+  if (more > 0 && set % LOOK_AGAIN == 0 && !layer_locked && !vgc_in_collection()) layer_tune();
 }
 
 /* What the user says in the environment stands. */

@@ -60,7 +60,7 @@ void GC_set_free_space_divisor(GC_word value) { SET(GC_free_space_divisor, value
 
 void GC_set_no_dls(int value) {
   SET(GC_no_dls, value);
-  if (!layer_is_within_collection()) layer_roots_choose(); /* else the next one does */
+  if (!vgc_in_collection()) layer_roots_choose(); /* else the next one does */
 }
 
 /* What has no variable is held here. Incremental collection and what goes with it is not there, but its settings are

@@ -4,13 +4,8 @@
 
 #include "layer.h"
 
-/* Programs ask also from procedures that a collection calls, when vgc may not be asked for all. */
-static _Thread_local bool within;
-
 /* Of bytes_allocated: before the last collection. */
 static uint64_t allocated_before;
-
-void layer_within_collection(bool on) { within = on; }
 
 void layer_begin_count(void) { SET(allocated_before, vgc_allocated_bytes()); }
 
@@ -18,8 +13,6 @@ uint64_t layer_bytes_since_collection(void) {
   uint64_t all = vgc_allocated_bytes(), before = GET(allocated_before);
   return all > before ? all - before : 0;
 }
-
-bool layer_is_within_collection(void) { return within; }
 
 static size_t since_collection(const struct vgc_stats *stats) {
   uint64_t before = GET(allocated_before);
@@ -40,10 +33,10 @@ static struct vgc_stats glance(void) {
   return stats;
 }
 
-/* Exact, with a walk over the heap, where that may be. */
+/* Exact, with a walk over the heap, where that may be: not in procedures that a collection calls. */
 static struct vgc_stats now(void) {
   struct vgc_stats stats = {.struct_size = sizeof stats};
-  if (within) return glance();
+  if (vgc_in_collection()) return glance();
   layer_ensure();
   if (vgc_get_stats(&stats)) return glance();
   SET(swept, stats.bytes_swept);

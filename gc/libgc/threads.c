@@ -21,7 +21,7 @@ void GC_alloc_unlock(void) {
 }
 
 bool layer_exclude(void) {
-  if (layer_locked || layer_is_within_collection()) return false;
+  if (layer_locked || vgc_in_collection()) return false;
   vgc_lock();
   return layer_locked = true;
 }
@@ -132,12 +132,8 @@ int GC_is_thread_suspended(GC_SUSPEND_THREAD_ID id) { return vgc_thread_suspende
 void GC_stop_world_external(void) {
   layer_ensure();
   vgc_stop_world();
-  layer_within_collection(true); /* as far as locks go */
 }
-void GC_start_world_external(void) {
-  layer_within_collection(false);
-  vgc_resume_world();
-}
+void GC_start_world_external(void) { vgc_resume_world(); }
 
 /* ---- Stacks ---- */
 

@@ -5,6 +5,12 @@
 #include "bug.h"
 #include "probe.h"
 
+static NOINLINE void *make_linked(void **link) {
+  void *object = vgc_malloc(24);
+  must(!vgc_weak_add(link, object, VGC_WEAK_SHORT));
+  return object;
+}
+
 static NOINLINE unsigned drop_local(void) {
   void **link = vgc_malloc_noscan(sizeof *link), *object = vgc_malloc(24);
   must(!vgc_weak_add(link, object, VGC_WEAK_SHORT));
@@ -16,12 +22,31 @@ static NOINLINE unsigned drop_local(void) {
   return vgc_weak_get(link) != NULL;
 }
 
+/* More that lives over the calls than registers which these leave alone: the variable is in memory meanwhile. */
+static NOINLINE long drop_spilled(void **link, const long *values) {
+  void *object = make_linked(link);
+  long a = values[0], b = values[1], c = values[2], d = values[3], e = values[4], f = values[5], g = values[6];
+  must(vgc_weak_get(link) == object);
+  VGC_DEAD(object);
+  vgc_clear_registers();
+  vgc_clear_stack();
+  must(!vgc_collect());
+  return a + b * 3 + c * 5 + d * 7 + e * 9 + f * 11 + g * 13;
+}
+
 static void a_dead_variable_keeps_nothing(void **state) {
   (void)state;
   if (UNDER_TSAN || UNDER_ASAN) not_applicable("sanitizers keep frames of their own");
   start_quiet();
   unsigned kept = 0;
   for (unsigned i = 0; i < 20; i++) kept += drop_local();
+  assert_int_equal(kept, 0);
+  for (unsigned i = 0; i < 20; i++) {
+    static const long values[7];
+    void **link = vgc_malloc_noscan(sizeof *link);
+    drop_spilled(link, values);
+    kept += vgc_weak_get(link) != NULL;
+  }
   assert_int_equal(kept, 0);
 }
 

@@ -401,6 +401,32 @@ TEST(suspended_by_itself) {
   must(!pthread_join(thread, NULL) && ended);
 }
 
+static void *churn(void *arg) {
+  sem_post(&ready);
+  while (!ended)
+    for (unsigned i = 0; i < 100; i++) GC_reachable_here(GC_malloc(200 + i));
+  return arg;
+}
+
+/* Also by collections that look for overwritten objects, and wherever the thread was in one of its own. */
+TEST(collections_go_on_beside_a_suspended_thread) {
+  start();
+  GC_reachable_here(GC_debug_malloc(16, "file.c", 1));
+  pthread_t thread;
+  must(!pthread_create(&thread, NULL, churn, NULL));
+  while (sem_wait(&ready)) {
+  }
+  for (unsigned round = 0; round < 20; round++) {
+    GC_word before = GC_get_gc_no();
+    while (GC_get_gc_no() < before + 2) sched_yield();
+    GC_suspend_thread(thread);
+    for (unsigned i = 0; i < 20000; i++) GC_reachable_here(GC_malloc(500));
+    GC_resume_thread(thread);
+  }
+  ended = 1;
+  must(!pthread_join(thread, NULL));
+}
+
 /* No-ops for threads that are none of the library's. */
 TEST(not_of_unknown_threads) {
   start();
@@ -418,6 +444,7 @@ int main(void) {
       cmocka_unit_test(suspended_and_resumed),
       cmocka_unit_test(suspended_threads_are_scanned),
       cmocka_unit_test(suspended_by_itself),
+      cmocka_unit_test(collections_go_on_beside_a_suspended_thread),
       cmocka_unit_test(not_of_unknown_threads),
       cmocka_unit_test(settings_with_the_lock),
       cmocka_unit_test(settings_with_the_lock_of_several_threads),

@@ -80,7 +80,13 @@ static void tinyfin(void) {
   must(finalized >= TINY_LEAST);
 }
 
-/* ---- deadlocal: a variable that optimization keeps in a register, also over calls ---- */
+/* ---- deadlocal: a variable that optimization keeps in a register, or in memory ---- */
+
+static NOINLINE void *make_linked(void **link) {
+  void *object = vgc_malloc(24);
+  must(!vgc_weak_add(link, object, VGC_WEAK_SHORT));
+  return object;
+}
 
 static NOINLINE unsigned drop_local(void) {
   void **link = vgc_malloc_noscan(sizeof *link), *object = vgc_malloc(24);
@@ -93,8 +99,26 @@ static NOINLINE unsigned drop_local(void) {
   return vgc_weak_get(link) != NULL;
 }
 
+/* More that lives over the calls than registers which these leave alone: the variable is in memory meanwhile. */
+static NOINLINE long drop_spilled(void **link, const long *values) {
+  void *object = make_linked(link);
+  long a = values[0], b = values[1], c = values[2], d = values[3], e = values[4], f = values[5], g = values[6];
+  must(vgc_weak_get(link) == object);
+  VGC_DEAD(object);
+  vgc_clear_registers();
+  vgc_clear_stack();
+  must(!vgc_collect());
+  return a + b * 3 + c * 5 + d * 7 + e * 9 + f * 11 + g * 13;
+}
+
 static void deadlocal(void) {
-  for (unsigned i = 0; i < 20; i++) must(drop_local() == 0);
+  static const long values[7];
+  for (unsigned i = 0; i < 20; i++) {
+    void **link = vgc_malloc_noscan(sizeof *link);
+    must(drop_local() == 0);
+    drop_spilled(link, values);
+    must(vgc_weak_get(link) == NULL);
+  }
 }
 
 /* ---- stackobj: a struct on the caller's stack holds the only pointer; the callee has its address ---- */

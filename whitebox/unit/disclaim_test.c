@@ -240,6 +240,19 @@ static void what_is_kept_keeps_what_is_attached(void **state) {
 
 /* ---- Threads ---- */
 
+/* An ephemeron's value, of which nobody has asked yet: it is not about to be reclaimed. */
+static void what_is_kept_keeps_values(void **state) {
+  (void)state;
+  void *key = roots[0] = vgc_malloc(16);
+  struct thing *first = new_thing(48, false), *value = new_thing(48, false);
+  first->next = (void *)vgc_ephemeron_new(key, value);
+  assert_non_null(first->next);
+  keep = true;
+  for (unsigned i = 0; i < 3; i++) expect_disclaimed(first);
+  keep = false;
+  expect_disclaimed(first, value);
+}
+
 static _Atomic unsigned made, disclaimed, working;
 static vgc_layout_id counted;
 
@@ -275,6 +288,7 @@ static void threads_die_with_what_they_made(void **state) {
   counted = vgc_kind_register(&kind);
   made = disclaimed = 0;
   working = THREADS;
+  memset(roots, 0, sizeof roots);
   struct worker workers[THREADS];
   for (unsigned i = 0; i < THREADS; i++) {
     worker_start(&workers[i]);
@@ -302,6 +316,7 @@ UNIT(disclaim) {
       TEST(own_pointers_do_not_count),
       TEST(a_finalizer_comes_first),
       TEST(what_is_kept_keeps_what_is_attached),
+      TEST(what_is_kept_keeps_values),
       cmocka_unit_test_setup_teardown(threads_die_with_what_they_made, unit_setup, unit_teardown),
   };
   return cmocka_run_group_tests_name("disclaim", tests, NULL, NULL);

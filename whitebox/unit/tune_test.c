@@ -130,6 +130,7 @@ static int may_collect(void *arg) {
 
 static void phase(void *arg, enum vgc_phase phase) {
   (void)arg;
+  assert_true(vgc_in_collection());
   if (told.phases < 32) told.phase[told.phases++] = phase;
 }
 
@@ -195,6 +196,7 @@ static void a_collection_goes_through_its_phases_once(void **state) {
                                        VGC_PHASE_RESUMING, VGC_PHASE_RESUMED, VGC_PHASE_ENDED};
   assert_int_equal(told.phases, sizeof all / sizeof *all);
   assert_memory_equal(told.phase, all, sizeof all);
+  assert_false(vgc_in_collection());
 }
 
 /* Where the thread has the lock that settings are changed with: must neither wait for it nor give it away. */
