@@ -247,6 +247,21 @@ static void suspend_and_return(void) { beside_return(suspends_nobody); }
 INTERLEAVE_MODEL(suspend_and_return, .setup = stopping_start, .run = suspend_and_return, .preemptions = 2,
                  .learn = 1000, .title = "a thread to suspend is looked up while another detaches and attaches");
 
+static void *do_nothing(void *arg) { return arg; }
+
+static void starts_another(void) {
+  pthread_t thread;
+  interleave_assert(pthread_create(&thread, NULL, do_nothing, NULL) == 0);
+  interleave_assert(pthread_join(thread, NULL) == 0);
+}
+
+static void suspend_and_start(void) {
+  void (*const parts[])(void) = {suspends_nobody, starts_another};
+  together_bare(2, parts);
+}
+INTERLEAVE_MODEL(suspend_and_start, .setup = stopping_start, .run = suspend_and_start, .preemptions = 2, .learn = 1000,
+                 .title = "a thread to suspend is looked up while another starts one");
+
 static void resume_and_return(void) { beside_return(resumes_itself); }
 INTERLEAVE_MODEL(resume_and_return, .setup = stopping_start, .run = resume_and_return, .preemptions = 2, .learn = 1000,
                  .title = "a thread to let go is looked up while another detaches and attaches");
