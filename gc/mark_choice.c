@@ -14,7 +14,7 @@ static struct {
   unsigned interval; /* of such trials */
   bool warm;         /* helpers took part in the last cycle */
   bool strange;      /* the last cycle of the better way cost much more, or was given up */
-} choice COLLECTOR_DATA = {.interval = FIRST_INTERVAL};
+} choice COLLECTOR_DATA;
 
 void mark_choice_reset(void) {
   __builtin_memset(&choice, 0, sizeof choice);
