@@ -27,9 +27,11 @@ signal.signal(signal.SIGTERM, lambda *_: (child.kill(), sys.exit(1)))
 print(child.pid, flush=True)
 child.wait()
 '''
+def say(line):
+    print(line + "\\n", end="", flush=True)  # in one piece: two threads do
 def work():
     for _ in range(5):
-        process.run([sys.executable, "-c", NESTED], on_line=lambda line: print(line, flush=True))
+        process.run([sys.executable, "-c", NESTED], on_line=say)
 def main():
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
