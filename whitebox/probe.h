@@ -15,6 +15,9 @@ bool probe_alive(uintptr_t hidden);
 /* Runs step(arg) in a thread of its own, to its end: its stack and registers are no roots afterwards. */
 void probe_in_thread(void (*step)(void *), void *arg);
 
+/* Collects, for which the loaded objects are listed anew. As a worker's step. */
+void probe_collect_with_list(void *unused);
+
 struct probe_count {
   uint64_t objects, bytes; /* of slots in use */
 };

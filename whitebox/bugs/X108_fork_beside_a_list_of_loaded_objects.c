@@ -4,21 +4,11 @@
  * is, and the child's first collection that lists them waits for a thread that it does not have. */
 #include "bug.h"
 #include "forked.h"
-
-static int any(void *arg, const char *name, const void *start, size_t size) {
-  return (void)arg, (void)name, (void)start, (void)size, 1;
-}
-
-/* Another filter, so that the objects are listed anew. */
-static void collect_with_list(void *unused) {
-  (void)unused;
-  vgc_root_set_filter(any, NULL);
-  must(vgc_collect() == 0);
-}
+#include "probe.h"
 
 static void a_child_can_list_them(void **state) {
   (void)state;
-  forked_while_at("modules_listing", collect_with_list, collect_with_list);
+  forked_while_at("modules_listing", probe_collect_with_list, probe_collect_with_list);
 }
 
 BUG(X108) {

@@ -7,19 +7,9 @@
 #include <unistd.h>
 
 #include "bug.h"
+#include "probe.h"
 
 static sem_t pending, go, waits;
-
-static int any(void *arg, const char *name, const void *start, size_t size) {
-  return (void)arg, (void)name, (void)start, (void)size, 1;
-}
-
-/* Another filter, so that the objects are listed anew. */
-static void collect_with_list(void *unused) {
-  (void)unused;
-  vgc_root_set_filter(any, NULL);
-  must(vgc_collect() == 0);
-}
 
 /* Its cancellation is pending at the fork. */
 static void *forks(void *arg) {
@@ -53,7 +43,7 @@ static void a_fork_is_not_cancelled(void **state) {
   worker_start(&lister);
   struct park *listing = park_arm("modules_listing");
   park_arm_call("roots_fork_waits", has_come_to_wait, NULL);
-  worker_begin(&lister, collect_with_list, NULL);
+  worker_begin(&lister, probe_collect_with_list, NULL);
   park_await(listing);
   sem_post(&go);
   sem_wait(&waits);

@@ -23,10 +23,12 @@ static NOINLINE unsigned drop_local(void) {
 }
 
 /* More that lives over the calls than registers which these leave alone: the variable is in memory meanwhile. */
-static NOINLINE long drop_spilled(void **link, const long *values) {
+static NOINLINE long drop_spilled(void **link, const volatile long *values) {
   void *object = make_linked(link);
   long a = values[0], b = values[1], c = values[2], d = values[3], e = values[4], f = values[5], g = values[6];
   must(vgc_weak_get(link) == object);
+  must(vgc_usable_size(object) >= 24);
+  vgc_poll();
   VGC_DEAD(object);
   vgc_clear_registers();
   vgc_clear_stack();
@@ -42,7 +44,7 @@ static void a_dead_variable_keeps_nothing(void **state) {
   for (unsigned i = 0; i < 20; i++) kept += drop_local();
   assert_int_equal(kept, 0);
   for (unsigned i = 0; i < 20; i++) {
-    static const long values[7];
+    static const volatile long values[7];
     void **link = vgc_malloc_noscan(sizeof *link);
     drop_spilled(link, values);
     kept += vgc_weak_get(link) != NULL;

@@ -3,6 +3,7 @@
 
 #include <gc/gc_mark.h>
 #include <gc/gc_typed.h>
+#include <time.h>
 
 /* ---- Memory that is not to be had ---- */
 
@@ -291,14 +292,22 @@ TEST_OURS(collects_for_finalizers_instead_of_expanding, "expands as long as no f
   must(expanded_by(1) < 160);
 }
 
-/* Bytes of garbage from one collection to the next, when the time before is forgotten. */
-static size_t garbage_for_a_collection(useconds_t something_else) {
+static void compute(unsigned microseconds) {
+  struct timespec start, now;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  do clock_gettime(CLOCK_MONOTONIC, &now);
+  while ((now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 < microseconds);
+}
+
+/* Bytes of garbage from one collection to the next, when the time before is forgotten; the program computes for so many
+ * microseconds between a hundred objects. */
+static size_t garbage_for_a_collection(unsigned between) {
   enum { FORGETTING = 64, COUNTED = 8 };
   size_t before = 0;
   for (GC_word first = GC_get_gc_no(); GC_get_gc_no() < first + FORGETTING + COUNTED;) {
     if (GC_get_gc_no() == first + FORGETTING && !before) before = GC_get_total_bytes();
     for (unsigned i = 0; i < 100; i++) GC_reachable_here(GC_malloc_atomic(1000));
-    if (something_else) usleep(something_else);
+    if (between) compute(between);
   }
   return (GC_get_total_bytes() - before) / COUNTED;
 }
